@@ -1,0 +1,68 @@
+# The one door. Every target makes the virtual environment it needs; a fresh clone needs only Python 3.11+, make
+# and a compiler.
+
+PYTHON ?= python3
+WORKERS ?= 2
+DATABASE ?=
+
+BIN := .venv/bin
+PACKAGES := eventstore commands projections eventfold
+
+# What each kind of work installs on top of the core. The build of the package itself is pinned too.
+EXTRAS_demo := postgres
+EXTRAS_test := postgres,test,lint
+EXTRAS_lint := postgres,test,lint
+EXTRAS_bench := postgres,test,bench
+EXTRAS_docs := docs
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test soak lint format bench bench-quick docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/.installed-demo ## Run the example story; DATABASE=postgresql://... uses that database instead of SQLite
+	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)')
+
+test: .venv/.installed-test ## Run the tests, except the slow ones; WORKERS=n processes
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+soak: .venv/.installed-test ## Run the slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/.installed-lint ## Check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: .venv/.installed-lint ## Format the code and fix what can be fixed without a thought
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.installed-bench ## Measure everything, against the raw driver and another library
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/.installed-bench ## The same with small numbers
+	$(BIN)/python -m benchmarks --quick
+
+docs: .venv/.installed-docs ## Build the documentation; a broken link fails
+	$(BIN)/mkdocs build --strict
+
+clean: ## Remove everything that was made here, the virtual environment too
+	rm -rf .venv build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(PACKAGES) tests examples docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+.venv/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "Eventfold needs Python 3.11 or newer, and there is no '$(PYTHON)' here. Name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Eventfold needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.installed-%: .venv/.created pyproject.toml constraints.txt
+	@echo "Installing Eventfold [$(EXTRAS_$*)] into .venv"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$(EXTRAS_$*)]" -c constraints.txt
+	@touch $@

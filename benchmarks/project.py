@@ -1,0 +1,141 @@
+"""Projecting into a SQL table: catching up with the log, and rebuilding."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+from benchmarks.domain import Balance, application, fold_balance
+from benchmarks.harness import Benchmark, Contest, Contestant, Effort
+from benchmarks.peers import Peer, PeerBalances, peer_bank
+from benchmarks.place import Place
+from benchmarks.raw import PAGE, RawLog, movements
+from benchmarks.read import account_log
+from eventfold import Application
+from projections import rebuild
+
+BATCH = 10_000
+
+
+class Ours:
+    """An application whose read model can be made to begin anew."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        (self.track,) = app.engine.tracks
+
+    @property
+    def table(self) -> str:
+        """Where the live rows are."""
+        generation: Any = self.track.generation
+        return f"balances__g{generation.number}"
+
+    def begin_anew(self) -> None:
+        """An empty live generation, made by a rebuild of nothing."""
+        engine = self.app.store.backend.engine
+        assert engine is not None
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DELETE FROM {self.table}")
+            connection.exec_driver_sql("UPDATE eventfold_generations SET position = 0, events = 0 WHERE state = 'live'")
+        self.track.refresh()
+
+    def catch_up(self, _count: int) -> int:
+        self.app.catch_up()
+        return self.track.position
+
+    def rebuild(self, _count: int) -> int:
+        return rebuild(self.app.store, self.track)
+
+
+def catch_up_by_hand(raw: RawLog, checkpoint: RawLog) -> int:
+    """Batches of 10,000: read the touched rows, fold, and store each of them once with the checkpoint."""
+    position = done = 0
+    while True:
+        events, position = movements(raw, position, BATCH)
+        if not events:
+            return done
+        rows = checkpoint.balances(list({key for key, _ in events}))
+        for key, event in events:
+            rows[key] = fold_balance(rows.get(key), key, event)
+        checkpoint.store_balances(list(rows.values()), position)
+        done += len(events)
+
+
+def rebuild_by_hand(raw: RawLog, checkpoint: RawLog) -> int:
+    """Folds everything in memory and writes it once."""
+    rows: dict[str, Balance] = {}
+    position = done = 0
+    while True:
+        events, position = movements(raw, position, PAGE)
+        if not events:
+            break
+        for key, event in events:
+            rows[key] = fold_balance(rows.get(key), key, event)
+        done += len(events)
+    checkpoint.store_balances(list(rows.values()), position)
+    return done
+
+
+@contextmanager
+def contestants(place: Place, effort: Effort) -> Iterator[tuple[Ours, RawLog, RawLog, Contestant]]:
+    url = account_log(place, effort.log_events)
+    with ExitStack() as stack:
+        app = stack.enter_context(application(url))
+        ours = Ours(app)
+        app.query(Balance).count()
+        raw = stack.enter_context(closing(place.raw(url)))
+        checkpoint = stack.enter_context(closing(place.raw(url, durable=False)))
+        peer = stack.enter_context(peer_bank(place))
+        peer.seed(min(effort.log_events, 2000))
+        yield ours, raw, checkpoint, _peer_contestant(stack, peer)
+
+
+def _peer_contestant(stack: ExitStack, peer: Peer) -> Contestant:
+    view = stack.enter_context(closing(PeerBalances(peer)))
+    return Contestant(lambda count: view.follow(0, min(count, 2000)), view.clear, fixed=False)
+
+
+@contextmanager
+def catching_up(place: Place, effort: Effort) -> Iterator[Contest]:
+    with contestants(place, effort) as (ours, raw, checkpoint, peer):
+        yield Contest(
+            Contestant(ours.catch_up, ours.begin_anew, fixed=True),
+            Contestant(
+                lambda _: catch_up_by_hand(raw, checkpoint),
+                lambda: checkpoint.make_balances(ours.table),
+                fixed=True,
+            ),
+            peer,
+        )
+
+
+@contextmanager
+def rebuilding(place: Place, effort: Effort) -> Iterator[Contest]:
+    with contestants(place, effort) as (ours, raw, checkpoint, peer):
+        ours.app.catch_up()
+        yield Contest(
+            Contestant(ours.rebuild, fixed=True),
+            Contestant(
+                lambda _: rebuild_by_hand(raw, checkpoint),
+                lambda: checkpoint.make_balances(ours.table),
+                fixed=True,
+            ),
+            peer,
+        )
+
+
+BENCHMARKS = [
+    Benchmark(
+        "catch-up",
+        "projection into a SQL table, catching up",
+        "events/s",
+        catching_up,
+        {"sqlite": 0.70, "postgresql": 0.70},
+    ),
+    Benchmark(
+        "rebuild",
+        "projection rebuilt into a fresh generation",
+        "events/s",
+        rebuilding,
+        {"sqlite": 0.60, "postgresql": 0.60},
+    ),
+]

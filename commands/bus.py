@@ -1,0 +1,144 @@
+"""The command bus: from a command to its one handler, through the middleware."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import reduce
+from typing import Any, TypeAlias
+
+from commands.command import Command, validate
+from commands.envelope import Envelope
+from commands.errors import InvalidCommand, NoHandler
+from commands.handler import Handler
+from commands.receipt import Receipt
+from commands.retry import RetryPolicy
+from commands.shell import run, run_async
+from commands.steps import dispatch_steps
+from eventstore import DefinitionError, EventStore
+
+Next: TypeAlias = Callable[[Envelope], Receipt]
+Middleware: TypeAlias = Callable[[Envelope, Next], Receipt]
+AsyncNext: TypeAlias = Callable[[Envelope], Awaitable[Receipt]]
+AsyncMiddleware: TypeAlias = Callable[[Envelope, AsyncNext], Awaitable[Receipt]]
+
+
+class HandlerMap:
+    """Which handler each command has.
+
+    Raises:
+        DefinitionError: something is not a handler, or two handle the same command.
+    """
+
+    def __init__(self, handlers: Iterable[Handler[..., Any]]) -> None:
+        self._handlers: dict[type[Command], Handler[..., Any]] = {}
+        for handler in handlers:
+            if not isinstance(handler, Handler):
+                raise DefinitionError(f"handlers: expected functions under @handles, got {handler!r}")
+            other = self._handlers.get(handler.command)
+            if other is not None:
+                raise DefinitionError(
+                    f"{handler.command.__name__} is handled by {other.name} and by {handler.name}; keep one"
+                )
+            self._handlers[handler.command] = handler
+
+    def __iter__(self) -> Any:
+        return iter(self._handlers.values())
+
+    def find(self, command: Command) -> Handler[..., Any]:
+        """The handler of a command.
+
+        Raises:
+            InvalidCommand: it is not a command at all.
+            NoHandler: nothing handles it.
+        """
+        handler = self._handlers.get(type(command))
+        if handler is None:
+            if not isinstance(command, Command):
+                raise InvalidCommand(type(command).__name__, ["expected an instance of a Command class"])
+            known = ", ".join(sorted(cls.__name__ for cls in self._handlers)) or "none"
+            raise NoHandler(
+                f"nothing handles {type(command).__name__} (handled: {known}); pass its handler to the Application"
+            )
+        return handler
+
+
+class Bus:
+    """Dispatches commands from threads.
+
+    Args:
+        store: the log.
+        handlers: by command.
+        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Validation comes before.
+        policy: of the conflict-retry loop.
+    """
+
+    def __init__(
+        self, store: EventStore, handlers: HandlerMap, middleware: Sequence[Middleware], policy: RetryPolicy
+    ) -> None:
+        check_middleware(middleware, awaited=False)
+        self._store = store
+        self._handlers = handlers
+        self._policy = policy
+        innermost: Next = self._handle
+        self._chain = reduce(_wrap, reversed(middleware), innermost)
+
+    def dispatch(self, envelope: Envelope) -> Receipt:
+        """Validates, then hands the command through the middleware to its handler."""
+        self._handlers.find(envelope.command)
+        validate(envelope.command)
+        return self._chain(envelope)
+
+    def _handle(self, envelope: Envelope) -> Receipt:
+        handler = self._handlers.find(envelope.command)
+        return run(dispatch_steps(handler, envelope, self._policy), self._store)
+
+
+class AsyncBus:
+    """Dispatches commands from asyncio tasks; the middleware is awaited. See `Bus`."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        handlers: HandlerMap,
+        middleware: Sequence[AsyncMiddleware],
+        policy: RetryPolicy,
+    ) -> None:
+        check_middleware(middleware, awaited=True)
+        self._store = store
+        self._handlers = handlers
+        self._policy = policy
+        innermost: AsyncNext = self._handle
+        self._chain = reduce(_wrap_async, reversed(middleware), innermost)
+
+    async def dispatch(self, envelope: Envelope) -> Receipt:
+        """Validates, then hands the command through the middleware to its handler."""
+        self._handlers.find(envelope.command)
+        validate(envelope.command)
+        return await self._chain(envelope)
+
+    async def _handle(self, envelope: Envelope) -> Receipt:
+        handler = self._handlers.find(envelope.command)
+        return await run_async(dispatch_steps(handler, envelope, self._policy), self._store)
+
+
+def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:
+    """Makes sure that middleware is `async def` exactly where it is awaited.
+
+    Raises:
+        DefinitionError: it is not, or cannot be called.
+    """
+    for each in middleware:
+        if not callable(each):
+            raise DefinitionError(f"middleware: expected a callable (envelope, call_next), got {each!r}")
+        coroutine = inspect.iscoroutinefunction(each) or inspect.iscoroutinefunction(type(each).__call__)
+        if awaited and not coroutine:
+            raise DefinitionError(f"middleware {each!r}: an async application awaits it; declare it `async def`")
+        if coroutine and not awaited:
+            raise DefinitionError(f"middleware {each!r}: only an AsyncApplication awaits it; declare it `def`")
+
+
+def _wrap(following: Next, middleware: Middleware) -> Next:
+    return lambda envelope: middleware(envelope, following)
+
+
+def _wrap_async(following: AsyncNext, middleware: AsyncMiddleware) -> AsyncNext:
+    return lambda envelope: middleware(envelope, following)

@@ -1,0 +1,103 @@
+"""Commands: what somebody wants to happen, as frozen Structs, validated before anything looks at them."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from commands.errors import InvalidCommand
+from eventstore.frozen import FrozenMeta
+
+C = TypeVar("C", bound="Command")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))  # see FrozenMeta
+class Command(msgspec.Struct, metaclass=FrozenMeta, forbid_unknown_fields=True):
+    """A request to change one or several streams, named in the imperative.
+
+    class Withdraw(Command):
+        account_id: str                             # names the stream: account-<account_id>
+        amount: Annotated[int, Meta(gt=0)]
+    """
+
+
+@cache
+def _codec(cls: type[Command]) -> tuple[Any, Any]:
+    return msgspec.json.Encoder().encode, msgspec.json.Decoder(cls).decode
+
+
+@cache
+def _field_types(cls: type[Command]) -> dict[str, Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in msgspec.structs.fields(cls)}
+
+
+def validate(command: Command) -> None:
+    """Holds every field against its declared type and constraints.
+
+    Raises:
+        InvalidCommand: with one sentence for every faulty field.
+    """
+    encode, decode = _codec(type(command))
+    try:
+        if decode(encode(command)) == command:
+            return
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+        pass  # found out field by field below
+    faults = [fault for name in _field_types(type(command)) if (fault := _fault(command, name))]
+    raise InvalidCommand(type(command).__name__, faults or ["a field would not read back equal"])
+
+
+def _fault(command: Command, name: str) -> str | None:
+    value = getattr(command, name)
+    try:
+        read = msgspec.json.decode(msgspec.json.encode(value), type=_field_types(type(command))[name])
+    except msgspec.ValidationError as error:
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{name}: expected a finite number, got {value}"
+        return f"{name}: {_sentence(error)}, got {value!r}"
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return f"{name}: {error}"
+    return None if read == value else f"{name}: expected {_field_types(type(command))[name]}, got {value!r}"
+
+
+def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
+    """A command from decoded JSON, as it comes from a command line or the network.
+
+    Raises:
+        InvalidCommand: with one sentence for every missing, unknown or faulty field.
+    """
+    if not isinstance(fields, Mapping):
+        raise InvalidCommand(cls.__name__, [f"expected an object of fields, got {fields!r}"])
+    types = _field_types(cls)
+    required = {field.encode_name: field.name for field in msgspec.structs.fields(cls) if field.required}
+    known = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
+    faults = [
+        f"{name}: missing; expected {_name_of(types[own])}" for name, own in required.items() if name not in fields
+    ]
+    faults += [f"{name}: unknown; expected one of {', '.join(known)}" for name in fields if name not in known]
+    for name, own in known.items():
+        if name in fields:
+            try:
+                msgspec.convert(fields[name], types[own], str_keys=True)
+            except msgspec.ValidationError as error:
+                faults.append(f"{name}: {_sentence(error)}, got {fields[name]!r}")
+    if faults:
+        raise InvalidCommand(cls.__name__, faults)
+    try:
+        return msgspec.convert(dict(fields), cls, str_keys=True)
+    except msgspec.ValidationError as error:  # the class's own __post_init__ refuses fields that are good one by one
+        raise InvalidCommand(cls.__name__, [str(error)]) from error
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:].replace("$", "").replace(" - at `.", " at `")
+
+
+def _name_of(declared: Any) -> str:
+    if get_origin(declared) is Annotated:
+        declared = get_args(declared)[0]
+    return getattr(declared, "__name__", str(declared))

@@ -1,0 +1,43 @@
+"""A command on its way, with what travels beside it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from commands.command import Command
+from eventstore.identifier import new_id
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """What middleware sees. To change it on the way, pass `msgspec.structs.replace(envelope, ...)` on.
+
+    Attributes:
+        command: the command.
+        command_id: a UUID; the events it leads to carry it as their causation id.
+        correlation_id: the conversation that it belongs to; its own id where it begins one.
+        causation_id: the message that caused it.
+        occurred_at: when its events happened in the business, where that is not now.
+        metadata: stored beside every event that it leads to.
+    """
+
+    command: Command
+    command_id: str
+    correlation_id: str
+    causation_id: str | None = None
+    occurred_at: datetime | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+def enclose(
+    command: Command,
+    *,
+    correlation_id: str | None = None,
+    causation_id: str | None = None,
+    occurred_at: datetime | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Envelope:
+    """A command in a fresh envelope."""
+    command_id = new_id()
+    return Envelope(command, command_id, correlation_id or command_id, causation_id, occurred_at, metadata)

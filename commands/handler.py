@@ -1,0 +1,159 @@
+"""Decisions: pure functions from state and command to events, and how their streams are found."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
+
+import msgspec
+
+from commands.command import Command
+from commands.stream_rule import StreamRule, rule_for
+from eventstore import Aggregate, DefinitionError, Query
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One aggregate that a decision wants, and the stream it is loaded from."""
+
+    name: str
+    aggregate: type[Aggregate[Any]]
+    stream: StreamRule
+
+
+class Handler(Generic[P, R]):
+    """A decision with what it needs; calling it calls the function, so that a test needs nothing else.
+
+    Attributes:
+        name: the function's name.
+        command: the command class that it handles.
+        parameters: the aggregates that it wants, in the order of its signature.
+        query: for a decision over a query: from the command to the query.
+        returns: its return annotation.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        command: type[Command],
+        parameters: tuple[Parameter, ...],
+        query: Callable[[Any], Query] | None,
+        returns: Any,
+    ) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.command = command
+        self.parameters = parameters
+        self.query = query
+        self.returns = returns
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self._command_name = _command_parameter(function, command)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls the function itself."""
+        return self.function(*args, **kwargs)
+
+    def decide(self, states: Mapping[str, Any], command: Command) -> Any:
+        """Runs the decision on loaded states, by the names of its parameters."""
+        function: Callable[..., Any] = self.function
+        return function(**states, **{self._command_name: command})
+
+    def __repr__(self) -> str:
+        return f"<handler {self.name} of {self.command.__name__}>"
+
+
+@overload
+def handles(function: Callable[P, R], /) -> Handler[P, R]: ...
+@overload
+def handles(
+    *,
+    stream: str | Callable[[Any], str] | None = None,
+    streams: Mapping[str, str | Callable[[Any], str]] | None = None,
+    query: Callable[[Any], Query] | None = None,
+) -> Callable[[Callable[P, R]], Handler[P, R]]: ...
+def handles(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    stream: str | Callable[[Any], str] | None = None,
+    streams: Mapping[str, str | Callable[[Any], str]] | None = None,
+    query: Callable[[Any], Query] | None = None,
+) -> Any:
+    """Makes a function the decision for the command that its annotations name.
+
+        @handles
+        def withdraw(account: Account, command: Withdraw) -> list[AccountEvent]: ...
+
+    Args:
+        function: takes one command and one or several aggregates, and returns a list of events; a decision over several
+            streams returns a dict from the aggregate's parameter name to its list.
+        stream: for one aggregate: the command's field that holds the id, or a function from the command to the stream's
+            name; by default the field `<category>_id`.
+        streams: the same for several aggregates, by parameter name.
+        query: a function from the command to a `Query`: the aggregate is then folded from the events that match,
+            whatever their stream, and the append is refused if another one has come in since. The events go to the
+            stream that `stream` names.
+
+    Raises:
+        DefinitionError: something can be neither inferred nor is it said.
+    """
+    if function is not None:
+        return _define(function, {}, None)
+    given = dict(streams or {})
+    if stream is not None:
+        given[""] = stream
+    return lambda each: _define(each, dict(given), query)
+
+
+def _define(
+    function: Callable[..., Any],
+    given: dict[str, str | Callable[[Any], str]],
+    query: Callable[[Any], Query] | None,
+) -> Handler[..., Any]:
+    where = f"handler {function.__qualname__}"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise DefinitionError(
+            f"{where}: a decision is a plain function that returns a list of events; drop async or yield"
+        )
+    hints = _hints(function, where)
+    returns = hints.pop("return", None)
+    commands = [cls for cls in hints.values() if isinstance(cls, type) and issubclass(cls, Command)]
+    if len(commands) != 1:
+        raise DefinitionError(f"{where}: expected one parameter annotated with a Command class, got {len(commands)}")
+    aggregates = {name: cls for name, cls in hints.items() if cls is not commands[0]}
+    for name, cls in aggregates.items():
+        if not (isinstance(cls, type) and issubclass(cls, Aggregate)):
+            raise DefinitionError(f"{where}: parameter {name}: expected an Aggregate or Command class, got {cls!r}")
+    if not aggregates:
+        raise DefinitionError(f"{where}: expected at least one parameter annotated with an Aggregate class, got none")
+    if query is not None and len(aggregates) > 1:
+        raise DefinitionError(f"{where}: a decision over a query takes one aggregate, got {', '.join(aggregates)}")
+    if "" in given:
+        if len(aggregates) > 1:
+            raise DefinitionError(
+                f"{where}: stream= names one stream, but there are {', '.join(aggregates)}; use streams="
+            )
+        given[next(iter(aggregates))] = given.pop("")
+    if unknown := given.keys() - aggregates.keys():
+        raise DefinitionError(f"{where}: streams=: expected parameter names, got {', '.join(sorted(unknown))}")
+    parameters = tuple(
+        Parameter(name, cls, rule_for(where, commands[0], cls, given.get(name))) for name, cls in aggregates.items()
+    )
+    return Handler(function, commands[0], parameters, query, returns)
+
+
+def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise DefinitionError(f"{where}: an annotation cannot be resolved: {error}") from error
+    missing = [name for name in inspect.signature(function).parameters if name not in hints]
+    if missing:
+        raise DefinitionError(f"{where}: annotate {', '.join(missing)} with the Aggregate or Command class")
+    return hints
+
+
+def _command_parameter(function: Callable[..., Any], command: type[Command]) -> str:
+    return next(name for name, cls in get_type_hints(function).items() if cls is command)

@@ -1,0 +1,73 @@
+"""Drives the steps of a command: in a thread, or in an event loop. All else is shared."""
+
+import asyncio
+import time
+from typing import Any
+
+from commands.receipt import Receipt
+from commands.steps import Append, LoadQuery, LoadStreams, Pause, Step, Steps
+from eventstore import EventStore, Loaded
+from eventstore.loading import load_query, load_stream
+
+
+def run(steps: Steps, store: EventStore) -> Receipt:
+    """Does what the steps ask for, blocking."""
+    result: Any = None
+    failure: Exception | None = None
+    while True:
+        try:
+            step = steps.send(result) if failure is None else steps.throw(failure)
+        except StopIteration as stop:
+            return _receipt(stop)
+        result, failure = None, None
+        try:
+            result = _perform(step, store)
+        except Exception as error:  # noqa: BLE001 - thrown into the steps, which decide
+            failure = error
+
+
+async def run_async(steps: Steps, store: EventStore) -> Receipt:
+    """Does what the steps ask for; reads in threads, appends in groups with other tasks."""
+    result: Any = None
+    failure: Exception | None = None
+    while True:
+        try:
+            step = steps.send(result) if failure is None else steps.throw(failure)
+        except StopIteration as stop:
+            return _receipt(stop)
+        result, failure = None, None
+        try:
+            result = await _perform_async(step, store)
+        except Exception as error:  # noqa: BLE001 - thrown into the steps, which decide
+            failure = error
+
+
+def _receipt(stop: StopIteration) -> Receipt:
+    receipt: Receipt = stop.value
+    return receipt
+
+
+def _perform(step: Step, store: EventStore) -> Any:
+    match step:
+        case LoadStreams() | LoadQuery():
+            return _load(step, store)
+        case Append(appends, condition):
+            return store.append_all(appends, condition=condition)
+        case Pause(seconds):
+            return time.sleep(seconds)
+
+
+async def _perform_async(step: Step, store: EventStore) -> Any:
+    match step:
+        case LoadStreams() | LoadQuery():
+            return await asyncio.to_thread(_load, step, store)
+        case Append(appends, condition):
+            return await store.append_all_async(appends, condition=condition)
+        case Pause(seconds):
+            return await asyncio.sleep(seconds)
+
+
+def _load(step: LoadStreams | LoadQuery, store: EventStore) -> list[Loaded[Any]] | Loaded[Any]:
+    if isinstance(step, LoadQuery):
+        return load_query(store.backend, step.aggregate, step.query)
+    return [load_stream(store.backend, aggregate, stream) for aggregate, stream in step.targets]

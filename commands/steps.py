@@ -1,0 +1,158 @@
+"""The way of a command, without input or output: what to load, what to append, when to try again.
+
+`dispatch_steps` is a generator. It yields what it needs done (`LoadStreams`, `LoadQuery`, `Append`, `Pause`) and is sent the
+result; a thread and an event loop drive the same steps, see `shell.py`.
+
+1. Load the decision's streams, or fold its query.
+2. Decide. `Rejected` ends it here; nothing is stored.
+3. Append with the versions that were loaded, or with a condition on the query.
+4. On a conflict: pause, and go back to 1. Bounded by the policy.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from commands.envelope import Envelope
+from commands.errors import TooManyConflicts
+from commands.handler import Handler
+from commands.receipt import Receipt
+from commands.retry import RetryPolicy
+from eventstore import (
+    ANY,
+    Aggregate,
+    AppendCondition,
+    AppendConditionFailed,
+    Appended,
+    DefinitionError,
+    Event,
+    Loaded,
+    NewEvent,
+    Query,
+    StreamAppend,
+    WrongExpectedVersion,
+)
+
+
+class LoadStreams(msgspec.Struct, frozen=True):
+    """Load these aggregates; answered with a list of `Loaded`."""
+
+    targets: list[tuple[type[Aggregate[Any]], str]]
+
+
+class LoadQuery(msgspec.Struct, frozen=True):
+    """Fold the aggregate from the events that match; answered with a `Loaded` whose position is the log's horizon."""
+
+    aggregate: type[Aggregate[Any]]
+    query: Query
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Append; answered with `Appended`."""
+
+    appends: list[StreamAppend]
+    condition: AppendCondition | None
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+Step: TypeAlias = LoadStreams | LoadQuery | Append | Pause
+Steps: TypeAlias = Generator[Step, Any, Receipt]
+
+
+def dispatch_steps(handler: Handler[..., Any], envelope: Envelope, policy: RetryPolicy) -> Steps:
+    """Decides and appends, trying again after a conflict."""
+    attempt = 1
+    while True:
+        try:
+            return (yield from (_over_query if handler.query else _over_streams)(handler, envelope))
+        except (WrongExpectedVersion, AppendConditionFailed) as conflict:
+            if attempt >= policy.attempts:
+                raise TooManyConflicts(
+                    f"{type(envelope.command).__name__}: {attempt} attempts met a change by somebody else (last: {conflict})"
+                ) from conflict
+        yield Pause(policy.pause(attempt))
+        attempt += 1
+
+
+def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
+    command = envelope.command
+    targets = [(each.aggregate, each.stream(command)) for each in handler.parameters]
+    loaded: list[Loaded[Any]] = yield LoadStreams(targets)
+    names = [each.name for each in handler.parameters]
+    states = {name: each.state for name, each in zip(names, loaded, strict=True)}
+    decided = _by_parameter(handler, handler.decide(states, command))
+    appends = [
+        StreamAppend(each.stream, _enclose(decided[name], envelope), each.version)
+        for name, each in zip(names, loaded, strict=True)
+        if decided.get(name)
+    ]
+    if not appends:
+        first = loaded[0]
+        return Receipt(first.stream, first.version, max(each.position for each in loaded), (), {})
+    appended: Appended = yield Append(appends, None)
+    return _receipt(appends, appended)
+
+
+def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:
+    command, parameter = envelope.command, handler.parameters[0]
+    assert handler.query is not None  # noqa: S101 - for the type checker; the caller has looked
+    query = handler.query(command)
+    loaded: Loaded[Any] = yield LoadQuery(parameter.aggregate, query)
+    decided = _by_parameter(handler, handler.decide({parameter.name: loaded.state}, command))
+    stream = parameter.stream(command)
+    events = decided.get(parameter.name)
+    if not events:
+        return Receipt(stream, 0, loaded.position, (), {})
+    appends = [StreamAppend(stream, _enclose(events, envelope), ANY)]
+    appended: Appended = yield Append(appends, AppendCondition(query, loaded.position))
+    return _receipt(appends, appended)
+
+
+def _by_parameter(handler: Handler[..., Any], decided: Any) -> Mapping[str, Sequence[Any]]:
+    names = [each.name for each in handler.parameters]
+    if isinstance(decided, Mapping):
+        if unknown := decided.keys() - set(names):
+            raise DefinitionError(f"handler {handler.name}: returned events for {sorted(unknown)}, expected {names}")
+        return decided
+    if not isinstance(decided, (list, tuple)):
+        raise DefinitionError(f"handler {handler.name}: expected a list of events, got {decided!r}")
+    if len(names) > 1 and decided:
+        raise DefinitionError(f"handler {handler.name}: return a dict from {' or '.join(names)} to a list of events")
+    return {names[0]: decided}
+
+
+def _enclose(events: Sequence[Event | NewEvent[Any]], envelope: Envelope) -> list[NewEvent[Any]]:
+    return [_enclose_one(event, envelope) for event in events]
+
+
+def _enclose_one(event: Event | NewEvent[Any], envelope: Envelope) -> NewEvent[Any]:
+    if not isinstance(event, NewEvent):
+        return NewEvent(
+            event,
+            None,
+            envelope.occurred_at,
+            (),
+            envelope.metadata,
+            envelope.correlation_id,
+            envelope.command_id,
+        )
+    metadata = {**(envelope.metadata or {}), **(event.metadata or {})}
+    return msgspec.structs.replace(
+        event,
+        occurred_at=event.occurred_at or envelope.occurred_at,
+        metadata=metadata or None,
+        correlation_id=event.correlation_id or envelope.correlation_id,
+        causation_id=event.causation_id or envelope.command_id,
+    )
+
+
+def _receipt(appends: Sequence[StreamAppend], appended: Appended) -> Receipt:
+    events = tuple(new.event for each in appends for new in each.events)
+    stream = appends[0].stream
+    return Receipt(stream, appended.versions[stream], appended.position, events, appended.versions)

@@ -1,0 +1,227 @@
+"""The application: one log, its commands and its read models."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, enclose
+from commands.bus import check_middleware
+from eventfold.parts import Parts
+from eventfold.worker import Worker
+from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, subscribe
+from eventstore.loading import load, moment
+from projections import BoundProjection, Engine, ModelQuery, Progress, rebuild
+
+A = TypeVar("A", bound=Aggregate[Any])
+M = TypeVar("M")
+Rec = TypeVar("Rec", bound=Recording[Any])
+
+
+class Application:
+    """Ties a log, its handlers and its projections together. Safe to share among threads; a context manager.
+
+        app = Application("sqlite:///bank.db", handlers=[withdraw], projections=[balances.into(SqlTable("balances"))])
+        receipt = app.dispatch(Withdraw("a-1", 20))
+        app.query(Balance).get("a-1", after=receipt.token)
+
+    Nothing runs in the background unless asked to: a query with `after=` folds what it needs itself where no worker has done
+    so yet, and `worker()` keeps the read models up to date.
+
+    Args:
+        url: where the log is: `sqlite:///path`, `postgresql://user@host/database` or `memory://`.
+        handlers: functions under `@handles`.
+        projections: each `projection.into(target, ...)`.
+        events: event classes that nothing else mentions, so that reading the log decodes them.
+        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost.
+        retry: how often a conflicting command is decided again.
+        name: for people, in the status and the logs.
+        options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
+
+    Raises:
+        DefinitionError: the parts contradict each other.
+        StoreError: the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        handlers: Iterable[Handler[..., Any]] = (),
+        projections: Iterable[BoundProjection[Any]] = (),
+        events: Any = (),
+        middleware: Sequence[Middleware] = (),
+        retry: RetryPolicy | None = None,
+        name: str = "application",
+        **options: Any,
+    ) -> None:
+        check_middleware(middleware, awaited=False)
+        self.name = name
+        self._parts = Parts(url, handlers, projections, events, options)
+        self._middleware = tuple(middleware)
+        self._retry = retry if retry is not None else RetryPolicy()
+        self._bus: Bus | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The handlers, aggregates, events and projections that the application is made of."""
+        return self._parts
+
+    @property
+    def store(self) -> EventStore:
+        """The log, opened on first use."""
+        return self._parts.store
+
+    @property
+    def engine(self) -> Engine:
+        """What keeps the read models."""
+        return self._parts.engine
+
+    def dispatch(
+        self,
+        command: Command,
+        *,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        occurred_at: datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Receipt:
+        """Validates a command, decides it, and appends the events.
+
+        Args:
+            command: the command.
+            correlation_id: the conversation that it belongs to; by default it begins one.
+            causation_id: the message that caused it.
+            occurred_at: when its events happened in the business, where that is not now.
+            metadata: stored beside every event that it leads to.
+
+        Returns:
+            The receipt, whose `token` makes a query wait for this write.
+
+        Raises:
+            InvalidCommand: fields are faulty; all of them are named.
+            Rejected: the decision refused.
+            TooManyConflicts: every attempt met a change by somebody else.
+            NoHandler: nothing handles the command.
+            StoreError: the database refused or is gone.
+        """
+        if self._bus is None:
+            self._bus = Bus(self.store, self._parts.handlers, self._middleware, self._retry)
+        envelope = enclose(
+            command,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            occurred_at=occurred_at,
+            metadata=metadata,
+        )
+        return self._bus.dispatch(envelope)
+
+    def load(
+        self,
+        aggregate: type[A],
+        stream_id: str,
+        *,
+        at_version: int | None = None,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+    ) -> A:
+        """The state of an aggregate, now or as it was. See `load_with_version` for the arguments."""
+        return self.load_with_version(
+            aggregate, stream_id, at_version=at_version, position=position, at=at, occurred=occurred
+        ).state
+
+    def load_with_version(
+        self,
+        aggregate: type[A],
+        stream_id: str,
+        *,
+        at_version: int | None = None,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+    ) -> Loaded[A]:
+        """The state of an aggregate with its version and position.
+
+        Args:
+            aggregate: the aggregate class.
+            stream_id: what follows the category in the stream's name.
+            at_version: as it was at this version of the stream.
+            position: as it was at this position of the log.
+            at: as the log knew it at this instant.
+            occurred: from the events that had occurred by this instant, as known now.
+
+        Raises:
+            StreamNotFound: the stream has no events, or had none at that moment.
+        """
+        part = moment(at_version=at_version, position=position, at=at, occurred=occurred)
+        loaded = load(self.store.backend, aggregate, stream_id, part)
+        if loaded.version == 0:
+            raise StreamNotFound(loaded.stream)
+        return loaded
+
+    def open(self, recording: type[Rec], stream_id: str) -> Rec:
+        """An object-style aggregate as it stands now; `save` it with `app.save(...)`."""
+        return recording.open(self.store, stream_id)
+
+    def save(self, recording: Recording[Any]) -> Receipt | None:
+        """Appends what an object-style aggregate has recorded; None where it has recorded nothing."""
+        events = recording.recorded
+        appended = recording.save(self.store)
+        if appended is None:
+            return None
+        return Receipt(recording.stream, recording.version, appended.position, events, appended.versions)
+
+    def query(self, model: type[M]) -> ModelQuery[M]:
+        """A query over the read model of this class.
+
+        Raises:
+            UnknownModel: no projection keeps it.
+        """
+        return ModelQuery(self.engine, self._parts.track_of(model))
+
+    def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Brings every read model up to date with the log as it is now.
+
+        Args:
+            on_progress: called after every batch with the position reached and the position to be reached.
+
+        Raises:
+            ProjectionFailed: a fold failed; the others have caught up.
+            NeedsRebuild: rows were made by another version of their projection.
+        """
+        self.engine.catch_up(on_progress)
+
+    def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
+        """Folds the whole log anew beside the rows that queries see, and then puts the new rows in their place at once.
+
+        Args:
+            projection: its name; all of its targets are rebuilt, one after the other.
+            on_progress: called after every batch.
+
+        Returns:
+            How many events were folded.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+            ProjectionFailed: a fold failed; the rows that queries see are untouched.
+        """
+        return sum(rebuild(self.store, track, on_progress=on_progress) for track in self.engine.find(projection))
+
+    def worker(self) -> Worker:
+        """A worker that keeps the read models up to date: `run()` it, or use it as a context manager in a thread."""
+        return Worker(self._parts)
+
+    def subscribe(self, *, after: int = 0, **filters: Any) -> Subscription:
+        """Follows the log. See `eventstore.subscribe`."""
+        return subscribe(self.store, after=after, **filters)
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._parts.close()
+        self._bus = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

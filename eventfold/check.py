@@ -1,0 +1,82 @@
+"""Looks an application over without its database: what it is made of, and what would fail only when it is used."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from eventfold.parts import Parts
+from eventstore import Aggregate, EventfoldError
+from eventstore.aggregate import codec_for, initial
+from eventstore.event import event_classes, event_type
+from projections import Engine
+
+
+def problems(parts: Parts) -> list[str]:
+    """One sentence for each thing that cannot work. The database is not touched."""
+    return [*_in_aggregates(parts), *_in_handlers(parts), *_in_projections(parts)]
+
+
+def hints(parts: Parts) -> list[str]:
+    """One sentence for each thing that works, but is perhaps not meant: nothing handles, nothing folds."""
+    found = []
+    folded = {cls for aggregate in parts.aggregates for cls in _events(aggregate)}
+    for each in parts.projections:
+        unseen = [event_type(cls) for cls in each.projection.events if folded and cls not in folded]
+        if unseen:
+            found.append(
+                f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate of a handler is folded from it"
+            )
+    if not list(parts.handlers):
+        found.append("the application has no handlers: it takes no commands")
+    return found
+
+
+def _in_aggregates(parts: Parts) -> Iterator[str]:
+    for aggregate in parts.aggregates:
+        if aggregate.evolve is Aggregate.evolve:
+            yield f"aggregate {aggregate.__name__}: it has no evolve(self, event)"
+        for work in (initial, codec_for):
+            try:
+                work(aggregate)
+            except EventfoldError as error:
+                yield f"aggregate {aggregate.__name__}: {error}"
+
+
+def _in_handlers(parts: Parts) -> Iterator[str]:
+    for handler in parts.handlers:
+        try:
+            msgspec.json.Decoder(handler.command)
+        except TypeError as error:
+            yield f"command {handler.command.__name__}: a field's type cannot be read from JSON: {error}"
+        declared = {cls for each in handler.parameters for cls in _events(each.aggregate)}
+        extra = [event_type(cls) for cls in _returned(handler.returns) if cls not in declared]
+        if extra and handler.query is None:
+            yield f"handler {handler.name}: returns {', '.join(extra)}, which its aggregate is not folded from"
+
+
+def _in_projections(parts: Parts) -> Iterator[str]:
+    """Binds every projection to the kind of database that the application has, which is not connected to."""
+    try:
+        with parts.open_unchecked() as store:
+            Engine(store, parts.projections)
+    except EventfoldError as error:
+        yield str(error)
+
+
+def _events(aggregate: Any) -> tuple[Any, ...]:
+    try:
+        return codec_for(aggregate).classes
+    except EventfoldError:
+        return ()
+
+
+def _returned(annotation: Any) -> tuple[Any, ...]:
+    """The event classes in `list[A | B]`; none where the annotation says something else."""
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
+    if annotation is None or len(arguments) != 1:
+        return ()
+    try:
+        return event_classes(arguments[0])
+    except EventfoldError:
+        return ()

@@ -1,0 +1,86 @@
+"""`eventfold check`: looks the application over, without its database."""
+
+from typing import Any
+
+import typer
+
+from eventfold.check import hints, problems
+from eventfold.cli.output import Column, number, show_record
+from eventfold.cli.session import Session, command, warn
+from eventfold.parts import Parts
+from eventstore.aggregate import category_of, events_of
+from eventstore.event import event_type, schema_version
+
+TABLES = {
+    "handlers": (Column("command"), Column("handler"), Column("aggregates")),
+    "aggregates": (Column("aggregate"), Column("category"), Column("events")),
+    "events": (Column("type"), number("schema"), Column("class")),
+    "projections": (Column("projection"), number("version"), Column("model"), Column("targets"), Column("events")),
+    "problems": (Column("problem", style="red"),),
+    "hints": (Column("hint", style="yellow"),),
+}
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the command."""
+    command(app, "check", example="eventfold check --format json", rich_help_panel=panel)(check)
+
+
+def check(session: Session) -> None:
+    """Look the application over, without its database.
+
+    Imports it, builds all of it, and reports what it is made of and what cannot work. Only if --database (or
+    EVENTFOLD_DATABASE) names a database are its pending migrations shown. Ends with exit code 1 if something cannot work.
+    """
+    app = session.application
+    found = problems(app.parts)
+    record: dict[str, Any] = {"application": app.name, **_made_of(app.parts)}
+    if session.has_database:
+        record["pending_migrations"] = app.parts.pending_migrations()
+    record["problems"] = [{"problem": each} for each in found]
+    record["hints"] = [{"hint": each} for each in hints(app.parts)]
+    show_record(record, session.format, TABLES)
+    if not found:
+        warn("no problems found", style="green")
+    else:
+        warn(f"{len(found)} problem{'s' if len(found) > 1 else ''} found")
+        raise typer.Exit(1)
+
+
+def _made_of(parts: Parts) -> dict[str, Any]:
+    return {
+        "handlers": [
+            {
+                "command": each.command.__name__,
+                "handler": each.name,
+                "aggregates": [parameter.aggregate.__name__ for parameter in each.parameters],
+            }
+            for each in parts.handlers
+        ],
+        "aggregates": [
+            {
+                "aggregate": each.__name__,
+                "category": category_of(each),
+                "events": [event_type(cls) for cls in events_of(each)],
+            }
+            for each in parts.aggregates
+        ],
+        "events": [
+            {
+                "type": event_type(each),
+                "schema": schema_version(each),
+                "class": f"{each.__module__}.{each.__qualname__}",
+            }
+            for each in parts.events
+        ],
+        "projections": [
+            {
+                "projection": each.projection.name,
+                "version": each.projection.version,
+                "model": each.projection.model.cls.__name__,
+                "targets": [target.name for target in each.targets],
+                "events": [event_type(cls) for cls in each.projection.events],
+            }
+            for each in parts.projections
+        ],
+    }

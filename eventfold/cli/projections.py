@@ -1,0 +1,131 @@
+"""`eventfold projections`: what the read models are made of, how they stand, and making them anew."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from eventfold.application import Application
+from eventfold.cli.completion import projection_names
+from eventfold.cli.output import Column, builtin, number, show_rows
+from eventfold.cli.progress import bar
+from eventfold.cli.session import Session, command, usage_error, warn
+from eventfold.cli.signals import signals_interrupt
+from eventstore.event import event_type
+from projections import rebuild, status_of
+from projections.track import Track
+
+LIST_COLUMNS = (
+    Column("projection"),
+    number("version", "ver"),
+    Column("model"),
+    Column("key"),
+    Column("targets"),
+    Column("events"),
+)
+STATUS_COLUMNS = (
+    Column("projection"),
+    Column("target"),
+    Column("state"),
+    number("generation", "gen"),
+    number("position"),
+    number("lag"),
+    number("events"),
+    Column("error", style="red"),
+)
+REBUILD_COLUMNS = (
+    Column("projection"),
+    Column("target"),
+    number("generation", "gen"),
+    number("events"),
+    number("seconds"),
+)
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the noun."""
+    group = typer.Typer(no_args_is_help=True)
+    command(group, "list", example="eventfold projections list")(list_projections)
+    command(group, "status", example="eventfold projections status --format json")(status)
+    command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
+    app.add_typer(group, name="projections", help="List, look after and rebuild read models.", rich_help_panel=panel)
+
+
+def list_projections(session: Session) -> None:
+    """List the projections as the code declares them. The database is not touched."""
+    rows = [
+        {
+            "projection": each.projection.name,
+            "version": each.projection.version,
+            "model": each.projection.model.cls.__name__,
+            "key": each.projection.model.key.name,
+            "targets": [target.name for target in each.targets],
+            "events": [event_type(cls) for cls in each.projection.events],
+        }
+        for each in session.application.parts.projections
+    ]
+    show_rows(rows, LIST_COLUMNS, session.format, empty="the application has no projections")
+
+
+def status(session: Session) -> None:
+    """Show where each projection stands, and how far behind the log that is."""
+    show_rows(
+        status_rows(session.application),
+        STATUS_COLUMNS,
+        session.format,
+        empty="the application has no projections",
+    )
+
+
+def status_rows(app: Application) -> list[dict[str, Any]]:
+    """The status of every projection in each of its targets."""
+    return [builtin(status_of(app.store, track)) for track in app.engine.tracks]
+
+
+def rebuild_projection(
+    session: Session,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The projection.", autocompletion=projection_names)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All of them, one after the other.")] = False,
+) -> None:
+    """Fold the whole log anew.
+
+    It builds new rows beside those that queries see, and puts them in their place at once when they have caught up.
+    Ctrl-C ends it with exit code 1; the next time it goes on from there.
+    """
+    if every == (name is not None):
+        usage_error("name one projection, or give --all")
+    app = session.application
+    tracks = app.engine.tracks if name is None else app.engine.find(name)
+    with signals_interrupt():
+        rows = [_rebuild(app, track) for track in tracks]
+    show_rows(rows, REBUILD_COLUMNS, session.format, empty="the application has no projections")
+
+
+def _rebuild(app: Application, track: Track) -> dict[str, Any]:
+    try:
+        return rebuild_with_bar(app, track)
+    except KeyboardInterrupt:
+        status = status_of(app.store, track)
+        warn(
+            f"interrupted at position {status.rebuilding_position or 0}; the rows in use are as they were. "
+            f"`eventfold projections rebuild {status.projection}` goes on from there."
+        )
+        raise typer.Exit(1) from None
+
+
+def rebuild_with_bar(app: Application, track: Track) -> dict[str, Any]:
+    """Rebuilds one projection in one target, and says what that took."""
+    started = time.monotonic()
+    begun = status_of(app.store, track).rebuilding_position or 0
+    with bar(f"rebuild {track.projection.name} in {track.name}", begun) as shown:
+        events = rebuild(app.store, track, on_progress=lambda at: shown.move(at.position, at.head, at.events))
+    return {
+        "projection": track.projection.name,
+        "target": track.name,
+        "generation": status_of(app.store, track).generation,
+        "events": events,
+        "seconds": round(time.monotonic() - started, 3),
+    }

@@ -1,0 +1,131 @@
+"""`eventfold query`: the rows of a read model."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from eventfold.application import Application
+from eventfold.cli.completion import model_names
+from eventfold.cli.fields import read_value
+from eventfold.cli.output import Column, number, show_record, show_rows
+from eventfold.cli.paging import LimitOption
+from eventfold.cli.session import Session, command, usage_error, warn
+from eventstore import NotFound
+from eventstore.token import token_of
+from projections import ModelQuery, status_of
+from projections.model import Model, model_of
+
+OPERATORS = {"=": "", "==": "", "!=": "__ne", "<": "__lt", "<=": "__lte", ">": "__gt", ">=": "__gte", "^=": "__prefix"}
+_COMPARISON = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|\^=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+_MEMBER = re.compile(r"\s*(\w+)\s+in\s+(.*?)\s*", re.DOTALL)
+_NULL = re.compile(r"\s*(\w+)\s+is\s+(not\s+)?null\s*")
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the command."""
+    example = 'eventfold query Balance --where "amount>=100" --order -amount --limit 10'
+    command(app, "query", example=example, rich_help_panel=panel)(query)
+
+
+def query(
+    session: Session,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Its class name, or its projection's.", autocompletion=model_names)
+    ],
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="Only the row under this key.", show_default=False)
+    ] = None,
+    *,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help="Only rows for which it holds; several: all hold.")
+    ] = None,
+    order: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="Sort by it; -FIELD the greatest first.")
+    ] = None,
+    limit: LimitOption = 100,
+    page_after: Annotated[str | None, typer.Option(metavar="CURSOR", help="The page after this one.")] = None,
+    count: Annotated[bool, typer.Option("--count", help="Only how many rows there are.")] = False,
+    after: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="Wait until it contains the write of this receipt.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Wait until it contains all that is in the log.")] = False,
+) -> None:
+    """Show rows of a read model.
+
+    CONDITION compares a field: amount>=100, owner=Ada, owner!=Ada, name^=A (begins with), state in open,new, paid_at is
+    null, paid_at is not null. Without --after or --fresh it shows the rows as they are, and says if they are behind the log.
+    """
+    app = session.application
+    cls: Any = app.parts.model(model)
+    if fresh:
+        after = token_of(app.store.head())
+    chosen = app.query(cls)
+    if after is None:
+        _warn_if_behind(app, cls)
+    if key is not None:
+        if where or order or page_after or count:
+            usage_error("KEY names one row; leave out --where, --order, --page-after and --count")
+        _show_one(session, chosen, model_of(cls), key, after)
+        return
+    for condition in where or []:
+        chosen = chosen.where(**_condition(condition, model_of(cls)))
+    chosen = chosen.order_by(*order or [])
+    if count:
+        show_record({"count": chosen.count(after=after)}, session.format)
+    else:
+        _show_page(session, chosen, model_of(cls), limit, page_after, after)
+
+
+def _show_one(session: Session, chosen: ModelQuery[Any], model: Model, text: str, after: str | None) -> None:
+    row = chosen.get(read_value(text, model.key.type), after=after)
+    if row is None:
+        raise NotFound(f"{model.cls.__name__}: there is no row under the key {text!r}")
+    show_record(_row(row), session.format)
+
+
+def _show_page(
+    session: Session, chosen: ModelQuery[Any], model: Model, limit: int, page_after: str | None, after: str | None
+) -> None:
+    if limit:
+        page = chosen.page(after=page_after, size=limit, token=after)
+        rows, following = page.items, page.next
+    elif page_after is None:
+        rows, following = chosen.all(after=after), None
+    else:
+        usage_error("--page-after needs the size of a page: give --limit")
+    columns = [number(each.name) if each.type in {int, float} else Column(each.name) for each in model.fields]
+    show_rows([_row(each) for each in rows], columns, session.format, empty="no rows")
+    if following is not None:
+        warn(f"there are more: go on with --page-after {following}, or see all with --limit 0")
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}
+
+
+def _condition(text: str, model: Model) -> dict[str, Any]:
+    if match := _NULL.fullmatch(text):
+        return {f"{match[1]}__null": match[2] is None}
+    if match := _MEMBER.fullmatch(text):
+        return {f"{match[1]}__in": [_value(each.strip(), match[1], model) for each in match[2].split(",")]}
+    match = _COMPARISON.fullmatch(text)
+    if match is None:
+        usage_error(f"--where: expected a condition such as amount>=100, got {text!r}")
+    return {f"{match[1]}{OPERATORS[match[2]]}": _value(match[3], match[1], model)}
+
+
+def _value(text: str, name: str, model: Model) -> Any:
+    field = model.field(name)
+    return text if field is None else read_value(text, field.type)
+
+
+def _warn_if_behind(app: Application, model: type[Any]) -> None:
+    status = status_of(app.store, app.parts.track_of(model))
+    if status.error is not None:
+        warn(f"projection {status.projection} stands still: {status.error}")
+    elif status.lag:
+        warn(
+            f"projection {status.projection} is {status.lag} positions behind the log: `eventfold worker run` keeps it up "
+            "to date, --fresh waits until it is"
+        )

@@ -1,0 +1,56 @@
+"""The command `eventfold`: its nouns, in the order in which they are needed."""
+
+from typing import Annotated
+
+import typer
+
+from eventfold import __version__
+from eventfold.cli import check, dispatch, events, init, migrate, projections, query, state, status, streams, worker
+from eventfold.cli.session import AppOption, DatabaseOption, DebugOption, FormatOption
+
+app = typer.Typer(
+    name="eventfold",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for _noun in (init, check, migrate, status):
+    _noun.add_to(app, "Set up")
+for _noun in (dispatch, streams, events, state, query):
+    _noun.add_to(app, "Write and read")
+for _noun in (projections, worker):
+    _noun.add_to(app, "Read models")
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
+    if asked:
+        typer.echo(f"eventfold {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="The application is named by --app, by EVENTFOLD_APP, or by [bold]app[/bold] under \\[tool.eventfold] in "
+    "pyproject.toml; its database may be replaced by --database or EVENTFOLD_DATABASE."
+)
+def _root(
+    ctx: typer.Context,
+    *,
+    app: AppOption = None,
+    database: DatabaseOption = None,
+    format: FormatOption = None,  # noqa: A002 - the option's name
+    debug: DebugOption = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version.", show_default=False
+        ),
+    ] = False,
+) -> None:
+    """Event sourcing and CQRS: commands, the log, and the read models of an application."""
+    ctx.obj = {"app": app, "database": database, "format": format, "debug": debug}
+
+
+def main() -> None:
+    """Runs the command line."""
+    app(prog_name="eventfold")

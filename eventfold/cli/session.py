@@ -1,0 +1,196 @@
+"""What all commands share: the options, the application that they work on, and how errors end."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.markup import escape
+
+from eventfold.application import Application
+from eventfold.async_application import AsyncApplication
+from eventfold.cli.output import Format, error_console
+from eventfold.settings import DATABASE_VARIABLE, find_application, load_application
+from eventstore import EventfoldError
+
+_PANEL = "Everywhere"
+
+AppOption = Annotated[
+    str | None,
+    typer.Option("--app", metavar="MODULE:NAME", help="The application.", rich_help_panel=_PANEL, show_default=False),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="In place of the application's own.", rich_help_panel=_PANEL),
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", "-f", help="How to print data.", rich_help_panel=_PANEL, show_default="table"),
+]
+DebugOption = Annotated[
+    bool,
+    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_PANEL, show_default=False),
+]
+SHARED = {"app": AppOption, "database": DatabaseOption, "format": FormatOption, "debug": DebugOption}
+
+
+class Session:
+    """One run of a command.
+
+    Attributes:
+        format: how data is printed.
+        debug: whether tracebacks are shown.
+    """
+
+    def __init__(
+        self,
+        app: str | None = None,
+        database: str | None = None,
+        format: Format | None = None,  # noqa: A002 - the option's name
+        *,
+        debug: bool | None = False,
+    ) -> None:
+        self._app = app
+        self._database = database or os.environ.get(DATABASE_VARIABLE)
+        self.format = format or Format.TABLE
+        self.debug = bool(debug)
+
+    @cached_property
+    def declared(self) -> Application | AsyncApplication:
+        """The application as its module declares it, with the database that was asked for."""
+        declared = load_application(find_application(self._app))
+        if self._database:
+            _sync(declared).parts.use_database(self._database)
+        return declared
+
+    @property
+    def has_database(self) -> bool:
+        """Whether a database was named outright."""
+        return bool(self._database)
+
+    @property
+    def application(self) -> Application:
+        """The application; of an async one, its sync core."""
+        return _sync(self.declared)
+
+    def close(self) -> None:
+        """Lets go of the database, if it was opened."""
+        if "declared" in vars(self):
+            self.application.close()
+
+
+def _sync(declared: Application | AsyncApplication) -> Application:
+    return declared if isinstance(declared, Application) else declared.sync
+
+
+def command(group: typer.Typer, name: str, *, example: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
+    """Makes a function a command: its first parameter is the `Session`; the shared options are added to its own.
+
+    Args:
+        group: where the command goes.
+        name: how it is called.
+        example: a line to type, for the help.
+        options: as for `typer.Typer.command`.
+    """
+
+    def register(function: Callable[..., None]) -> Any:
+        @functools.wraps(function)
+        def run(ctx: typer.Context, **values: Any) -> None:
+            session = _session(ctx, {key: values.pop(key) for key in SHARED})
+            with _Guard(session):
+                function(session, **values)
+
+        own = list(inspect.signature(function).parameters.values())[1:]
+        _set_signature(run, [*own, *_shared_parameters()])
+        described: dict[str, Any] = {
+            "help": _paragraphs(function),
+            "epilog": f"[bold]Example:[/bold]  {escape(example)}",
+        }
+        return group.command(name, **described, **options)(run)
+
+    return register
+
+
+def _paragraphs(function: Callable[..., None]) -> str:
+    """The docstring as help: each paragraph in one line, for the terminal to wrap."""
+    text = inspect.getdoc(function) or ""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def usage_error(message: str) -> NoReturn:
+    """Ends with exit code 2.
+
+    Raises:
+        BadParameter: always.
+    """
+    raise typer.BadParameter(message)
+
+
+def warn(message: str, *, style: str = "yellow") -> None:
+    """Says something beside the data, on stderr."""
+    error_console().print(message, style=style, markup=False, soft_wrap=True)
+
+
+def _shared_parameters() -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            key, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if key == "debug" else None
+        )
+        for key, kind in SHARED.items()
+    ]
+
+
+def _set_signature(function: Any, parameters: list[inspect.Parameter]) -> None:
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    named = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    function.__signature__ = inspect.Signature([context, *named])
+    function.__annotations__ = {each.name: each.annotation for each in [context, *named]}
+
+
+def _session(ctx: typer.Context, given: dict[str, Any]) -> Session:
+    """The options given after the command's name, else those given before it."""
+    before: dict[str, Any] = ctx.obj or {}
+    chosen: dict[str, Any] = {key: value or before.get(key) for key, value in given.items()}
+    return Session(**chosen)
+
+
+class _Guard:
+    """Closes the application at the end, and turns errors of Eventfold into one sentence and exit code 1."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        self._session.close()
+        if isinstance(error, BrokenPipeError) or not _flushed():
+            _leave_quietly()
+        if self._session.debug:
+            return
+        if isinstance(error, EventfoldError):
+            error_console().print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+        if isinstance(error, KeyboardInterrupt):
+            error_console().print("interrupted", style="red")
+            raise typer.Exit(1) from None
+
+
+def _flushed() -> bool:
+    """Whether all output has found its reader."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _leave_quietly() -> NoReturn:
+    """Whoever read our output has seen enough, as `head` does; nothing may be flushed into the closed pipe any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(0)

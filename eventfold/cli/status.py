@@ -1,0 +1,39 @@
+"""`eventfold status`: how the log and its readers stand."""
+
+from typing import Any
+
+import typer
+
+from eventfold.cli.output import Column, builtin, number, show_record
+from eventfold.cli.projections import STATUS_COLUMNS, status_rows
+from eventfold.cli.session import Session, command, warn
+
+STALLED_COLUMNS = (number("pid"), number("seconds"), number("position", "holds back"), Column("state"))
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the command."""
+    command(app, "status", example="eventfold status --format json", rich_help_panel=panel)(status)
+
+
+def status(session: Session) -> None:
+    """Show how the log and its readers stand.
+
+    That is the database, the log's head, the projections with their lag, and stalled appends, which hold readers back, by
+    the process that holds them open. It never migrates: where migrations are pending it names them, and looks no further.
+    """
+    app = session.application
+    pending = app.parts.pending_migrations()
+    with app.parts.open_unchecked() as store:
+        record: dict[str, Any] = {"application": app.name, "database": store.backend.description}
+    record |= {"pending_migrations": pending, "events": None, "head": None, "projections": [], "stalled_appends": []}
+    if pending:
+        warn("migrations are pending: run `eventfold migrate`")
+    else:
+        record |= {
+            "events": app.store.backend.count(),
+            "head": app.store.head(),
+            "projections": status_rows(app),
+            "stalled_appends": [builtin(each) for each in app.store.stalled_appends()],
+        }
+    show_record(record, session.format, {"projections": STATUS_COLUMNS, "stalled_appends": STALLED_COLUMNS})

@@ -1,0 +1,171 @@
+"""What an application is made of, shared by the sync and the async one."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from commands import Command, Handler, HandlerMap, NoHandler
+from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
+from eventfold.projection_tables import migrate_projections
+from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
+from eventstore.aggregate import category_of, events_of
+from eventstore.codec import Codec
+from eventstore.event import event_classes
+from eventstore.opening import open_backend
+from projections import BoundProjection, Engine, UnknownModel
+from projections.track import Track
+
+
+class Parts:
+    """Handlers, projections, and the store that is opened on first use.
+
+    Importing an application therefore touches no database, and `check` can look at it without one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        handlers: Iterable[Handler[..., Any]],
+        projections: Iterable[BoundProjection[Any]],
+        events: Any,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.url = url
+        self.handlers = HandlerMap(handlers)
+        self.projections = tuple(projections)
+        for each in self.projections:
+            if not isinstance(each, BoundProjection):
+                raise DefinitionError(f"projections: expected projection.into(...), got {each!r}")
+        self.aggregates = self._aggregates()
+        self.events = self._events(events)
+        self._options = dict(options)
+        self._opening = threading.RLock()  # two threads that come first must not open two logs
+        self._store: EventStore | None = None
+        self._engine: Engine | None = None
+        Codec(self.events)  # finds two classes with one type name before anything is stored
+
+    @property
+    def store(self) -> EventStore:
+        """The log, opened on first use."""
+        with self._opening:
+            if self._store is None:
+                self._store = self.open(migrate=self._options.get("migrate"))
+            return self._store
+
+    def open(self, *, migrate: bool | None) -> EventStore:
+        """Opens the log and sees to the tables of the projections."""
+        options = {key: value for key, value in self._options.items() if key != "migrate"}
+        store = open_store(self.url, events=self.events, migrate=migrate, **options)
+        try:
+            migrate_projections(store, migrate=migrate)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def use_database(self, url: str) -> None:
+        """Turns to another database than the one that the code names: a copy, a trial, another environment."""
+        self.close()
+        self.url = url
+
+    def migrate(self) -> list[str]:
+        """Brings the tables of the log and the projections to the newest version; returns the migrations applied."""
+        with self.open_unchecked() as store:
+            return migrate(store)
+
+    def pending_migrations(self) -> list[str]:
+        """The migrations that `migrate` would apply; the database is left as it is."""
+        if (file := missing_file(self.url)) is not None:
+            return pending_in_new_file(file)
+        with self.open_unchecked() as store:
+            return pending(store)
+
+    def open_unchecked(self) -> EventStore:
+        """The log with its tables neither looked at nor made."""
+        options = {key: value for key, value in self._options.items() if key not in {"migrate", "max_payload"}}
+        return EventStore(open_backend(self.url, **options), events=self.events)
+
+    @property
+    def engine(self) -> Engine:
+        """What keeps the read models."""
+        with self._opening:
+            if self._engine is None:
+                self._engine = Engine(self.store, self.projections)
+            return self._engine
+
+    @cached_property
+    def commands(self) -> dict[str, Any]:
+        """The command classes by name."""
+        return {handler.command.__name__: handler.command for handler in self.handlers}
+
+    def track_of(self, model: type[Any]) -> Track:
+        """The first target of the projection that keeps a model.
+
+        Raises:
+            UnknownModel: no projection does.
+            DefinitionError: several do.
+        """
+        found = [each for each in self.engine.tracks if each.projection.model.cls is model]
+        names = list(dict.fromkeys(each.projection.name for each in found))
+        if not found:
+            known = ", ".join(each.projection.model.cls.__name__ for each in self.projections) or "none"
+            raise UnknownModel(f"no projection keeps {getattr(model, '__name__', model)} (there are: {known})")
+        if len(names) > 1:
+            raise DefinitionError(f"{model.__name__} is kept by {' and '.join(names)}; give each a model of its own")
+        return found[0]
+
+    def command(self, name: str) -> type[Command]:
+        """A command that something handles, by its class name.
+
+        Raises:
+            NoHandler: there is none of that name.
+        """
+        if name not in self.commands:
+            known = ", ".join(sorted(self.commands)) or "none"
+            raise NoHandler(f"no command is called {name!r} (there are: {known})")
+        found: type[Command] = self.commands[name]
+        return found
+
+    def model(self, name: str) -> type[Any]:
+        """A read model by its class name or its projection's name.
+
+        Raises:
+            UnknownModel: there is none of that name.
+        """
+        for each in self.projections:
+            if name in {each.projection.name, each.projection.model.cls.__name__}:
+                return each.projection.model.cls
+        known = ", ".join(each.projection.model.cls.__name__ for each in self.projections) or "none"
+        raise UnknownModel(f"no read model is called {name!r} (there are: {known})")
+
+    def aggregate(self, name: str) -> type[Aggregate[Any]]:
+        """An aggregate by its class name or category.
+
+        Raises:
+            UnknownModel: there is none of that name.
+        """
+        for cls in self.aggregates:
+            if name in {cls.__name__, category_of(cls)}:
+                return cls
+        known = ", ".join(sorted(cls.__name__ for cls in self.aggregates)) or "none"
+        raise UnknownModel(f"no aggregate is called {name!r} (there are: {known})")
+
+    def close(self) -> None:
+        """Closes the store; the next use opens it again."""
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+            self._store = self._engine = None
+
+    def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
+        found = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
+        return tuple(dict.fromkeys(found))
+
+    def _events(self, declared: Any) -> tuple[type[Event], ...]:
+        found: list[type[Event]] = list(event_classes(declared) if declared else ())
+        for aggregate in self.aggregates:
+            found.extend(events_of(aggregate))
+        for bound in self.projections:
+            found.extend(bound.projection.events)
+        return tuple(dict.fromkeys(found))

@@ -1,0 +1,93 @@
+"""The log: an append-only event store with streams, conditions, subscriptions and aggregates.
+
+Start at `open_store(url)`; it returns an `EventStore`.
+"""
+
+from eventstore.aggregate import Aggregate
+from eventstore.async_store import AsyncEventStore
+from eventstore.async_subscription import AsyncSubscription, subscribe_async
+from eventstore.errors import (
+    AppendConditionFailed,
+    Conflict,
+    DefinitionError,
+    DuplicateEventId,
+    EventfoldError,
+    InvalidEvent,
+    InvalidInput,
+    InvalidStreamName,
+    NewerEventSchema,
+    NotFound,
+    NotMigrated,
+    PayloadTooLarge,
+    SchemaTooNew,
+    StoreBusy,
+    StoreError,
+    StoreUnavailable,
+    StreamNotFound,
+    UnknownEventType,
+    UnreadableEvent,
+    Unsupported,
+    WrongExpectedVersion,
+)
+from eventstore.event import Event, Tag
+from eventstore.expected import ANY, NO_STREAM, STREAM_EXISTS, ExpectedVersion
+from eventstore.loading import Loaded
+from eventstore.log_cursor import Batch
+from eventstore.new_event import Appended, NewEvent, StreamAppend
+from eventstore.opening import open_store
+from eventstore.query import AppendCondition, Query, QueryItem
+from eventstore.recorded import Recorded, UnknownEvent
+from eventstore.recording import Recording
+from eventstore.store import EventStore
+from eventstore.stream import stream_name
+from eventstore.subscription import Subscription, subscribe
+
+__all__ = [
+    "ANY",
+    "NO_STREAM",
+    "STREAM_EXISTS",
+    "Aggregate",
+    "AppendCondition",
+    "AppendConditionFailed",
+    "Appended",
+    "AsyncEventStore",
+    "AsyncSubscription",
+    "Batch",
+    "Conflict",
+    "DefinitionError",
+    "DuplicateEventId",
+    "Event",
+    "EventStore",
+    "EventfoldError",
+    "ExpectedVersion",
+    "InvalidEvent",
+    "InvalidInput",
+    "InvalidStreamName",
+    "Loaded",
+    "NewEvent",
+    "NewerEventSchema",
+    "NotFound",
+    "NotMigrated",
+    "PayloadTooLarge",
+    "Query",
+    "QueryItem",
+    "Recorded",
+    "Recording",
+    "SchemaTooNew",
+    "StoreBusy",
+    "StoreError",
+    "StoreUnavailable",
+    "StreamAppend",
+    "StreamNotFound",
+    "Subscription",
+    "Tag",
+    "UnknownEvent",
+    "UnknownEventType",
+    "UnreadableEvent",
+    "Unsupported",
+    "WrongExpectedVersion",
+    "open_store",
+    "stream_name",
+    "subscribe",
+    "subscribe_async",
+]

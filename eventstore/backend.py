@@ -1,0 +1,208 @@
+"""What a database must do to hold the log. The store above it validates, encodes, gathers and wakes."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import msgspec
+from sqlalchemy import Connection, Engine
+
+from eventstore.expected import ExpectedVersion
+from eventstore.query import AppendCondition, Query
+from eventstore.sql_database import SqlDatabase
+
+Row: TypeAlias = tuple[
+    int, str, int, int, str, int, str, int | None, str | None, str | None, str | None, str | None, str
+]
+"""A stored event: position, stream, version, recorded_us, type, schema, event_id, occurred_us, correlation_id,
+causation_id, metadata_json, tags_json, payload. `Recorded` has the same order."""
+
+Payload: TypeAlias = tuple[str, str]
+"""What a fold needs of a stored event: its label and its payload. Every further column would cost a load a tenth."""
+
+
+def label_of(event_type: str, schema: int) -> str:
+    """Type and schema version in one text; a type's name has no line break, so no two labels are the same."""
+    return event_type if schema == 1 else f"{event_type}\n{schema}"
+
+
+PreparedRow: TypeAlias = tuple[str, int, str, int | None, str | None, str | None, str | None, str | None, str]
+"""An event to be stored: a `Row` from `type` on."""
+
+
+class StreamWrite(NamedTuple):
+    """Validated and encoded events for one stream."""
+
+    stream: str
+    expected: ExpectedVersion
+    rows: list[PreparedRow]
+    tags: list[tuple[str, ...]] | None
+    """The tags of each row, or None where no row has any."""
+
+
+class WriteRequest(NamedTuple):
+    """One caller's append: all of it is stored, or none."""
+
+    writes: list[StreamWrite]
+    condition: AppendCondition | None = None
+    own_ids: bool = False
+    """Whether the caller chose event ids, so that the request may be a repetition."""
+
+
+class Written(NamedTuple):
+    """Where a request's events went."""
+
+    position: int
+    versions: dict[str, int]
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which events of the log are wanted; every part that is given must hold.
+
+    Attributes:
+        category: of the stream.
+        stream: its whole name.
+        query: over types and tags.
+        since_us: recorded at or after this instant, microseconds since 1970 UTC.
+        until_us: recorded at or before this instant.
+    """
+
+    category: str | None = None
+    stream: str | None = None
+    query: Query | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+class StreamRange(msgspec.Struct, frozen=True):
+    """A part of one stream.
+
+    Attributes:
+        after_version: only versions above it.
+        up_to_version: only versions up to it.
+        up_to_position: only positions up to it.
+        recorded_until_us: only events recorded at or before this instant.
+        occurred_until_us: only events that occurred at or before this instant.
+        backwards: newest first.
+    """
+
+    after_version: int = 0
+    up_to_version: int | None = None
+    up_to_position: int | None = None
+    recorded_until_us: int | None = None
+    occurred_until_us: int | None = None
+    backwards: bool = False
+
+
+class StreamInfo(msgspec.Struct, frozen=True):
+    """A stream in a listing: its version and the instants of its first and last event (microseconds, UTC)."""
+
+    stream: str
+    version: int
+    first_recorded_us: int
+    last_recorded_us: int
+    last_position: int
+
+
+class StalledAppend(msgspec.Struct, frozen=True):
+    """An append in flight that subscriptions wait for.
+
+    Attributes:
+        pid: the database's process that holds it open.
+        seconds: how long its transaction has been open.
+        position: the position that readers cannot pass until it ends.
+        state: what the process is doing, in the database's words.
+    """
+
+    pid: int
+    seconds: float
+    position: int
+    state: str
+
+
+class Backend(Protocol):
+    """A database that holds the log. Implementations translate their driver's errors into `eventstore.errors`."""
+
+    engine: Engine | None
+    """The SQLAlchemy engine over the same database, where there is one."""
+
+    sql: SqlDatabase | None
+    """The same database for tables of other rooms, where it takes any."""
+
+    description: str
+    """The database for humans, without secrets: "SQLite bank.db"."""
+
+    def commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+        """Stores all requests in one transaction and returns each one's own result or own error, in order.
+
+        Returns only after the transaction is durable. Raises only when no request was stored.
+        """
+
+    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+        """Stores a request in the transaction that the caller has open on `connection`, and does not commit."""
+
+    def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
+        """Up to `limit` events of one stream."""
+
+    def stream_payloads(self, stream: str, part: StreamRange, limit: int) -> list[Payload]:
+        """What a fold needs of up to `limit` events of one stream."""
+
+    def stream_version(self, stream: str) -> int:
+        """The stream's version, 0 where it has no events."""
+
+    def log_page(self, wanted: LogFilter, after: int, up_to: int, limit: int, *, backwards: bool = False) -> list[Row]:
+        """Up to `limit` matching events with `after < position <= up_to`, oldest first (newest first if backwards)."""
+
+    def horizon(self) -> int:
+        """The position up to which the log is complete: nothing at or below it can still appear."""
+
+    def first_recorded_after(self, instant_us: int) -> int:
+        """The lowest position whose event was recorded after the instant, or the horizon + 1 where there is none."""
+
+    def event_row(self, event_id: str) -> Row | None:
+        """The event with this id."""
+
+    def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
+        """Up to `limit` streams in the order of their names."""
+
+    def count(self) -> int:
+        """How many events the log holds."""
+
+    def stalled(self) -> list[StalledAppend]:
+        """Appends in flight, the longest first."""
+
+    def migrate(self) -> list[str]:
+        """Brings the tables to the newest version and returns the names of the migrations applied."""
+
+    def pending_migrations(self) -> list[str]:
+        """The migrations that `migrate` would apply.
+
+        Raises:
+            SchemaTooNew: the database was migrated by a newer release.
+        """
+
+    def announce(self) -> None:
+        """Wakes subscriptions of other processes; called after a commit, outside of its transaction."""
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Calls `wake` from a thread whenever another process announces. Returns what ends it."""
+
+    def close(self) -> None:
+        """Lets go of connections, threads and files."""
+
+
+def matches(wanted: LogFilter, row: Row, tags: Sequence[str]) -> bool:
+    """Whether an event is wanted: the reference for what the backends' SQL does."""
+    return (
+        (wanted.category is None or row[1].partition("-")[0] == wanted.category)
+        and (wanted.stream is None or row[1] == wanted.stream)
+        and (wanted.since_us is None or row[3] >= wanted.since_us)
+        and (wanted.until_us is None or row[3] <= wanted.until_us)
+        and (wanted.query is None or query_matches(wanted.query, row[4], tags))
+    )
+
+
+def query_matches(query: Query, event_type: str, tags: Sequence[str]) -> bool:
+    """Whether an event with this type and these tags matches one of the query's items."""
+    return any(
+        (not item.types or event_type in item.types) and all(tag in tags for tag in item.tags) for item in query.items
+    )

@@ -1,0 +1,1 @@
+"""The databases that hold the log, one folder each, chosen by URL."""

@@ -1,0 +1,194 @@
+"""The log in PostgreSQL: any number of writers and readers, in any number of processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+
+from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
+from eventstore.backends import log_sql
+from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
+from eventstore.backends.postgresql.errors import Translator
+from eventstore.backends.postgresql.sql import Sql, numbered
+from eventstore.backends.postgresql.wake import Announcer, Listener
+from eventstore.backends.postgresql.writer import Writer
+from eventstore.migration import Migrator, load_migrations
+from eventstore.sql_database import SqlDatabase
+
+SAVEPOINT = "eventfold_append"
+
+
+class PostgresBackend:
+    """Holds the log in one PostgreSQL database.
+
+    Args:
+        url: `postgresql://user:password@host/database`.
+        prefix: what every table's name begins with.
+        schema: the schema that holds the tables; by default the first of the search path.
+        pool_size: how many connections are kept open.
+        busy_seconds: how long an append waits for somebody else's lock before `StoreBusy`.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        prefix: str = "eventfold_",
+        schema: str | None = None,
+        pool_size: int = 8,
+        busy_seconds: float = 10.0,
+    ) -> None:
+        self.description = describe(url)
+        self.engine = open_engine(url, pool_size=pool_size, busy_seconds=busy_seconds)
+        self._busy_seconds = busy_seconds
+        self._sql = Sql(prefix, schema)
+        self._translated = Translator(url, self.description)
+        self._lanes = Lanes(self.engine)
+        self.sql = SqlDatabase(
+            self.engine,
+            prefix=prefix,
+            schema=schema,
+            description=self.description,
+            translated=lambda: self._translated,
+        )
+        migrations = load_migrations(
+            "eventstore",
+            "eventstore.backends.postgresql.migrations",
+            prefix=prefix,
+            qualifier=self._sql.qualifier,
+        )
+        self._migrator = Migrator(self.engine, migrations, prefix=prefix, schema=schema, description=self.description)
+        self._announcer = Announcer(self.engine, self._sql.channel)
+        self._listeners: list[Listener] = []
+
+    def commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+        """Stores all requests, in one transaction as far as they do not depend on each other."""
+        with self._translated:
+            lane = self._lanes.take()
+        try:
+            writer = Writer(lane.cursor, self._sql, self._translated.translate, self._busy_seconds)
+            return writer.write_group(requests)
+        finally:
+            self._lanes.give_back(lane)
+
+    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+        """Stores a request in the caller's open transaction, which a refusal leaves usable."""
+        raw = connection.connection.driver_connection
+        if not isinstance(raw, psycopg.Connection):
+            raise TypeError(f"expected a connection to {self.description}, got one to {connection.engine.name}")
+        cursor: Cursor = psycopg.RawCursor(raw)
+
+        @contextmanager
+        def savepoint() -> Iterator[None]:
+            connection.exec_driver_sql(f"SAVEPOINT {SAVEPOINT}")  # through SQLAlchemy, which begins if need be
+            try:
+                yield
+            except BaseException:
+                if not raw.closed:
+                    cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+                raise
+            finally:
+                if not raw.closed:
+                    cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+
+        with self._translated:
+            return Writer(cursor, self._sql, self._translated.translate, self._busy_seconds, savepoint).write(request)
+
+    def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
+        """Up to `limit` events of one stream."""
+        return self._rows(*numbered(log_sql.stream_page(self._sql.events, stream, part, limit)))
+
+    def stream_payloads(self, stream: str, part: StreamRange, limit: int) -> list[Payload]:
+        """What a fold needs of up to `limit` events of one stream."""
+        return self._rows(*numbered(log_sql.stream_payloads(self._sql.events, stream, part, limit)))
+
+    def stream_version(self, stream: str) -> int:
+        """The stream's version, 0 where it has no events."""
+        return self._number(self._sql.stream_version, [stream])
+
+    def log_page(self, wanted: LogFilter, after: int, up_to: int, limit: int, *, backwards: bool = False) -> list[Row]:
+        """Up to `limit` matching events between two positions."""
+        with self._cursor() as cursor:
+            expanded = self._sql.expand_filter(cursor, wanted)
+            statement = log_sql.log_page(
+                self._sql.events, self._sql.tags, expanded, (after, up_to), limit, backwards=backwards
+            )
+            return cursor.execute(*numbered(statement), prepare=True, binary=True).fetchall()
+
+    def horizon(self) -> int:
+        """The position below which no append is in flight any more; see the function in the migration."""
+        return self._number(self._sql.horizon, [])
+
+    def first_recorded_after(self, instant_us: int) -> int:
+        """The lowest position recorded after the instant, by bisection and a look around."""
+        return self._number(self._sql.first_recorded_after, [str(instant_us)])
+
+    def event_row(self, event_id: str) -> Row | None:
+        """The event with this id."""
+        rows = self._rows(self._sql.events_by_id, [event_id])
+        return rows[0] if rows else None
+
+    def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
+        """Up to `limit` streams in the order of their names."""
+        return [StreamInfo(*row) for row in self._rows(self._sql.streams, [after, category, str(limit)])]
+
+    def count(self) -> int:
+        """How many events the log holds: counted, since positions may have gaps."""
+        return self._number(self._sql.count, [])
+
+    def stalled(self) -> list[StalledAppend]:
+        """Appends in flight, the longest first."""
+        return [StalledAppend(*row) for row in self._rows(self._sql.stalled, [])]
+
+    def migrate(self) -> list[str]:
+        """Brings the tables to the newest version."""
+        with self._translated:
+            return self._migrator.migrate()
+
+    def pending_migrations(self) -> list[str]:
+        """The migrations that `migrate` would apply."""
+        with self._translated:
+            return self._migrator.pending()
+
+    def announce(self) -> None:
+        """Wakes subscriptions of other processes, soon, from a thread."""
+        self._announcer.announce()
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Calls `wake` from a thread at every announcement of another process, and once when it has begun."""
+        listener = Listener(self.engine, self._sql.channel, wake, lambda: self._announcer.pid)
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                listener.close()
+
+        return stop
+
+    def close(self) -> None:
+        """Ends the threads and closes every connection."""
+        self._announcer.close()
+        while self._listeners:
+            self._listeners.pop().close()
+        self._lanes.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        with self._translated:
+            lane = self._lanes.take()
+            try:
+                yield lane.cursor
+            finally:
+                self._lanes.give_back(lane)
+
+    def _rows(self, sql: str, params: Sequence[str | None]) -> list[Any]:
+        with self._cursor() as cursor:
+            return cursor.execute(sql, params, prepare=True, binary=True).fetchall()
+
+    def _number(self, sql: str, params: Sequence[str | None]) -> int:
+        return int(self._rows(sql, params)[0][0])

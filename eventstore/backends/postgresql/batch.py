@@ -1,0 +1,198 @@
+"""A wave of requests as the arguments of the database's `append` function, and its answer as results.
+
+Every column of the events travels as one text with a separator between the values. Measured with psycopg 3.3 for 100
+events in one append: joined texts 105,000 events/s, lists adapted by the driver 53,000/s. No value can hold the
+separators: names are printable, and JSON has control characters only escaped.
+"""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from eventstore.backend import PreparedRow, StreamWrite, Written
+from eventstore.backends.postgresql.guard import Name, guarded_names, locks
+from eventstore.backends.postgresql.wave import Chain
+from eventstore.errors import AppendConditionFailed, InvalidInput, WrongExpectedVersion
+from eventstore.expected import ANY, NO_STREAM, STREAM_EXISTS, Expectation, ExpectedVersion, verify_expected
+
+SEPARATOR = "\x1e"
+NULL = "\x1f"
+
+_CODES = {ANY: -1, STREAM_EXISTS: -2, NO_STREAM: 0}
+
+
+def expected_code(expected: ExpectedVersion) -> int:
+    """An expected version as a number."""
+    return _CODES[expected] if isinstance(expected, Expectation) else expected
+
+
+class Batch:
+    """The arguments for one wave, and where its requests are in it."""
+
+    def __init__(self, chains: Sequence[Chain]) -> None:
+        self.chains = chains
+        self._streams: list[str] = []
+        self._expected: list[int] = []
+        self._rows: list[PreparedRow] = []
+        self._tags: list[tuple[str, str, int]] = []
+        self._writes: list[int] = []
+        self._steps: list[int] = []
+        self._ranks: list[int] = []
+        self._places: list[tuple[int, int, int, int]] = []
+        self._items = [(chain, item) for chain in chains if chain.condition for item in chain.condition.query.items]
+        for stream, rank, chain, write in _lines(chains):
+            self._streams.append(stream)
+            self._expected.append(expected_code(write.expected))
+            self._add(rank, chain, write)
+
+    def _add(self, rank: int, chain: Chain, write: StreamWrite) -> None:
+        step, number = 0, len(self._streams)
+        for place, request in chain.parts:
+            part = write if len(chain.writes) > 1 else request.writes[0]
+            count = len(part.rows)
+            if part.tags is not None:
+                for i, (row, tags) in enumerate(zip(part.rows, part.tags, strict=True), start=rank + 1):
+                    self._tags += [(tag, row[0], i) for tag in tags]
+            self._rows += part.rows
+            self._steps += range(step + 1, step + count + 1)
+            self._ranks += range(rank + 1, rank + count + 1)
+            step, rank = step + count, rank + count
+            self._places.append((place, number, step, rank))
+        self._writes += [number] * step
+
+    def arguments(self) -> list[str | None]:
+        """Those of `append`, in order."""
+        types, schemas, ids, occurred, correlations, causations, metadatas, tag_lists, payloads = zip(
+            *self._rows, strict=True
+        )
+        streams = _joined(self._streams)
+        one_each = len(self._streams) == len(types)
+        in_order = all(len(chain.writes) == 1 for chain in self.chains)
+        return [
+            streams,
+            _numbers(self._expected),
+            streams if one_each else SEPARATOR.join([self._streams[i - 1] for i in self._writes]),
+            _numbers(self._writes),
+            _numbers(self._steps),
+            None if in_order else _numbers(self._ranks),
+            _joined(types),
+            _numbers(schemas),
+            SEPARATOR.join(ids),
+            _nullable([None if each is None else str(each) for each in occurred]) if any(occurred) else None,
+            _nullable(correlations),
+            _nullable(causations),
+            _nullable(metadatas),
+            _nullable(tag_lists),
+            _joined(payloads),
+            *self._tag_arguments(),
+            *self._lock_arguments(set(types)),
+            *self._item_arguments(),
+            self._own_ids(),
+        ]
+
+    def _tag_arguments(self) -> list[str | None]:
+        if not self._tags:
+            return [None, None, None]
+        tags, types, ranks = zip(*self._tags, strict=True)
+        return [_joined(tags), _joined(types), _numbers(ranks)]
+
+    def _lock_arguments(self, types: set[str]) -> list[str | None]:
+        written: set[Name] = {("type", name) for name in types}
+        written.update(("tag", tag) for tag, _, _ in self._tags)
+        guarded = {name for chain in self.chains for name in guarded_names(chain.condition)} if self._items else ()
+        keys, modes = zip(*locks(written, guarded), strict=True)
+        return [_numbers(keys), f"{{{','.join('t' if exclusive else 'f' for exclusive in modes)}}}"]
+
+    def _item_arguments(self) -> list[str | None]:
+        if not self._items:
+            return [None, None, None]
+        return [
+            _numbers([chain.condition.after for chain, _ in self._items if chain.condition]),
+            SEPARATOR.join([_names(item.types) for _, item in self._items]),
+            SEPARATOR.join([_names(tuple(dict.fromkeys(item.tags))) for _, item in self._items]),
+        ]
+
+    def _own_ids(self) -> str | None:
+        requests = [request for chain in self.chains for _, request in chain.parts if request.own_ids]
+        return SEPARATOR.join(row[2] for each in requests for write in each.writes for row in write.rows) or None
+
+    def results(self, versions: Sequence[int], first: int, positions: Sequence[int] | None) -> dict[int, Written]:
+        """What each request gets, by its place in the group."""
+        found: dict[int, Written] = {}
+        for place, number, step, rank in self._places:
+            position = first + rank - 1 if positions is None else positions[rank - 1]
+            reached = {self._streams[number - 1]: versions[number - 1] + step}
+            if place in found:  # it has several streams
+                reached |= found[place].versions
+                position = max(position, found[place].position)
+            found[place] = Written(position, reached)
+        return found
+
+    def refusals(self, versions: Sequence[int], conflicts: Sequence[int | None] | None) -> dict[int, Exception]:
+        """Why the wave was not stored: the errors of those requests that are refused."""
+        actual = dict(zip(self._streams, versions, strict=True))
+        found: dict[int, Exception] = {}
+        for (chain, _), position in zip(self._items, conflicts or (), strict=False):
+            if position is not None and chain.condition is not None:
+                found[chain.parts[0][0]] = AppendConditionFailed(chain.condition.after, position)
+        for chain in self.chains:
+            for place, request in chain.parts:
+                error = _mismatch(request.writes, actual)
+                if error is None:
+                    break  # the parts behind it depend on it, and are for the next wave
+                found.setdefault(place, error)
+        return found
+
+
+def _lines(chains: Sequence[Chain]) -> list[tuple[str, int, Chain, StreamWrite]]:
+    """Every write with its stream and with the number of events that stand before it in the log.
+
+    Rows are written in the order of their streams' names, so that no two transactions can wait for each other; their
+    positions keep the order in which the caller gave them.
+    """
+    found, rank = [], 0
+    for chain in sorted(chains, key=lambda each: each.writes[0].stream):
+        for write in chain.writes:
+            found.append((write.stream, rank, chain, write))
+            rank += len(write.rows)
+        for _, request in chain.parts[1:]:
+            rank += len(request.writes[0].rows)
+    return found if len(found) == len(chains) else sorted(found, key=lambda each: each[0])
+
+
+def _mismatch(writes: Sequence[StreamWrite], actual: dict[str, int]) -> WrongExpectedVersion | None:
+    try:
+        for write in writes:
+            verify_expected(write.stream, write.expected, actual[write.stream])
+    except WrongExpectedVersion as error:
+        return error
+    return None
+
+
+def _joined(values: Sequence[str]) -> str:
+    text = SEPARATOR.join(values)
+    if text.count(SEPARATOR) != len(values) - 1 or NULL in text:
+        _refuse(values)
+    return text
+
+
+def _names(names: Sequence[str]) -> str:
+    if any(SEPARATOR in name or NULL in name for name in names):
+        _refuse(names)
+    return NULL.join(names)
+
+
+def _refuse(values: Sequence[str]) -> NoReturn:
+    at_fault = next(each for each in values if SEPARATOR in each or NULL in each)
+    raise InvalidInput(f"expected text without the control characters U+001E and U+001F, got {at_fault[:80]!r}")
+
+
+def _nullable(values: Sequence[str | None]) -> str | None:
+    if not any(values):
+        return None
+    given = [each for each in values if each is not None]
+    _joined(given)
+    return SEPARATOR.join([NULL if each is None else each for each in values])
+
+
+def _numbers(values: Sequence[int]) -> str:
+    return f"{{{str(list(values))[1:-1]}}}"

@@ -1,0 +1,1 @@
+"""The tables and functions of the log in PostgreSQL, step by step."""

@@ -1,0 +1,191 @@
+"""Appends to a PostgreSQL log: one round trip for one append, and one for a whole group of them.
+
+The unique index over (stream, version) decides between processes: who comes second is told so by the database, looks
+again, and is then either refused with the version that it finds or, where any version will do, stored behind it.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import psycopg
+from psycopg import errors as pg
+
+from eventstore.backend import WriteRequest, Written
+from eventstore.backends.postgresql.batch import Batch, expected_code
+from eventstore.backends.postgresql.connection import Cursor
+from eventstore.backends.postgresql.guard import type_key
+from eventstore.backends.postgresql.sql import Sql
+from eventstore.backends.postgresql.wave import Chain, Numbered, next_wave
+from eventstore.errors import DuplicateEventId, EventfoldError, InvalidInput, StoreBusy, WrongExpectedVersion
+from eventstore.expected import Expectation, verify_expected
+from eventstore.repetition import first_result, rows_of
+
+_LOST_RACE = (pg.UniqueViolation, pg.DeadlockDetected)
+RACES = 3
+"""How often a whole group looks again before each of its requests is on its own."""
+
+_ONE_AT_FAULT = (*_LOST_RACE, psycopg.DataError, InvalidInput)
+
+
+class Writer(NamedTuple):
+    """Writes through one cursor.
+
+    Attributes:
+        cursor: in autocommit, or inside the caller's transaction.
+        sql: the statements.
+        translate: the driver's error as Eventfold's.
+        busy_seconds: how long an append that loses every race is tried again.
+        attempt: what surrounds each try: a savepoint inside a transaction.
+    """
+
+    cursor: Cursor
+    sql: Sql
+    translate: Callable[[BaseException], EventfoldError]
+    busy_seconds: float
+    attempt: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    def write_group(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+        """Stores what is acceptable; each request gets its own result or its own error."""
+        if len(requests) == 1:
+            return [self._outcome(requests[0])]
+        outcomes: dict[int, Written | Exception] = {}
+        waiting: list[Numbered] = list(enumerate(requests))
+        while waiting:
+            chains, waiting = next_wave(waiting)
+            settled = self._write_wave(chains)
+            outcomes.update(settled)
+            parts = [part for chain in chains for part in chain.parts]
+            waiting = [part for part in parts if part[0] not in settled] + waiting
+        return [outcomes[index] for index in range(len(requests))]
+
+    def write(self, request: WriteRequest) -> Written:
+        """Stores one request.
+
+        Raises:
+            WrongExpectedVersion, AppendConditionFailed, DuplicateEventId: nothing of the request was stored.
+            StoreBusy: others were faster, every time.
+        """
+        if request.own_ids:
+            rows_of(request)
+        give_up = time.monotonic() + self.busy_seconds
+        while True:
+            try:
+                with self.attempt():
+                    return self._write_once(request)
+            except _LOST_RACE as error:
+                if _id_is_taken(error):
+                    return self._first_result(request)
+                lost: Exception = error
+            except EventfoldError:
+                if request.own_ids and (repeated := self._find_repetition(request)) is not None:
+                    return repeated
+                raise
+            if time.monotonic() > give_up:
+                raise self._too_often(request) from lost
+
+    def _outcome(self, request: WriteRequest) -> Written | Exception:
+        try:
+            return self.write(request)
+        except EventfoldError as error:
+            return error
+        except psycopg.Error as error:
+            return self.translate(error)
+
+    def _write_wave(self, chains: list[Chain]) -> dict[int, Written | Exception]:
+        """What came of the requests; those that have to be tried in another wave are left out."""
+        parts = [part for chain in chains for part in chain.parts]
+        if len(parts) == 1:
+            return {parts[0][0]: self._outcome(parts[0][1])}
+        try:
+            batch = Batch(chains)
+            outcomes = dict(self._race(batch))
+        except _ONE_AT_FAULT:
+            return {index: self._outcome(request) for index, request in parts}
+        except psycopg.Error as error:
+            return dict.fromkeys((index for index, _ in parts), self.translate(error))
+        for index, request in parts:
+            if request.own_ids and not isinstance(outcomes.get(index), Written):  # it may be stored already
+                outcomes[index] = self._outcome(request)
+        return outcomes
+
+    def _write_once(self, request: WriteRequest) -> Written:
+        write = request.writes[0]
+        if len(request.writes) == 1 == len(write.rows) and write.tags is None and request.condition is None:
+            return self._write_one(request)
+        outcomes = self._call(Batch([Chain((0, request))]))
+        found = outcomes.get(0)
+        if isinstance(found, Exception):
+            raise found
+        return found or self._first_result(request)
+
+    def _write_one(self, request: WriteRequest) -> Written:
+        stream, expected, rows, _ = request.writes[0]
+        name, schema, event_id, occurred, *rest = rows[0]
+        self.cursor.execute(
+            self.sql.append_one,
+            (
+                stream,
+                str(expected_code(expected)),
+                name,
+                str(schema),
+                event_id,
+                None if occurred is None else str(occurred),
+                *rest,
+                str(type_key(name)),
+                "t" if request.own_ids else "f",
+            ),
+            prepare=True,
+        )
+        version, position = self.cursor.fetchall()[0]
+        if position is None:
+            verify_expected(stream, expected, version)
+            return self._first_result(request)
+        return Written(position, {stream: version + 1})
+
+    def _race(self, batch: Batch) -> Mapping[int, Written | Exception]:
+        """The same as `_call`, and a few times more where another process was faster on one of the streams."""
+        for _ in range(RACES):
+            try:
+                return self._call(batch)
+            except _LOST_RACE as error:
+                if _id_is_taken(error):
+                    raise
+        return self._call(batch)
+
+    def _call(self, batch: Batch) -> Mapping[int, Written | Exception]:
+        """Stores the whole batch or nothing. Who is not in the answer has an id that is taken, or was not at fault."""
+        self.cursor.execute(self.sql.append, batch.arguments(), prepare=True)
+        versions, conflicts, first, positions, repeated = self.cursor.fetchall()[0]
+        if first is not None:
+            return batch.results(versions, first, positions)
+        return {} if repeated else batch.refusals(versions, conflicts)
+
+    def _first_result(self, request: WriteRequest) -> Written:
+        """What the first append returned, after the database has said that one of the ids is taken."""
+        found = self._find_repetition(request)
+        if found is None:
+            write = request.writes[0]
+            raise DuplicateEventId(write.rows[0][2], write.stream, "one of this append's ids is stored already")
+        return found
+
+    def _find_repetition(self, request: WriteRequest) -> Written | None:
+        """The first result, where the same batch with the same ids is in the log already; None where no id is."""
+        rows = rows_of(request)
+        self.cursor.execute(self.sql.events_by_id, [",".join(row[2] for _, row in rows)], prepare=True)
+        stored = {row[6]: row for row in self.cursor.fetchall()}
+        return first_result(rows, [stored.get(row[2]) for _, row in rows])
+
+    def _too_often(self, request: WriteRequest) -> EventfoldError:
+        for write in request.writes:
+            if not isinstance(write.expected, Expectation):
+                return WrongExpectedVersion(write.stream, write.expected, write.expected + 1)
+        return StoreBusy(
+            f"stream {request.writes[0].stream!r}: others appended first in every attempt for {self.busy_seconds:g} "
+            "seconds; nothing was stored. Try again, or raise `busy_seconds`."
+        )
+
+
+def _id_is_taken(error: psycopg.Error) -> bool:
+    return (error.diag.constraint_name or "").endswith("events_id")

@@ -1,0 +1,205 @@
+"""The log in a SQLite file: one writer at a time, readers never wait."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import PoolProxiedConnection
+
+from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
+from eventstore.backends import log_sql
+from eventstore.backends.sqlite import writer
+from eventstore.backends.sqlite.connection import database_path, open_engine
+from eventstore.backends.sqlite.errors import translate, translated
+from eventstore.backends.sqlite.sql import Sql
+from eventstore.backends.sqlite.wake import WakePipes
+from eventstore.migration import Migrator, load_migrations
+from eventstore.sql_database import SqlDatabase
+
+
+class SqliteBackend:
+    """Holds the log in one SQLite file, in WAL mode.
+
+    Args:
+        url: `sqlite:///path`.
+        prefix: what every table's name begins with.
+        busy_seconds: how long an append waits for another process's write lock before `StoreBusy`.
+        synchronous: FULL makes every append durable before it returns; NORMAL trades the last ones for speed.
+    """
+
+    def __init__(
+        self, url: URL, *, prefix: str = "eventfold_", busy_seconds: float = 10.0, synchronous: str = "FULL"
+    ) -> None:
+        path = database_path(url)
+        self.description = f"SQLite {path.name}"
+        self.engine = open_engine(path, busy_seconds=busy_seconds, synchronous=synchronous)
+        self._sql = Sql(prefix)
+        migrations = load_migrations("eventstore", "eventstore.backends.sqlite.migrations", prefix=prefix)
+        self._migrator = Migrator(self.engine, migrations, prefix=prefix, schema=None, description=self.description)
+        self._pipes = WakePipes(path)
+        self._write_lock = threading.Lock()
+        self.sql = SqlDatabase(
+            open_engine(path, busy_seconds=busy_seconds, synchronous="NORMAL"),
+            prefix=prefix,
+            schema=None,
+            description=self.description,
+            turn=self._write_lock,
+            translated=lambda: translated(self.description),
+        )
+        self._writer: PoolProxiedConnection | None = None
+        self._cursor: sqlite3.Cursor | None = None
+
+    def commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+        """Stores all requests in one transaction; each gets its own result or error."""
+        with self._write_lock:
+            try:
+                cursor = self._writer_cursor()
+                if len(requests) == 1 and (written := writer.write_single(cursor, self._sql, requests[0])) is not None:
+                    return [written]
+                return self._commit_group(cursor, requests)
+            except sqlite3.Error as error:
+                raise translate(error, self.description) from error
+
+    def _commit_group(self, cursor: sqlite3.Cursor, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = writer.write_group(cursor, self._sql, requests)
+            cursor.execute("COMMIT")
+        except BaseException:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+        """Stores a request in the caller's open transaction."""
+        raw = connection.connection.driver_connection
+        if not isinstance(raw, sqlite3.Connection):
+            raise TypeError(f"expected a connection to {self.description}, got one to {connection.engine.name}")
+        with translated(self.description):
+            if not raw.in_transaction:
+                raw.execute("BEGIN IMMEDIATE")
+            cursor = raw.cursor()
+            cursor.execute("SAVEPOINT eventfold_append")
+            try:
+                return writer.write(cursor, self._sql, request)
+            except BaseException:
+                cursor.execute("ROLLBACK TO eventfold_append")
+                raise
+            finally:
+                cursor.execute("RELEASE eventfold_append")
+
+    def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
+        """Up to `limit` events of one stream."""
+        return self._rows(*log_sql.stream_page(self._sql.events, stream, part, limit))
+
+    def stream_payloads(self, stream: str, part: StreamRange, limit: int) -> list[Payload]:
+        """What a fold needs of up to `limit` events of one stream."""
+        return self._rows(*log_sql.stream_payloads(self._sql.events, stream, part, limit))
+
+    def stream_version(self, stream: str) -> int:
+        """The stream's version, 0 where it has no events."""
+        return self._number(self._sql.stream_version, [stream])
+
+    def log_page(self, wanted: LogFilter, after: int, up_to: int, limit: int, *, backwards: bool = False) -> list[Row]:
+        """Up to `limit` matching events between two positions."""
+        with self._reader() as cursor:
+            expanded = self._sql.expand_filter(cursor, wanted)
+            statement = log_sql.log_page(
+                self._sql.events, self._sql.tags, expanded, (after, up_to), limit, backwards=backwards
+            )
+            return cursor.execute(*statement).fetchall()
+
+    def horizon(self) -> int:
+        """The last position: SQLite commits one writer after the other, so nothing below it is still to come."""
+        return self._number(self._sql.head, [])
+
+    def first_recorded_after(self, instant_us: int) -> int:
+        """The lowest position recorded after the instant, by bisection: `recorded_at` never falls along the log."""
+        with self._reader() as cursor:
+            low, high = 1, self.horizon() + 1
+            while low < high:
+                middle = (low + high) // 2
+                found = cursor.execute(self._sql.recorded_from, (middle,)).fetchone()
+                if found is None or found[1] > instant_us:
+                    high = middle
+                else:
+                    low = middle + 1
+            return low
+
+    def event_row(self, event_id: str) -> Row | None:
+        """The event with this id."""
+        rows = self._rows(self._sql.event_by_id, [event_id])
+        return rows[0] if rows else None
+
+    def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
+        """Up to `limit` streams in the order of their names."""
+        rows = self._rows(self._sql.streams, [after, category, category, category, category, limit])
+        return [StreamInfo(*row) for row in rows]
+
+    def count(self) -> int:
+        """How many events the log holds: positions have no gaps here."""
+        return self.horizon()
+
+    def stalled(self) -> list[StalledAppend]:
+        """None: an append in flight holds the write lock, and readers do not wait for it."""
+        return []
+
+    def migrate(self) -> list[str]:
+        """Brings the tables to the newest version."""
+        with self._write_lock, translated(self.description):
+            return self._migrator.migrate()
+
+    def pending_migrations(self) -> list[str]:
+        """The migrations that `migrate` would apply."""
+        with translated(self.description):
+            return self._migrator.pending()
+
+    def announce(self) -> None:
+        """Wakes subscriptions of other processes."""
+        self._pipes.announce()
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Calls `wake` at every announcement of another process."""
+        return self._pipes.listen(wake)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        with self._write_lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = self._cursor = None
+        self.engine.dispose()
+        self.sql.engine.dispose()
+
+    def _writer_cursor(self) -> sqlite3.Cursor:
+        if self._cursor is None:
+            self._cursor = self._writer_connection().cursor()
+        return self._cursor
+
+    def _writer_connection(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = self.engine.raw_connection()
+        connection: sqlite3.Connection = self._writer.driver_connection  # type: ignore[assignment]  # SQLite's engine gives SQLite's connection
+        return connection
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Cursor]:
+        with translated(self.description):
+            connection = self.engine.raw_connection()
+            try:
+                yield connection.cursor()  # type: ignore[misc]  # SQLite's own cursor
+            finally:
+                connection.close()
+
+    def _rows(self, sql: str, params: list[object]) -> list[Any]:
+        with self._reader() as cursor:
+            return cursor.execute(sql, params).fetchall()
+
+    def _number(self, sql: str, params: list[object]) -> int:
+        with self._reader() as cursor:
+            return int(cursor.execute(sql, params).fetchone()[0])

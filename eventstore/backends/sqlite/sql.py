@@ -1,0 +1,93 @@
+"""Every statement that the SQLite backend runs, named."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from eventstore.backend import LogFilter
+from eventstore.backends import log_sql
+from eventstore.query import Query, QueryItem
+
+
+class Sql:
+    """The statements for one table prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self.events = f"{prefix}events"
+        self.tags = f"{prefix}event_tags"
+
+        self.insert_event = f"INSERT INTO {self.events} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self.insert_tag = f"INSERT INTO {self.tags} (tag, type, position) VALUES (?, ?, ?)"
+        self.insert_single = f"""
+            INSERT INTO {self.events}
+            SELECT NULL, ?1, ?2 + 1,
+                   max(?3, coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0)),
+                   ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+            WHERE (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?1) = ?2"""
+        self.tail = f"""
+            SELECT coalesce(max(position), 0),
+                   coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0),
+                   (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?)
+            FROM {self.events}"""
+        self.versions = f"""
+            SELECT value, (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = value) FROM json_each(?)"""
+        self.event_by_id = f"SELECT {log_sql.COLUMNS} FROM {self.events} WHERE event_id = ?"
+        self.stream_version = f"SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?"
+        self.head = f"SELECT coalesce(max(position), 0) FROM {self.events}"
+        self.recorded_from = (
+            f"SELECT position, recorded_at FROM {self.events} WHERE position >= ? ORDER BY position LIMIT 1"
+        )
+        self.streams = f"""
+            WITH names AS (
+                SELECT stream, max(version) AS version FROM {self.events}
+                WHERE stream > ? AND (? IS NULL OR stream = ? OR (stream >= ? || '-' AND stream < ? || '.'))
+                GROUP BY stream ORDER BY stream LIMIT ?
+            )
+            SELECT names.stream, names.version, first.recorded_at, last.recorded_at, last.position
+            FROM names
+            JOIN {self.events} AS first ON first.stream = names.stream AND first.version = 1
+            JOIN {self.events} AS last ON last.stream = names.stream AND last.version = names.version
+            ORDER BY names.stream"""
+
+    def tails(self, cursor: sqlite3.Cursor, streams: Sequence[str]) -> tuple[int, int, dict[str, int]]:
+        """The last position and instant of the log, and the version of each stream."""
+        if len(streams) == 1:
+            position, instant, version = cursor.execute(self.tail, streams).fetchone()
+            return position, instant, {streams[0]: version}
+        position, instant, _ = cursor.execute(self.tail, ("",)).fetchone()
+        found = cursor.execute(self.versions, (json.dumps(streams),)).fetchall()
+        return position, instant, dict(found)
+
+    def find_conflict(self, cursor: sqlite3.Cursor, query: Query, after: int) -> int | None:
+        """A position after `after` that matches the query."""
+        statement = log_sql.conflict(self.events, self.tags, self.expand(cursor, query), after)
+        if statement is None:
+            return None
+        found = cursor.execute(*statement).fetchone()
+        return None if found is None else int(found[0])
+
+    def expand(self, cursor: sqlite3.Cursor, query: Query) -> Query:
+        """The same query with the rarest tag of each item first, and with the types of items that name none."""
+        return Query(tuple(self._expand_item(cursor, item) for item in query.items if item.tags or item.types))
+
+    def _expand_item(self, cursor: sqlite3.Cursor, item: QueryItem) -> QueryItem:
+        tags, types = item.tags, item.types
+        if len(tags) > 1:
+            size = log_sql.tag_size(self.tags)
+            tags = tuple(sorted(tags, key=lambda tag: int(cursor.execute(size, (tag,)).fetchone()[0])))
+        if tags and not types:
+            found = cursor.execute(log_sql.types_of_tag(self.tags), (tags[0], tags[0]))
+            types = tuple(str(row[0]) for row in found)
+        return QueryItem(types, tags)
+
+    def expand_filter(self, cursor: sqlite3.Cursor, wanted: LogFilter) -> LogFilter:
+        """The filter with its query expanded."""
+        if wanted.query is None or not any(item.tags for item in wanted.query.items):
+            return wanted
+        return LogFilter(
+            wanted.category,
+            wanted.stream,
+            self.expand(cursor, wanted.query),
+            wanted.since_us,
+            wanted.until_us,
+        )

@@ -1,0 +1,118 @@
+"""Appends to a SQLite log, inside a write transaction that the caller holds."""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+
+from eventstore.backend import Row, WriteRequest, Written
+from eventstore.backends.sqlite.sql import Sql
+from eventstore.errors import AppendConditionFailed, EventfoldError
+from eventstore.expected import NO_STREAM, verify_expected
+from eventstore.repetition import first_result, rows_of
+
+
+def write_group(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+    """Stores each request that is acceptable; the others get their own error and leave nothing behind."""
+    group = _Group(cursor, sql, {write.stream for request in requests for write in request.writes})
+    outcomes: list[Written | Exception] = []
+    for request in requests:
+        try:
+            outcomes.append(group.add(request))
+        except EventfoldError as error:
+            outcomes.append(error)
+    group.flush()
+    return outcomes
+
+
+def write(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Written:
+    """Checks everything, then stores everything: a refusal comes before the first row is written.
+
+    Raises:
+        WrongExpectedVersion, AppendConditionFailed, DuplicateEventId: nothing of the request was stored.
+    """
+    group = _Group(cursor, sql, [each.stream for each in request.writes])
+    written = group.add(request)
+    group.flush()
+    return written
+
+
+def write_single(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Written | None:
+    """Stores one plain event with a known expected version in one statement, which is a transaction by itself.
+
+    Returns:
+        None, and nothing is stored, where the stream is at another version or the request is not that plain.
+    """
+    first = request.writes[0]
+    expected = 0 if first.expected is NO_STREAM else first.expected
+    plain = first.tags is None and request.condition is None and not request.own_ids and isinstance(expected, int)
+    if not plain or len(request.writes) > 1 or len(first.rows) > 1:
+        return None
+    now = time.time_ns() // 1000
+    cursor.execute(sql.insert_single, (first.stream, expected, now, *first.rows[0]))
+    if cursor.rowcount == 0 or cursor.lastrowid is None:
+        return None
+    return Written(cursor.lastrowid, {first.stream: expected + 1})  # type: ignore[operator]  # an int, as `plain` says
+
+
+class _Group:
+    """What a transaction has seen and is about to store: the log's end and the versions of the streams concerned.
+
+    One statement reads them for all requests, and one stores all events.
+    """
+
+    def __init__(self, cursor: sqlite3.Cursor, sql: Sql, streams: Iterable[str]) -> None:
+        self._cursor = cursor
+        self._sql = sql
+        self._position, last_us, self._versions = sql.tails(cursor, list(streams))
+        self._now = max(time.time_ns() // 1000, last_us)
+        self._events: list[Row] = []
+        self._tags: list[tuple[str, str, int]] = []
+
+    def add(self, request: WriteRequest) -> Written:
+        """Checks a request against everything before it, and takes its events in."""
+        if request.own_ids or request.condition is not None:
+            self.flush()
+            repeated = self._find_repetition(request) if request.own_ids else None
+            if repeated is not None:
+                return repeated
+            self._check_condition(request)
+        versions = self._versions
+        for each in request.writes:
+            verify_expected(each.stream, each.expected, versions[each.stream])
+        position, now = self._position, self._now
+        for stream, _, rows, tags in request.writes:
+            version = versions[stream]
+            for row in rows:
+                position += 1
+                version += 1
+                self._events.append((position, stream, version, now, *row))
+            versions[stream] = version
+            if tags is not None:
+                first = position - len(rows) + 1
+                self._tags += [(tag, row[0], first + i) for i, row in enumerate(rows) for tag in tags[i]]
+        self._position = position
+        return Written(position, {each.stream: versions[each.stream] for each in request.writes})
+
+    def flush(self) -> None:
+        """Stores what was taken in."""
+        if len(self._events) == 1:
+            self._cursor.execute(self._sql.insert_event, self._events[0])
+        elif self._events:
+            self._cursor.executemany(self._sql.insert_event, self._events)
+        if self._tags:
+            self._cursor.executemany(self._sql.insert_tag, self._tags)
+        self._events, self._tags = [], []
+
+    def _check_condition(self, request: WriteRequest) -> None:
+        if request.condition is None:
+            return
+        found = self._sql.find_conflict(self._cursor, request.condition.query, request.condition.after)
+        if found is not None:
+            raise AppendConditionFailed(request.condition.after, found)
+
+    def _find_repetition(self, request: WriteRequest) -> Written | None:
+        """The first result, where the same batch with the same ids is in the log already; None where no id is."""
+        rows = rows_of(request)
+        return first_result(
+            rows, [self._cursor.execute(self._sql.event_by_id, (row[2],)).fetchone() for _, row in rows]
+        )

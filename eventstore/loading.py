@@ -1,0 +1,128 @@
+"""Loads aggregates: the fold over a stream, now or as it was."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from eventstore.aggregate import Aggregate, category_of, codec_for, initial
+from eventstore.backend import Backend, LogFilter, StreamRange
+from eventstore.bounds import check_instant, check_number
+from eventstore.query import Query
+from eventstore.reading import PAGE
+from eventstore.stream import stream_name
+
+A = TypeVar("A", bound=Aggregate[Any])
+
+LOAD_PAGE = 5_000
+
+
+class Loaded(msgspec.Struct, Generic[A], frozen=True):
+    """An aggregate and where it stands.
+
+    Attributes:
+        state: the folded state; the initial one where the stream has no events.
+        stream: the stream's name.
+        version: how many events were folded.
+        position: of the last event folded; 0 where there is none.
+    """
+
+    state: A
+    stream: str
+    version: int
+    position: int
+
+
+def moment(
+    *,
+    at_version: int | None = None,
+    position: int | None = None,
+    at: datetime | None = None,
+    occurred: datetime | None = None,
+) -> StreamRange:
+    """The part of a stream that existed at a moment. Several bounds hold together.
+
+    Args:
+        at_version: up to this version.
+        position: up to this position of the log.
+        at: recorded at or before this instant: what the log knew then.
+        occurred: occurred at or before this instant: what had happened by then, as known now.
+
+    Raises:
+        InvalidInput: a bound is not acceptable.
+    """
+    for field, number in (("at_version", at_version), ("position", position)):
+        if number is not None:
+            check_number(field, number)
+    return StreamRange(
+        up_to_version=at_version,
+        up_to_position=position,
+        recorded_until_us=at if at is None else check_instant("at", at),
+        occurred_until_us=occurred if occurred is None else check_instant("occurred", occurred),
+    )
+
+
+def load(backend: Backend, aggregate: type[A], stream_id: str, part: StreamRange | None = None) -> Loaded[A]:
+    """Folds the stream `category-stream_id`. See `load_stream`."""
+    return load_stream(backend, aggregate, stream_name(category_of(aggregate), stream_id), part)
+
+
+def load_stream(backend: Backend, aggregate: type[A], stream: str, part: StreamRange | None = None) -> Loaded[A]:
+    """Folds a stream, or the part of it that existed at a `moment`.
+
+    Raises:
+        UnreadableEvent: the stream holds an event that the aggregate does not declare or cannot decode.
+    """
+    part = part if part is not None else StreamRange()
+    whole = part.up_to_position is part.recorded_until_us is part.occurred_until_us is None
+    loaded = _fold_payloads(backend, aggregate, stream, part) if whole else None
+    return loaded if loaded is not None else _fold_rows(backend, aggregate, stream, part)
+
+
+def _fold_payloads(backend: Backend, aggregate: type[A], stream: str, part: StreamRange) -> Loaded[A] | None:
+    """The fold over versions without gaps, which can be counted; None where an event needs a closer look."""
+    codec = codec_for(aggregate)
+    state, version = initial(aggregate), part.after_version
+    while True:
+        payloads = backend.stream_payloads(stream, msgspec.structs.replace(part, after_version=version), LOAD_PAGE)
+        events = codec.decode_payloads(payloads)
+        if events is None:
+            return None
+        for event in events:
+            state = state.evolve(event)
+        version += len(payloads)
+        if len(payloads) < LOAD_PAGE:
+            last = backend.stream_page(stream, StreamRange(version - 1, version), 1) if version else []
+            return Loaded(state, stream, version, last[0][0] if last else 0)
+
+
+def _fold_rows(backend: Backend, aggregate: type[A], stream: str, part: StreamRange) -> Loaded[A]:
+    codec = codec_for(aggregate)
+    state, version, position, after = initial(aggregate), 0, 0, part.after_version
+    while True:
+        rows = backend.stream_page(stream, msgspec.structs.replace(part, after_version=after), LOAD_PAGE)
+        for event in codec.decode_events(rows):
+            state = state.evolve(event)
+        if rows:
+            version, position, after = version + len(rows), rows[-1][0], rows[-1][2]
+        if len(rows) < LOAD_PAGE:
+            return Loaded(state, stream, version, position)
+
+
+def load_query(backend: Backend, aggregate: type[A], query: Query) -> Loaded[A]:
+    """Folds the events that match a query, whatever their stream; those the aggregate does not declare are passed over.
+
+    Returns:
+        The state, with the log's horizon as its position: an append condition after it sees everything newer.
+    """
+    codec = codec_for(aggregate)
+    known = set(codec.types)
+    horizon, after = backend.horizon(), 0
+    state, version = initial(aggregate), 0
+    while True:
+        rows = backend.log_page(LogFilter(query=query), after, horizon, PAGE)
+        for event in codec.decode_events([row for row in rows if row[4] in known]):
+            state, version = state.evolve(event), version + 1
+        if len(rows) < PAGE:
+            return Loaded(state, "", version, horizon)
+        after = rows[-1][0]

@@ -1,0 +1,157 @@
+"""Validates and encodes an append: whatever is wrong is found here, before the database is touched."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from eventstore.backend import PreparedRow, StreamWrite, WriteRequest
+from eventstore.codec import ESCAPED_NUL, check_depth, encode, problem_in
+from eventstore.errors import InvalidEvent, InvalidInput
+from eventstore.event import Event, event_type, schema_version, tags_of
+from eventstore.expected import check_expected
+from eventstore.identifier import check_event_id, new_ids
+from eventstore.new_event import NewEvent, StreamAppend
+from eventstore.query import AppendCondition, check_condition, check_tags
+from eventstore.recorded import to_datetime, to_microseconds
+from eventstore.stream import check_stream_name
+
+MAX_EVENTS = 10_000
+MAX_ID_LENGTH = 255
+
+
+def prepare(
+    appends: Sequence[StreamAppend],
+    condition: AppendCondition | None,
+    *,
+    max_payload: int,
+    system: bool = False,
+) -> WriteRequest:
+    """The append as the backend takes it.
+
+    Raises:
+        InvalidInput: or one of its kinds, naming the field, what was expected and what was given.
+    """
+    if not isinstance(appends, Sequence):
+        raise InvalidInput(f"append: expected a list of StreamAppend, got {appends!r}")
+    if not appends:
+        raise InvalidInput("append: expected at least one stream, got none")
+    names = [_check_append(each, system=system) for each in appends]
+    if len(set(names)) != len(names):
+        raise InvalidInput(f"append: expected each stream once, got {', '.join(names)}; put its events in one list")
+    if sum(len(each.events) for each in appends) > MAX_EVENTS:
+        raise InvalidInput(f"append: expected at most {MAX_EVENTS:,} events in one call; split it")
+    own_ids = False
+    writes = []
+    for each in appends:
+        write, chosen = _prepare_stream(each, max_payload)
+        own_ids = own_ids or chosen
+        writes.append(write)
+    return WriteRequest(writes, check_condition(condition) if condition is not None else None, own_ids)
+
+
+def _check_append(append: StreamAppend, *, system: bool) -> str:
+    if not isinstance(append, StreamAppend):
+        raise InvalidInput(f"append: expected a StreamAppend for each stream, got {append!r}")
+    name = check_stream_name(append.stream, system=system)
+    if not isinstance(append.events, Sequence) or isinstance(append.events, (str, bytes)):
+        raise InvalidInput(f"append to {name!r}: events: expected a list of events, got {append.events!r}")
+    return name
+
+
+def event_ids(request: WriteRequest) -> tuple[str, ...]:
+    """The ids of all events of a request, in order."""
+    return tuple(row[2] for write in request.writes for row in write.rows)
+
+
+def _prepare_stream(append: StreamAppend, max_payload: int) -> tuple[StreamWrite, bool]:
+    expected = check_expected(append.expected)
+    if not append.events:
+        raise InvalidInput(f"append to {append.stream!r}: expected at least one event, got none")
+    ids = iter(new_ids(len(append.events)))
+    own_ids = False
+    rows: list[PreparedRow] = []
+    all_tags = []
+    for given in append.events:
+        if type(given) is NewEvent:
+            row, tags = _prepare_wrapped(given, next(ids), max_payload)
+            own_ids = own_ids or given.event_id is not None
+        else:
+            row, tags = _prepare_plain(given, next(ids), max_payload)
+        rows.append(row)
+        all_tags.append(tags)
+    return StreamWrite(append.stream, expected, rows, all_tags if any(all_tags) else None), own_ids
+
+
+def _prepare_plain(event: Any, event_id: str, max_payload: int) -> tuple[PreparedRow, tuple[str, ...]]:
+    payload = encode(event, max_payload)
+    cls: type[Event] = type(event)
+    tags = check_tags(found) if (found := tags_of(event)) else ()
+    row = (event_type(cls), schema_version(cls), event_id, None, None, None, None, _tags_json(tags), payload)
+    return row, tags
+
+
+def _prepare_wrapped(new: NewEvent[Any], fresh_id: str, max_payload: int) -> tuple[PreparedRow, tuple[str, ...]]:
+    payload = encode(new.event, max_payload)
+    cls: type[Event] = type(new.event)
+    tags = check_tags([*tags_of(new.event), *check_tags(new.tags)])
+    row = (
+        event_type(cls),
+        schema_version(cls),
+        fresh_id if new.event_id is None else check_event_id(new.event_id),
+        None if new.occurred_at is None else _microseconds(new),
+        _check_id("correlation_id", new.correlation_id),
+        _check_id("causation_id", new.causation_id),
+        _metadata_json(new, max_payload),
+        _tags_json(tags),
+        payload,
+    )
+    return row, tags
+
+
+def _tags_json(tags: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(tags).decode() if tags else None
+
+
+def _microseconds(new: NewEvent[Any]) -> int:
+    try:
+        assert new.occurred_at is not None  # noqa: S101 - for the type checker; the caller has looked
+        microseconds = to_microseconds(new.occurred_at)
+        to_datetime(microseconds)  # in UTC it may lie outside of the years that a datetime knows
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InvalidEvent(
+            f"occurred_at: expected a datetime with a time zone, in UTC of the years 1 to 9999, got {new.occurred_at!r}"
+        ) from error
+    return microseconds
+
+
+def _check_id(field: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
+        raise InvalidEvent(f"{field}: expected 1 to {MAX_ID_LENGTH} printable characters, got {value!r}")
+    return value
+
+
+def _metadata_json(new: NewEvent[Any], limit: int) -> str | None:
+    if new.metadata is None:
+        return None
+    if not isinstance(new.metadata, dict):
+        raise InvalidEvent(f"metadata: expected a dict of texts to JSON values, got {new.metadata!r}")
+    try:
+        data = msgspec.json.encode(new.metadata)
+        if len(data) > limit:
+            raise InvalidEvent(f"metadata: expected at most {limit:,} bytes as JSON, got {len(data):,}")
+        check_depth("metadata", data)
+        same = msgspec.json.decode(data) == new.metadata
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        if isinstance(error, InvalidEvent):
+            raise
+        raise InvalidEvent(f"metadata: cannot be stored as JSON: {error}") from error
+    if not same or ESCAPED_NUL in data:
+        problem = problem_in(new.metadata)
+        if problem or not same:
+            raise InvalidEvent(
+                f"metadata: {problem or 'expected a dict of texts to JSON values'}, got {new.metadata!r}"
+            )
+    return data.decode() if new.metadata else None

@@ -1,0 +1,80 @@
+"""The object style: an object that decides and records, over the same aggregates and folds."""
+
+from typing import Any, Generic, Self, TypeVar, get_args, get_origin
+
+from eventstore.aggregate import Aggregate, category_of, initial
+from eventstore.errors import DefinitionError
+from eventstore.event import Event
+from eventstore.loading import load_stream
+from eventstore.new_event import Appended
+from eventstore.store import EventStore
+from eventstore.stream import stream_name
+
+A = TypeVar("A", bound=Aggregate[Any])
+
+
+class Recording(Generic[A]):
+    """Wraps an aggregate's state in an object with methods.
+
+        class AccountObject(Recording[Account]):
+            def withdraw(self, amount: int) -> None:
+                if amount > self.state.balance:
+                    raise Rejected("not enough")
+                self.record(Withdrawn(amount))
+
+        account = AccountObject.open(store, "a-1")
+        account.withdraw(20)
+        account.save(store)
+
+    `save` appends with the version that was opened, so a concurrent change raises `WrongExpectedVersion`.
+    """
+
+    def __init__(self, state: A, stream: str, version: int) -> None:
+        self.state = state
+        self.stream = stream
+        self.version = version
+        self._recorded: list[Event] = []
+
+    @classmethod
+    def open(cls, store: EventStore, stream_id: str) -> Self:
+        """The object as it stands now; a new one where the stream has no events."""
+        aggregate = _aggregate_of(cls)
+        loaded = load_stream(store.backend, aggregate, stream_name(category_of(aggregate), stream_id))
+        return cls(loaded.state, loaded.stream, loaded.version)
+
+    @classmethod
+    def new(cls, stream_id: str) -> Self:
+        """An object without events; saving it raises `WrongExpectedVersion` where the stream exists."""
+        aggregate = _aggregate_of(cls)
+        return cls(initial(aggregate), stream_name(category_of(aggregate), stream_id), 0)
+
+    @property
+    def recorded(self) -> tuple[Event, ...]:
+        """The events recorded since the last save."""
+        return tuple(self._recorded)
+
+    def record(self, event: Event) -> None:
+        """Applies an event to the state and keeps it for `save`."""
+        self.state = self.state.evolve(event)
+        self._recorded.append(event)
+
+    def save(self, store: EventStore) -> Appended | None:
+        """Appends what was recorded; None where nothing was.
+
+        Raises:
+            WrongExpectedVersion: the stream has changed since it was opened; what was recorded is kept.
+        """
+        if not self._recorded:
+            return None
+        appended = store.append(self.stream, self._recorded, expected=self.version)
+        self.version = appended.versions[self.stream]
+        self._recorded.clear()
+        return appended
+
+
+def _aggregate_of(cls: type[Recording[Any]]) -> Any:
+    for parent in cls.__mro__:
+        for base in getattr(parent, "__orig_bases__", ()):
+            if get_origin(base) is Recording:
+                return get_args(base)[0]
+    raise DefinitionError(f"{cls.__qualname__}: name its aggregate, as in `class {cls.__name__}(Recording[Account])`")

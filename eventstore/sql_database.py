@@ -1,0 +1,73 @@
+"""The log's SQL database, as the rooms above use it for tables of their own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from sqlalchemy import Connection, Engine
+
+from eventstore.migration import Migrator, load_migrations
+
+
+class SqlDatabase:
+    """An engine with the names under which Eventfold keeps its tables there.
+
+    Args:
+        engine: the database. Its transactions need not wait for the disk: see `transaction`.
+        prefix: of the framework's own tables.
+        schema: the PostgreSQL schema of all tables.
+        description: the database for humans, without secrets.
+        turn: held while something is written: SQLite has one writer, and waiting in line beats polling for its lock.
+        translated: makes the context in which the driver's errors become those of `eventstore.errors`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        prefix: str,
+        schema: str | None,
+        description: str,
+        turn: AbstractContextManager[object] | None = None,
+        translated: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self.engine = engine
+        self.prefix = prefix
+        self.schema = schema
+        self.description = description
+        self._turn = turn if turn is not None else nullcontext()
+        self._translated = translated
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    def qualified(self, table: str) -> str:
+        """The table's name with its schema."""
+        return f'"{self.schema}".{table}' if self.schema else table
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with."""
+        with self._translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A write transaction: atomic, but a power cut may take the last ones away whole.
+
+        That is all that rows folded from the log need, because their checkpoint goes with them.
+        """
+        with self._turn, self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(writes=True)
+            with connection.begin():
+                if self.dialect == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                yield connection
+
+    def migrator(self, room: str, package: str) -> Migrator:
+        """Migrations of another room for this database; they lie in `<package>.<dialect>`."""
+        migrations = load_migrations(
+            room, f"{package}.{self.dialect}", prefix=self.prefix, qualifier=self.qualified("")
+        )
+        return Migrator(self.engine, migrations, prefix=self.prefix, schema=self.schema, description=self.description)

@@ -1,0 +1,297 @@
+"""The event store: append, read, subscribe."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Connection
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.orm import Session, scoped_session
+
+from eventstore.backend import (
+    Backend,
+    LogFilter,
+    StalledAppend,
+    StreamInfo,
+    StreamRange,
+    WriteRequest,
+    Written,
+)
+from eventstore.bounds import check_instant, check_number
+from eventstore.codec import Codec
+from eventstore.errors import InvalidInput, NotFound
+from eventstore.expected import ANY, ExpectedVersion
+from eventstore.group_commit import GroupCommit
+from eventstore.identifier import check_event_id
+from eventstore.new_event import Appended, StreamAppend
+from eventstore.preparation import event_ids, prepare
+from eventstore.query import AppendCondition
+from eventstore.reading import PAGE, check_paging, log_filter, read_log, read_stream
+from eventstore.recorded import Recorded, to_datetime
+from eventstore.signal import Signal
+from eventstore.stream import check_category, check_stream_name
+
+MAX_PAYLOAD = 1 << 20
+
+
+class EventStore:
+    """The append-only log over one backend. Safe to share among threads.
+
+    Args:
+        backend: the database, already migrated; `open_store` makes one from a URL.
+        events: the event classes that reads decode; others are read as `UnknownEvent`.
+        max_payload: the largest encoded event accepted, in bytes.
+    """
+
+    def __init__(self, backend: Backend, *, events: Any = (), max_payload: int = MAX_PAYLOAD) -> None:
+        self.backend = backend
+        self.codec = Codec(events)
+        self.max_payload = max_payload
+        self.signal = Signal()
+        self._group: GroupCommit[WriteRequest, Written] = GroupCommit(self._commit)
+        self._stop_listening: Any = None
+
+    # -- append ----------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        stream: str,
+        events: Sequence[Any],
+        *,
+        expected: ExpectedVersion = ANY,
+        condition: AppendCondition | None = None,
+        connection: Connection | Session | scoped_session[Any] | None = None,
+    ) -> Appended:
+        """Appends events to one stream: all of them, or none.
+
+        Args:
+            stream: `category-id`.
+            events: at least one, plain or as `NewEvent`.
+            expected: the version that the stream must be at.
+            condition: a query that nothing may match after a position.
+            connection: a transaction that the caller has open on the same database, and commits himself.
+
+        Raises:
+            WrongExpectedVersion, AppendConditionFailed, DuplicateEventId: the log has moved on; nothing was stored.
+            InvalidInput: an argument is not acceptable; nothing was stored.
+            StoreError: the database refused or is gone.
+        """
+        return self.append_all([StreamAppend(stream, events, expected)], condition=condition, connection=connection)
+
+    def append_all(
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: AppendCondition | None = None,
+        connection: Connection | Session | scoped_session[Any] | None = None,
+    ) -> Appended:
+        """Appends to several streams at once: all of it is stored, or nothing. See `append`."""
+        request = prepare(appends, condition, max_payload=self.max_payload)
+        if connection is not None:
+            return _appended(request, self._write_on(connection, request))
+        written = self._group.submit(request)
+        return _appended(request, written)
+
+    async def append_all_async(
+        self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
+    ) -> Appended:
+        """`append_all` for an asyncio task: many tasks share one transaction, and the event loop stays free."""
+        request = prepare(appends, condition, max_payload=self.max_payload)
+        written = await self._group.submit_async(request)
+        return _appended(request, written)
+
+    def _commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
+        """Commits a group and wakes its readers once."""
+        outcomes = self.backend.commit(requests)
+        if any(isinstance(outcome, Written) for outcome in outcomes):
+            self.announce()
+        return outcomes
+
+    def announce(self) -> None:
+        """Wakes whoever waits for news of the log, in this process and in others."""
+        self.signal.ring()
+        self.backend.announce()
+
+    def _write_on(self, connection: Connection | Session | scoped_session[Any], request: WriteRequest) -> Written:
+        plain = connection.connection() if isinstance(connection, (Session, scoped_session)) else connection
+        if not isinstance(plain, Connection):
+            raise InvalidInput(f"connection: expected a Connection or a Session of SQLAlchemy, got {connection!r}")
+        if not plain.in_transaction():  # SQLAlchemy begins by itself only where it runs the statement
+            plain.begin()
+        written = self.backend.write_on(plain, request)
+        plain.info[_APPENDED] = self
+        if not sqlalchemy_event.contains(plain.engine.pool, "reset", _announce_after_commit):
+            sqlalchemy_event.listen(plain.engine.pool, "reset", _announce_after_commit)
+        return written
+
+    # -- read ------------------------------------------------------------------------------------------------------
+
+    def read_stream(
+        self,
+        stream: str,
+        *,
+        after_version: int = 0,
+        up_to_version: int | None = None,
+        backwards: bool = False,
+        limit: int | None = None,
+        page_size: int = PAGE,
+        codec: Codec | None = None,
+    ) -> Iterator[Recorded[Any]]:
+        """The events of a stream in the order of their versions, or newest first; holds one page in memory.
+
+        Args:
+            stream: its whole name.
+            after_version: only versions above it.
+            up_to_version: only versions up to it.
+            backwards: newest first.
+            limit: at most so many events.
+            page_size: how many events are fetched at once.
+            codec: decodes in place of the store's own.
+        """
+        check_number("after_version", after_version)
+        if up_to_version is not None:
+            check_number("up_to_version", up_to_version)
+        check_paging(limit, page_size)
+        part = StreamRange(after_version, up_to_version, backwards=backwards)
+        return read_stream(
+            self.backend, codec or self.codec, check_stream_name(stream, system=True), part, limit, page_size
+        )
+
+    def read_log(
+        self,
+        *,
+        after: int = 0,
+        up_to: int | None = None,
+        wanted: LogFilter | None = None,
+        backwards: bool = False,
+        limit: int | None = None,
+        page_size: int = PAGE,
+        codec: Codec | None = None,
+        **filters: Any,
+    ) -> Iterator[Recorded[Any]]:
+        """The events of the log in the order of their positions, or newest first; holds one page in memory.
+
+        Reads up to where the log was complete when the reading began. What the database can filter, it does.
+
+        Args:
+            after: only positions above it.
+            up_to: only positions up to it.
+            wanted: a filter made with `log_filter`, in place of `filters`.
+            backwards: newest first.
+            limit: at most so many events.
+            page_size: how many events are fetched at once.
+            codec: decodes in place of the store's own.
+            filters: `category`, `stream`, `types`, `tags`, `query`, `since`, `until`, as for `log_filter`.
+        """
+        check_number("after", after)
+        if up_to is not None:
+            check_number("up_to", up_to)
+        check_paging(limit, page_size)
+        if wanted is not None and filters:
+            raise InvalidInput(f"filter: expected either wanted, or its parts, got wanted and {', '.join(filters)}")
+        chosen = wanted if wanted is not None else log_filter(**filters)
+        bounds = (after, up_to)
+        return read_log(self.backend, codec or self.codec, chosen, bounds, limit, page_size, backwards=backwards)
+
+    def event(self, event_id: str) -> Recorded[Any]:
+        """The event with this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        row = self.backend.event_row(check_event_id(event_id))
+        if row is None:
+            raise NotFound(f"no event has the id {event_id}. `eventfold events list` shows the events there are.")
+        return self.codec.decode([row])[0]
+
+    def stream_version(self, stream: str) -> int:
+        """The version of a stream: the number of its events, 0 where it has none."""
+        return self.backend.stream_version(check_stream_name(stream, system=True))
+
+    def streams(
+        self, *, category: str | None = None, after: str = "", limit: int | None = None
+    ) -> Iterator[StreamInfo]:
+        """The streams in the order of their names.
+
+        Args:
+            category: only those of this category.
+            after: only names after this one.
+            limit: at most so many.
+        """
+        if category is not None:
+            check_category(category)
+        if after:
+            check_stream_name(after, system=True)
+        elif after != "":
+            raise InvalidInput(f"after: expected the name of a stream, got {after!r}")
+        check_paging(limit, PAGE)
+        return self._streams(category, after, limit)
+
+    def _streams(self, category: str | None, after: str, limit: int | None) -> Iterator[StreamInfo]:
+        left = limit
+        while left is None or left > 0:
+            page = self.backend.streams_page(after, category, PAGE if left is None else min(left, PAGE))
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].stream
+            left = None if left is None else left - len(page)
+
+    def head(self) -> int:
+        """The position up to which the log is complete; 0 where it is empty."""
+        return self.backend.horizon()
+
+    def position_at(self, instant: datetime) -> int:
+        """The last position recorded at or before an instant; 0 where there is none."""
+        return self.backend.first_recorded_after(check_instant("instant", instant)) - 1
+
+    def instant_of(self, position: int) -> datetime:
+        """When the event at a position, or the next one below it, was recorded.
+
+        Raises:
+            NotFound: there is none.
+        """
+        check_number("position", position)
+        rows = self.backend.log_page(LogFilter(), 0, position, 1, backwards=True)
+        if not rows:
+            raise NotFound(f"position {position}: expected one between 1 and {self.head()}, the log's head")
+        return to_datetime(rows[0][3])
+
+    def stalled_appends(self) -> list[StalledAppend]:
+        """Appends in flight that hold subscriptions back, the longest first."""
+        return self.backend.stalled()
+
+    # -- live ------------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Begins to hear of appends by other processes. Subscriptions call it; calling it again does nothing."""
+        if self._stop_listening is None:
+            self._stop_listening = self.backend.listen(self.signal.ring)
+
+    def close(self) -> None:
+        """Waits for appends under way and lets go of the database."""
+        self._group.close()
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+_APPENDED = "eventfold.appended"
+
+
+def _announce_after_commit(_connection: Any, record: Any, _state: Any) -> None:
+    """Runs when the caller's connection goes back to its pool, which is after the commit."""
+    store = record.info.pop(_APPENDED, None)
+    if store is not None:
+        store.announce()
+
+
+def _appended(request: WriteRequest, written: Written) -> Appended:
+    return Appended(written.position, written.versions, event_ids(request))

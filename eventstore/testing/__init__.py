@@ -1,0 +1,14 @@
+"""The contract that every store backend keeps, as tests to subclass.
+
+    class TestMyBackend(EventStoreContract):
+        @pytest.fixture
+        def store_factory(self, tmp_path):
+            backend_url = f"mydb:///{tmp_path}/log"
+            return lambda **options: open_store(backend_url, migrate=True, **options)
+
+Only this package needs pytest.
+"""
+
+from eventstore.testing.contract import EventStoreContract
+
+__all__ = ["EventStoreContract"]

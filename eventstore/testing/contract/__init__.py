@@ -1,0 +1,64 @@
+"""The contract of a store backend, one file for each behaviour, joined in one class."""
+
+from typing import Any
+
+from eventstore.testing.contract.aggregates import Aggregates
+from eventstore.testing.contract.appending import Appending
+from eventstore.testing.contract.base import StoreCases
+from eventstore.testing.contract.boundaries import Boundaries
+from eventstore.testing.contract.conditions import Conditions
+from eventstore.testing.contract.expected_versions import ExpectedVersions
+from eventstore.testing.contract.group_commit import GroupCommits
+from eventstore.testing.contract.instants import Instants
+from eventstore.testing.contract.limits import Limits
+from eventstore.testing.contract.listing import Listing
+from eventstore.testing.contract.reading_log import ReadingTheLog
+from eventstore.testing.contract.reading_streams import ReadingStreams
+from eventstore.testing.contract.repetition import Repetition
+from eventstore.testing.contract.round_trips import RoundTrips
+from eventstore.testing.contract.sharing import Sharing
+from eventstore.testing.contract.subscribing import Subscribing
+from eventstore.testing.contract.subscribing_async import SubscribingAsync
+from eventstore.testing.contract.transactions import Transactions
+
+
+class EventStoreContract(
+    Appending,
+    ExpectedVersions,
+    Conditions,
+    Boundaries,
+    Repetition,
+    GroupCommits,
+    ReadingStreams,
+    ReadingTheLog,
+    RoundTrips,
+    Instants,
+    Listing,
+    Aggregates,
+    Subscribing,
+    SubscribingAsync,
+    Limits,
+    Sharing,
+    Transactions,
+):
+    """What every backend owes. Subclass it as `TestX` and define the fixture `store_factory`.
+
+    `store_factory` is a function: called with the options of `EventStore` (`events`, `max_payload`) it opens a store;
+    the first call in a test opens it on an empty log, and every further call on the same log. The contract closes what
+    it opens.
+
+    A backend that cannot do everything says so, and the cases about it are left out:
+
+    Attributes:
+        shares_log: a second store can be opened on the same log, also by another process.
+        joins_transactions: an append can take part in a transaction that the caller has open.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Leaves out the cases of what the backend says it cannot do."""
+        super().__init_subclass__(**keywords)
+        for parent in cls.__mro__:
+            if issubclass(parent, StoreCases) and parent.needs and not getattr(cls, parent.needs):
+                for name in vars(parent):
+                    if name.startswith("test_"):
+                        setattr(cls, name, None)

@@ -1,0 +1,1 @@
+"""Stories that run: each folder is an application of its own."""

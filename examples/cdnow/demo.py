@@ -1,0 +1,157 @@
+"""The main job on real data: every purchase becomes a command, an event, and part of two read models.
+
+    python -m examples.cdnow.demo
+    python -m examples.cdnow.demo --database postgresql://user@host/database
+    python -m examples.cdnow.demo --database sqlite:///another.db --rows 2000
+
+It begins from an empty log each time: see `fresh.py` for what it removes and what it leaves alone.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from sqlalchemy.engine import make_url
+
+from eventfold import Application, EventfoldError
+from examples.cdnow.app import DEFAULT_DATABASE, database_url
+from examples.cdnow.customer import RecordPurchase
+from examples.cdnow.figures import show_customers, show_months, show_three_moments
+from examples.cdnow.fresh import NotEmptyError, open_empty
+from examples.cdnow.purchases import expected_customers, expected_months, read_purchases
+from examples.cdnow.read_models import CustomerRow, MonthlyRevenue
+from examples.cdnow.replay import replay
+
+FAILED, INTERRUPTED = 1, 130
+
+
+class MismatchError(Exception):
+    """Two figures that must be equal are not."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m examples.cdnow.demo", description="Replays 69,659 real purchases.")
+    parser.add_argument("--database", metavar="URL", help=f"by default EVENTFOLD_DATABASE, else {DEFAULT_DATABASE}")
+    parser.add_argument("--rows", type=int, metavar="N", help="only the first N rows of the file")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    try:
+        run(console, options.database or database_url(), options.rows)
+    except KeyboardInterrupt:
+        console.print("\n[yellow]Interrupted.[/yellow] What was dispatched is stored. Run it again: it starts afresh.")
+        return INTERRUPTED
+    except (EventfoldError, NotEmptyError, MismatchError) as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return FAILED
+    return 0
+
+
+def run(console: Console, database: str, rows: int | None = None) -> None:
+    """The whole story, in the order of the data.
+
+    Raises:
+        NotEmptyError: the database is not the demo's own, and holds events.
+        MismatchError: a read model is not what it must be.
+    """
+    purchases = read_purchases(rows)
+    app, how = open_empty(database)
+    with app:
+        console.print(f"[bold]{app.store.backend.description}[/bold]: {how}")
+        dispatch_all(console, app, purchases)
+        follow(console, app)
+        show_months(console, app.query(MonthlyRevenue).all())
+        show_customers(console, app)
+        customer_id, _ = Counter(each.customer_id for each in purchases).most_common(1)[0]
+        show_three_moments(console, app, customer_id)
+        rebuild_and_compare(console, app)
+        compare_with_file(console, app, purchases)
+    say_what_next(console, database, customer_id)
+
+
+def dispatch_all(console: Console, app: Application, purchases: Sequence[RecordPurchase]) -> None:
+    started = time.perf_counter()
+    with bar(console, "dispatch the purchases", len(purchases)) as (progress, task):
+        replay(app, purchases, on_dispatched=lambda count: progress.advance(task, count))
+    seconds = time.perf_counter() - started
+    console.print(
+        f"{len(purchases):,} commands validated, decided and durably appended in {seconds:.1f} s: "
+        f"{len(purchases) / seconds:,.0f} a second, {app.store.head():,} events"
+    )
+
+
+def follow(console: Console, app: Application) -> None:
+    started = time.perf_counter()
+    with bar(console, "bring the read models up to date", app.store.head()) as (progress, task):
+        app.catch_up(lambda position, _head: progress.update(task, completed=position))
+    console.print(f"both read models up to date in {time.perf_counter() - started:.1f} s")
+
+
+def rebuild_and_compare(console: Console, app: Application) -> None:
+    live = app.query(CustomerRow).all()
+    started = time.perf_counter()
+    with bar(console, "rebuild customers beside the live rows", app.store.head()) as (progress, task):
+        events = app.rebuild("customers", lambda at: progress.update(task, completed=at.position))
+    console.print(f"{events:,} events folded anew in {time.perf_counter() - started:.1f} s")
+    check(console, f"the {len(live):,} rebuilt rows equal the live ones", app.query(CustomerRow).all() == live)
+
+
+def compare_with_file(console: Console, app: Application, purchases: Sequence[RecordPurchase]) -> None:
+    customers, months = app.query(CustomerRow).all(), app.query(MonthlyRevenue).all()
+    check(console, "each customer's row equals the file's own sums", customers == list(expected_customers(purchases)))
+    check(console, "each month's row equals the file's own sums", months == list(expected_months(purchases)))
+
+
+def check(console: Console, claim: str, holds: bool) -> None:  # noqa: FBT001 - a claim and whether it holds
+    """Prints the claim.
+
+    Raises:
+        MismatchError: it does not hold.
+    """
+    if not holds:
+        raise MismatchError(f"this should be so, and is not: {claim}")
+    console.print(f"[green]✓[/green] {claim}")
+
+
+def say_what_next(console: Console, database: str, customer_id: str) -> None:
+    program = Path(sys.executable).with_name("eventfold")
+    shown = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    console.print("\n[bold]What to type next[/bold]")
+    if database != DEFAULT_DATABASE:  # a password stays out of logs
+        url = make_url(database).render_as_string(hide_password=True)
+        console.print(f"  export EVENTFOLD_DATABASE='{url}'", markup=False, soft_wrap=True)
+    for line in next_commands(customer_id):
+        console.print(f"  {shown} {line}", markup=False, soft_wrap=True)
+
+
+def next_commands(customer_id: str) -> list[str]:
+    """Arguments of the command line that work on what the demo has made."""
+    return [
+        "status",
+        "query MonthlyRevenue",
+        "query CustomerRow --where tier=platinum --order -cents --limit 10",
+        f"streams show customer-{customer_id}",
+        f"state Customer {customer_id} --occurred 1997-12-31",
+        f"state Customer {customer_id} --diff occurred:1997-06-30..1997-12-31",
+        f"dispatch RecordPurchase customer_id={customer_id} on=1998-07-01 cds=2 cents=2599",
+        f"query CustomerRow {customer_id} --fresh",
+        "projections rebuild monthly_revenue",
+    ]
+
+
+@contextmanager
+def bar(console: Console, title: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
+    """A progress bar with a count and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress, progress.add_task(title, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Folds a batch of events into rows in memory; every touched row is written once afterwards."""
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from eventstore import Recorded
+from projections.errors import ProjectionFailed
+from projections.model import Field
+from projections.projection import Projection
+
+Fetch = Callable[[Sequence[Any]], dict[Any, Any]]
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What came of a batch.
+
+    Attributes:
+        rows: every touched key and its row; None where the row is to be deleted.
+        events: how many events touched a row.
+        failure: the error that stopped the fold; the rows are those before the event at its position.
+    """
+
+    rows: dict[Any, Any]
+    events: int
+    failure: ProjectionFailed | None
+
+
+def fold(projection: Projection[Any], events: Sequence[Recorded[Any]], fetch: Fetch) -> Folded:
+    """Folds events in the order given, as far as that goes.
+
+    Args:
+        projection: what to fold with.
+        events: already filtered to what the projection wants.
+        fetch: the stored rows under given keys.
+    """
+    try:
+        keyed = _keys(projection, events)
+        rows = _fold(projection, keyed, fetch)
+    except ProjectionFailed as failure:  # rare, and the fold is pure: once more, up to the event at fault
+        before = [each for each in events if each.position < failure.position]
+        folded = fold(projection, before, fetch)
+        return folded if folded.failure else Folded(folded.rows, folded.events, failure)
+    return Folded(rows, len(keyed), None)
+
+
+def _keys(projection: Projection[Any], events: Sequence[Recorded[Any]]) -> list[tuple[Any, Recorded[Any]]]:
+    key_of = projection.key
+    if key_of is None:
+        return [(recorded.stream.partition("-")[2] or recorded.stream, recorded) for recorded in events]
+    keyed: list[tuple[Any, Recorded[Any]]] = []
+    for recorded in events:
+        try:
+            keyed.extend([(key, recorded) for key in _distinct(key_of(recorded), projection.model.key)])
+        except Exception as error:
+            reason = f"key= raised {type(error).__name__}: {error}"
+            raise ProjectionFailed(projection.name, recorded.position, None, reason) from error
+    return keyed
+
+
+def _distinct(key: Any, field: Field) -> list[Any]:
+    """The keys that `key=` has named, each once: an event is folded into a row once, however often it names it."""
+    if key is None:
+        return []
+    found = list(dict.fromkeys(key)) if isinstance(key, (list, tuple, set, frozenset)) else [key]
+    for each in found:
+        if not isinstance(each, field.type):
+            raise TypeError(f"expected {field.type.__name__} for {field.name}, got {each!r}")
+    return found
+
+
+def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
+    stored = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    rows: dict[Any, Any] = {}
+    function, before = projection.function, stored.get
+    cls, key_of_row = projection.model.cls, attrgetter(projection.model.key.name)
+    for key, recorded in keyed:
+        try:
+            row = rows[key] = function(rows[key] if key in rows else before(key), recorded)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ProjectionFailed(projection.name, recorded.position, key, reason) from error
+        if row is not None and (type(row) is not cls or key_of_row(row) != key):
+            name = projection.model.key.name
+            reason = f"expected a {cls.__name__} whose {name} is {key!r}, or None, got {row!r}"
+            raise ProjectionFailed(projection.name, recorded.position, key, reason)
+    return rows

@@ -1,0 +1,1 @@
+"""The tables of the read side, one folder for each database."""

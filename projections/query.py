@@ -1,0 +1,249 @@
+"""Queries over a read model: typed, checked against the model, with read-your-writes."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, Self, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import Table
+
+from eventstore.token import position_of
+from projections.columns import is_comparable
+from projections.cursor import cursor_of, read_cursor
+from projections.engine import Engine, visible_or_raise
+from projections.errors import InvalidQuery
+from projections.model import Field, Model
+from projections.selection import OPERATORS, Condition, Operator, Order, Selection
+from projections.track import Track
+
+M = TypeVar("M")
+
+WAIT_SECONDS = 5.0
+MAX_PAGE = 100_000
+_MAX_INTEGER = 2**63
+
+
+class Page(msgspec.Struct, Generic[M], frozen=True):
+    """Rows, and the cursor for the page after them.
+
+    Attributes:
+        items: the rows.
+        next: opaque text for `page(after=...)`; None on the last page.
+    """
+
+    items: list[M]
+    next: str | None
+
+
+class ModelQuery(Generic[M]):
+    """A query that is built up step by step; every step returns a new one.
+
+        app.query(Balance).where(amount__gte=100).order_by("-amount").limit(10).all(after=receipt.token)
+
+    Every method that reads takes `after`, the token of a receipt: it then waits until the read model contains that write,
+    for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`.
+    """
+
+    def __init__(self, engine: Engine, track: Track, selection: Selection | None = None) -> None:
+        self._engine = engine
+        self._track = track
+        self._model: Model = track.projection.model
+        self._selection = selection if selection is not None else Selection()
+
+    @property
+    def table(self) -> Table:
+        """The SQLAlchemy table over the live rows, for any SQL that this class does not offer.
+
+        Raises:
+            InvalidQuery: the rows are not in a SQL table.
+        """
+        table = getattr(self._track.target, "table", None)
+        if not isinstance(table, Table):
+            raise InvalidQuery(f"{self._model.cls.__name__} is not kept in a SQL table but in {self._track.name!r}")
+        return table
+
+    # -- building --------------------------------------------------------------------------------------------------
+
+    def where(self, *expressions: Any, **conditions: Any) -> Self:
+        """Only rows for which all of this holds.
+
+        Args:
+            expressions: SQLAlchemy expressions over `table.c`.
+            conditions: `field=value`, or `field__operator=value` with ne, lt, lte, gt, gte, in, prefix or null.
+
+        Raises:
+            InvalidQuery: no such field or operator, or a value that the field cannot have.
+        """
+        parsed = tuple(_condition(self._model, name, value) for name, value in conditions.items())
+        old = self._selection
+        return self._with(conditions=old.conditions + parsed, expressions=old.expressions + expressions)
+
+    def order_by(self, *fields: str) -> Self:
+        """Sorts by these fields; `-field` descending. Nulls come first. The key breaks ties."""
+        order = tuple(
+            Order(_comparable(_field(self._model, name.removeprefix("-")), "order_by").name, name.startswith("-"))
+            for name in fields
+        )
+        return self._with(order=order)
+
+    def limit(self, count: int) -> Self:
+        """At most so many rows."""
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise InvalidQuery(f"limit: expected an integer >= 0, got {count!r}")
+        return self._with(limit=count)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def get(
+        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
+    ) -> M | None:
+        """The row under a key; None where there is none."""
+        self._wait(after, timeout, stale=stale)
+        rows: list[M] = self._track.target.select(self.where(**{self._model.key.name: key})._selection)  # noqa: SLF001 - our own
+        return rows[0] if rows else None
+
+    def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
+        """All rows that match, in order."""
+        self._wait(after, timeout, stale=stale)
+        return self._track.target.select(self._ordered())
+
+    def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
+        """The first row that matches; None where none does."""
+        rows = self.limit(1).all(after=after, timeout=timeout, stale=stale)
+        return rows[0] if rows else None
+
+    def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
+        """How many rows match; limit and order play no part."""
+        self._wait(after, timeout, stale=stale)
+        return self._track.target.count(self._selection)
+
+    def page(
+        self,
+        *,
+        after: str | None = None,
+        size: int = 50,
+        token: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: bool = False,
+    ) -> Page[M]:
+        """One page of rows.
+
+        Args:
+            after: the `next` of the page before; None for the first page.
+            size: how many rows a page has.
+            token: of a receipt whose write must be visible: what `after` is elsewhere.
+            timeout: how long to wait for that.
+            stale: answer with what there is when the time is over.
+
+        Raises:
+            InvalidQuery: the cursor is not one of this query's.
+        """
+        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= MAX_PAGE:
+            raise InvalidQuery(f"size: expected an integer from 1 to {MAX_PAGE:,}, got {size!r}")
+        self._wait(token, timeout, stale=stale)
+        selection = replace(self._ordered(), limit=size + 1)
+        if after is not None:
+            selection = replace(selection, after=read_cursor(after, self._model, selection.order))
+        rows: list[M] = self._track.target.select(selection)
+        if len(rows) <= size:
+            return Page(rows, None)
+        return Page(rows[:size], cursor_of(rows[size - 1], selection.order))
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self.all())
+
+    def _wait(self, after: str | None, timeout: float, *, stale: bool) -> None:
+        self._track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
+        if after is not None:
+            visible_or_raise(self._engine, self._track, position_of(after), timeout, stale=stale)
+
+    def _ordered(self) -> Selection:
+        key = self._model.key.name
+        order = self._selection.order
+        if all(each.field != key for each in order):
+            order = (*order, Order(key))
+        return replace(self._selection, order=order)
+
+    def _with(self, **changes: Any) -> Self:
+        return type(self)(self._engine, self._track, replace(self._selection, **changes))
+
+
+def _field(model: Model, name: str) -> Field:
+    field = model.field(name)
+    if field is None:
+        known = ", ".join(each.name for each in model.fields)
+        raise InvalidQuery(f"{model.cls.__name__} has no field {name!r}; it has {known}")
+    return field
+
+
+def _condition(model: Model, name: str, value: Any) -> Condition:
+    plain, _, operator = name.partition("__")
+    field = _field(model, plain)
+    chosen = next((each for each in OPERATORS if each == (operator or "eq")), None)
+    if chosen is None:
+        raise InvalidQuery(f"{name}: expected one of the operators {', '.join(OPERATORS)}, got {operator!r}")
+    return _CHECKS.get(chosen, _check_value)(field, chosen, value)
+
+
+def _check_value(field: Field, operator: Operator, value: Any) -> Condition:
+    if value is None:
+        if operator == "eq":
+            return Condition(field.name, "null", value=True)
+        raise InvalidQuery(f"{field.name}__{operator}: expected a value, got None; use {field.name}__null=False")
+    if operator in {"lt", "lte", "gt", "gte"}:
+        _comparable(field, operator)
+    try:
+        read = msgspec.convert(value, field.type)
+    except msgspec.ValidationError as error:
+        raise InvalidQuery(f"{field.name}: {error}, got {value!r}") from None
+    if problem := _unstorable(read):
+        raise InvalidQuery(f"{field.name}: expected {problem}, got {value!r}")
+    return Condition(field.name, operator, read)
+
+
+def _unstorable(value: Any) -> str | None:
+    """What is expected instead of a value that no database could even compare with."""
+    if isinstance(value, str) and (
+        "\0" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value))
+    ):
+        return "text without NUL and lone surrogates"
+    if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+        return "an integer of 64 bits"
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return "a datetime with a time zone"
+    if isinstance(value, (float, Decimal)) and value != value:  # noqa: PLR0124 - NaN alone is not itself
+        return "a number"
+    return None
+
+
+def _comparable(field: Field, where: str) -> Field:
+    if not is_comparable(field.type):
+        raise InvalidQuery(f"{where}: {field.name} is {field.type}, whose values have no order in every database")
+    return field
+
+
+def _check_in(field: Field, operator: Operator, value: Any) -> Condition:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise InvalidQuery(f"{field.name}__in: expected a list of values, got {value!r}")
+    return Condition(field.name, operator, tuple(_check_value(field, "in", each).value for each in value))
+
+
+def _check_prefix(field: Field, operator: Operator, value: Any) -> Condition:
+    if field.type is not str or not isinstance(value, str):
+        raise InvalidQuery(f"{field.name}__prefix: expected text on a text field, got {value!r} on {field.type}")
+    return Condition(field.name, operator, value)
+
+
+def _check_null(field: Field, operator: Operator, value: Any) -> Condition:
+    if not isinstance(value, bool):
+        raise InvalidQuery(f"{field.name}__null: expected True or False, got {value!r}")
+    return Condition(field.name, operator, value)
+
+
+_CHECKS: dict[Operator, Callable[[Field, Operator, Any], Condition]] = {
+    "in": _check_in,
+    "prefix": _check_prefix,
+    "null": _check_null,
+}

@@ -1,0 +1,1 @@
+"""The places that rows are kept in, one file each."""

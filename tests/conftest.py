@@ -1,0 +1,82 @@
+"""What every test may ask for, and the table of real parts at the end of a run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.services import parts
+from tests.services.postgresql import Postgres, PostgresServer, PostgresUnavailableError, open_postgres
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A database file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'events.db'}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """The run's PostgreSQL, shared: never stop it."""
+    try:
+        with open_postgres() as server:
+            parts.record("PostgreSQL", f"{server.version}, {server.origin}")
+            yield server
+    except PostgresUnavailableError as error:
+        _missing("PostgreSQL", error)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """A new and empty database."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test's own, to stop, kill and restart."""
+    try:
+        with PostgresServer() as server:
+            parts.record("PostgreSQL", f"{server.version}, {server.origin}")
+            yield server
+    except PostgresUnavailableError as error:
+        _missing("PostgreSQL", error)
+
+
+def _missing(part: str, reason: Exception) -> NoReturn:
+    """Skip the test, or fail it in CI, where every part must be there."""
+    parts.record(part, f"missing: {reason}")
+    if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
+        pytest.fail(f"{part} is missing, and CI is set: {reason}", pytrace=False)
+    pytest.skip(f"{part} is missing: {reason}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need PostgreSQL, so that `-m "not postgresql"` leaves them out."""
+    for item in items:
+        if {"postgres_server", "private_postgres"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.postgresql)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker process of a parallel run: send what was real to the main process."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["real_parts"] = parts.recorded()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """In the main process of a parallel run: take it over. A worker that crashed has nothing to say."""
+    parts.merge(getattr(node, "workeroutput", {}).get("real_parts", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table."""
+    terminalreporter.section("real parts of this run")
+    for line in parts.table():
+        terminalreporter.write_line(line)

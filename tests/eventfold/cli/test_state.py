@@ -1,0 +1,85 @@
+from tests.eventfold.cli.conftest import Cli
+
+
+def test_the_state_is_shown_now_or_at_a_moment(filled: Cli) -> None:
+    def items(*moment: str) -> list[str]:
+        return [each["name"] for each in filled.json("state", "Order", "o-1", *moment)["state"]["items"]]
+
+    assert items() == ["tea", "milk"]
+    assert items("--version", "2") == ["tea"]
+    assert items("--position", "1") == []
+    assert items("--occurred", "1997-02-01") == ["tea"]
+    assert items("--at", "2999-12-31") == ["tea", "milk"]
+
+
+def test_a_plain_date_means_the_end_of_that_day(filled: Cli) -> None:
+    filled("dispatch", "AddItem", "order_id=o-1", "name=late", "--occurred-at", "1997-05-01T23:59:59")
+    assert filled.json("state", "Order", "o-1", "--occurred", "1997-05-01")["version"] == 5
+    assert filled.json("state", "Order", "o-1", "--occurred", "1997-05-01T12:00")["version"] == 4
+
+
+def test_an_aggregate_is_named_by_class_or_by_category(filled: Cli) -> None:
+    assert filled.json("state", "order", "o-1") == filled.json("state", "Order", "o-1")
+    assert "there are: Order" in filled("state", "Ordre", "o-1", code=1).stderr
+
+
+def test_a_stream_without_events_has_no_state(filled: Cli) -> None:
+    assert "'order-o-9' has no events" in filled("state", "Order", "o-9", code=1).stderr
+    assert "has no events" in filled("state", "Order", "o-1", "--occurred", "1996-12-31", code=1).stderr
+    assert "has no events" in filled("state", "Order", "o-9", "--diff", "1..2", code=1).stderr
+
+
+def test_a_diff_names_each_field_that_differs_nested_ones_too(filled: Cli) -> None:
+    found = filled.json("state", "Order", "o-1", "--diff", "2..4")
+    assert [(each["field"], each["change"], each["after"]) for each in found] == [
+        ("address", "changed", {"city": "Bath", "street": None}),
+        ("items[1]", "added", {"name": "milk", "cents": 100}),
+    ]
+    filled("dispatch", "MoveOrder", "order_id=o-1", 'address={"city": "Bath", "street": "High St"}')
+    filled("dispatch", "ClearItems", "order_id=o-1")
+    found = filled.json("state", "Order", "o-1", "--diff", "4..")
+    assert [(each["field"], each["change"], each["before"]) for each in found] == [
+        ("address.street", "changed", None),
+        ("items[0]", "removed", {"name": "tea", "cents": 300}),
+        ("items[1]", "removed", {"name": "milk", "cents": 100}),
+    ]
+    assert {each["from_version"] for each in found} == {4}
+    assert {each["to_version"] for each in found} == {6}
+
+
+def test_the_ends_of_a_diff_may_be_positions_or_instants_and_may_be_left_out(filled: Cli) -> None:
+    def versions(diff: str) -> tuple[int, int]:
+        found = filled.json("state", "Order", "o-1", "--diff", diff)
+        return found[0]["from_version"], found[0]["to_version"]
+
+    assert versions("..") == (0, 4)
+    assert versions("..2") == (0, 2)
+    assert versions("3..") == (3, 4)
+    assert versions("position:1..3") == (1, 3)
+    assert versions("occurred:1997-01-31..1997-03-31") == (1, 3)
+    assert versions("occurred:1997-01-31..version:4") == (1, 4)
+    assert versions("1990-01-01..2999-12-31") == (0, 4)
+
+
+def test_a_diff_is_readable_at_80_columns_in_colours(filled: Cli) -> None:
+    long = "Long Street " * 9
+    filled("dispatch", "MoveOrder", "order_id=o-1", f'address={{"city": "Bath", "street": "{long}"}}')
+    plain = filled("state", "Order", "o-1", "--diff", "4..5").stdout
+    assert max(map(len, plain.splitlines())) <= 80
+    assert plain.count("Long") == 9
+    assert plain.splitlines()[0] == "order-o-1: version 4 -> 5"
+    filled.environment |= {"FORCE_COLOR": "1"}
+    assert "\x1b[33mchanged" in filled("state", "Order", "o-1", "--diff", "4..5").stdout
+    assert "\x1b[32madded" in filled("state", "Order", "o-1", "--diff", "1..2").stdout
+
+
+def test_nothing_changed_is_said(filled: Cli) -> None:
+    assert "nothing changed" in filled("state", "Order", "o-1", "--diff", "4..4").stderr
+    assert filled("state", "Order", "o-1", "--diff", "4..4", "--format", "json").stdout == "[]\n"
+
+
+def test_what_is_no_moment_is_wrong_usage(filled: Cli) -> None:
+    for arguments in (["--diff", "3"], ["--diff", "a..b"], ["--diff", "position:x..2"], ["--at", "yesterday"]):
+        filled("state", "Order", "o-1", *arguments, code=2)
+    filled("state", "Order", "o-1", "--diff", "1..2", "--version", "2", code=2)
+    filled("state", "Order", "o-1", "--version", "-1", code=2)

@@ -1,0 +1,89 @@
+"""The worker: follows appends of anybody, survives a database that goes away, stops when asked."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from eventfold import Application, SqlTable, open_store
+from tests.projections.shop import EVENTS, Added, assert_straight, bindings, fill, open_app, open_engine, rows_of
+from tests.services.postgresql import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60.0
+
+
+def wait_until_caught_up(url: str) -> None:
+    """Waits for a worker elsewhere, without helping it: asks only where the rows stand."""
+    with open_app(url) as looking:
+        engine, bell = looking.engine, threading.Event()
+        looking.store.listen()
+        looking.store.signal.add(bell.set)
+        head = looking.store.head()
+        for _ in range(int(PATIENCE_SECONDS * 20)):
+            standing = [each.position for track in engine.tracks for each in track.target.generations()]
+            if standing and min(standing) >= head:
+                return
+            bell.wait(0.05)
+            bell.clear()
+    raise AssertionError(f"the worker stands at {standing}, and the log at {head}")
+
+
+def test_it_follows_appends_of_another_application_until_it_is_stopped(sqlite_url: str) -> None:
+    with open_app(sqlite_url) as app, open_app(sqlite_url) as writer:
+        with app.worker():
+            fill(writer.store, 20)
+            wait_until_caught_up(sqlite_url)
+        assert_straight(app.store, app.engine)
+        stopped_at = app.store.head()
+        fill(writer.store, 5)
+        assert {each.position for track in app.engine.tracks for each in track.target.generations()} == {stopped_at}
+
+
+def test_when_the_server_restarts_then_it_goes_on(private_postgres: PostgresServer) -> None:
+    url = private_postgres.create_database()
+    with open_app(url) as app, app.worker():
+        fill(app.store, 10)
+        wait_until_caught_up(url)
+        private_postgres.restart()
+        with open_store(url, events=EVENTS) as store:
+            store.append("item-new", [Added(3)])
+        wait_until_caught_up(url)
+        assert_straight(app.store, app.engine)
+        assert "new" in rows_of(app.engine, "stock")
+
+
+def test_when_another_process_holds_the_file_for_long_then_it_waits_and_goes_on(sqlite_url: str) -> None:
+
+    with (
+        open_app(sqlite_url) as other,
+        Application(sqlite_url, projections=bindings(SqlTable), events=EVENTS, busy_seconds=0.05) as app,
+    ):
+        app.catch_up()
+        fill(other.store, 5)
+        assert other.store.backend.sql is not None
+        with other.store.backend.sql.transaction():
+            worker = app.worker().start()
+            refused = threading.Event()
+            while all(track.failure is None for track in app.engine.tracks):
+                refused.wait(0.01)
+        wait_until_caught_up(sqlite_url)
+        worker.stop()
+        assert_straight(app.store, app.engine)
+
+
+def test_when_a_process_is_terminated_then_its_rows_belong_to_their_checkpoint(sqlite_url: str) -> None:
+    command = [sys.executable, "-m", "tests.projections.victim", sqlite_url, "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert len(process.stdout.read(30)) == 30
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+    with open_app(sqlite_url) as app:
+        engine = open_engine(app.store)
+        assert all(track.generation for track in engine.tracks)
+        assert_straight(app.store, engine)
+        engine.catch_up()
+        assert_straight(app.store, engine)

@@ -1,0 +1,160 @@
+"""The story of CDNOW on real databases, with a part of the file."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from eventfold import Application
+from examples.cdnow.app import cdnow
+from examples.cdnow.customer import Customer, Purchased, RecordPurchase
+from examples.cdnow.fresh import NotEmptyError, open_empty
+from examples.cdnow.purchases import expected_customers, expected_months, read_purchases
+from examples.cdnow.read_models import CustomerRow, MonthlyRevenue
+from examples.cdnow.replay import replay
+
+ROOT = Path(__file__).parents[2]
+ROWS = 2_000
+SOME = RecordPurchase("00001", date(1997, 1, 1), 1, 11_77)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return found
+
+
+@pytest.fixture
+def app(url: str) -> Iterator[Application]:
+    with cdnow(url) as app:
+        yield app
+
+
+def test_the_read_models_equal_what_plain_python_makes_of_the_file(app: Application) -> None:
+    purchases = read_purchases(ROWS)
+    replay(app, purchases)
+    app.catch_up()
+    assert app.query(CustomerRow).all() == list(expected_customers(purchases))
+    assert app.query(MonthlyRevenue).all() == list(expected_months(purchases))
+
+
+def test_rebuilt_rows_equal_the_live_ones(app: Application) -> None:
+    replay(app, read_purchases(500))
+    app.catch_up()
+    live = app.query(CustomerRow).all(), app.query(MonthlyRevenue).all()
+    assert app.rebuild("customers") == app.rebuild("monthly_revenue") + tier_changes(app)
+    assert (app.query(CustomerRow).all(), app.query(MonthlyRevenue).all()) == live
+
+
+def test_a_purchase_occurred_at_midnight_of_its_date(app: Application) -> None:
+    app.dispatch(SOME)
+    recorded = next(app.store.read_stream("customer-00001"))
+    assert recorded.event == Purchased(date(1997, 1, 1), 1, 11_77)
+    assert recorded.occurred_at == datetime(1997, 1, 1, tzinfo=UTC)
+
+
+def test_a_customer_is_seen_as_of_a_date_long_before_the_log_was_written(app: Application) -> None:
+    for month, cents in ((1, 60_00), (6, 60_00), (12, 10_00)):
+        app.dispatch(RecordPurchase("c-1", date(1997, month, 5), 1, cents))
+    in_may = app.load(Customer, "c-1", occurred=datetime(1997, 5, 1, tzinfo=UTC))
+    in_june = app.load(Customer, "c-1", occurred=datetime(1997, 6, 30, tzinfo=UTC))
+    assert (in_may.cents, in_may.tier, in_june.cents, in_june.tier) == (60_00, "basic", 120_00, "silver")
+
+
+def test_one_failure_stops_the_whole_replay(sqlite_url: str) -> None:
+    purchases = [RecordPurchase("c-1", date(1997, 2, 1), 1, 100), RecordPurchase("c-1", date(1997, 1, 1), 1, 100)]
+    with cdnow(sqlite_url) as app, pytest.raises(Exception, match="cannot follow"):
+        replay(app, purchases)
+
+
+def test_a_file_of_the_users_own_is_left_alone(sqlite_url: str) -> None:
+    with cdnow(sqlite_url) as app:
+        app.dispatch(SOME)
+    with pytest.raises(NotEmptyError, match=r"holds 1 events already.*--database sqlite:///another.db"):
+        open_empty(sqlite_url)
+    with cdnow(sqlite_url) as app:
+        assert app.store.head() == 1
+
+
+def test_the_demos_own_schema_is_made_anew_and_nothing_else_is_touched(postgres_url: str) -> None:
+    for expected in ("new", "schema eventfold_cdnow made anew, in place of an earlier demo's"):
+        app, how = open_empty(postgres_url)
+        with app:
+            assert (how, app.store.head()) == (expected, 0)
+            app.dispatch(SOME)
+            app.catch_up()
+
+
+def test_the_demo_tells_its_whole_story_and_what_it_says_to_type_next_works(tmp_path: Path) -> None:
+    first = demo(tmp_path, "--rows", str(ROWS))
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout.count("✓") == 3
+    assert f"{ROWS:,} commands validated, decided and durably appended" in first.stdout
+    advice = re.findall(r"^  \S*eventfold (.+)$", first.stdout, re.MULTILINE)
+    assert len(advice) == 9
+    for line in advice:
+        program = [sys.executable, "-c", "from eventfold.cli import main; main()"]
+        result = start(tmp_path, *program, *shlex.split(line), "--app", "examples.cdnow.app:app")
+        assert result.returncode == 0, line + result.stdout + result.stderr
+
+
+def test_the_demo_begins_afresh_in_its_own_file(tmp_path: Path) -> None:
+    assert "SQLite cdnow.db: new" in demo(tmp_path, "--rows", "50").stdout
+    assert "SQLite cdnow.db: made anew, in place of an earlier demo's" in demo(tmp_path, "--rows", "50").stdout
+
+
+def test_the_demo_runs_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    result = demo(tmp_path, "--rows", "500", "--database", postgres_url)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("✓") == 3
+
+
+def test_the_demo_says_in_one_sentence_what_is_wrong_with_a_database(tmp_path: Path) -> None:
+    result = demo(tmp_path, "--rows", "50", "--database", "nowhere://")
+    assert (result.returncode, result.stdout.count("\n"), result.stderr) == (1, 1, "")
+    assert "error: nowhere://: no backend of that name" in result.stdout
+
+
+def test_the_demo_is_interrupted_with_a_message_and_begins_afresh_afterwards(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "examples.cdnow.demo"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        killer = threading.Timer(120, process.kill)
+        killer.start()
+        process.stdout.readline()  # the log is open, and dispatching begins
+        process.send_signal(signal.SIGINT)
+        output = process.stdout.read()
+        killer.cancel()
+    assert "Interrupted. What was dispatched is stored. Run it again: it starts afresh." in output
+    assert process.returncode == 130
+    assert "made anew" in demo(tmp_path, "--rows", "50").stdout
+
+
+def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return start(folder, sys.executable, "-m", "examples.cdnow.demo", *arguments)
+
+
+def start(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
+def environment() -> dict[str, str]:
+    own = {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    return {key: value for key, value in os.environ.items() if not key.startswith("EVENTFOLD_")} | own
+
+
+def tier_changes(app: Application) -> int:
+    return sum(1 for _ in app.store.read_log(types=["TierChanged"]))

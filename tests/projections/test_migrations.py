@@ -1,0 +1,62 @@
+"""The tables of the generations: made once, asked for where nobody made them, refused where they are newer."""
+
+import threading
+
+import pytest
+
+from eventfold import Application, open_store
+from eventfold.projection_tables import migrate_projections, projection_migrator
+from eventstore import NotMigrated, SchemaTooNew
+from tests.projections.shop import EVENTS, bindings
+
+
+def test_they_are_applied_once(url: str) -> None:
+    with open_store(url, events=EVENTS, migrate=True) as store:
+        migrator = projection_migrator(store)
+        assert migrator is not None
+        assert migrator.pending() == ["projections/0001_generations"]
+        assert migrator.migrate() == ["projections/0001_generations"]
+        assert migrator.migrate() == migrator.pending() == []
+
+
+def test_given_a_log_without_them_then_an_application_that_may_not_make_them_says_what_to_do(url: str) -> None:
+    open_store(url, migrate=True).close()
+    with (
+        Application(url, projections=bindings(), migrate=False) as app,
+        pytest.raises(
+            NotMigrated, match=r"1 migrations are missing .projections/0001_generations.; run `eventfold migrate`"
+        ),
+    ):
+        _ = app.store
+
+
+def test_given_tables_of_a_newer_release_then_they_are_refused(url: str) -> None:
+    with open_store(url, migrate=True) as store:
+        migrate_projections(store, migrate=True)
+        assert store.backend.sql is not None
+        with store.backend.sql.transaction() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO eventfold_migrations (room, number, name, applied_at) VALUES ('projections', 9, 'next', '')"
+            )
+    with (
+        Application(url, projections=bindings(), migrate=True) as app,
+        pytest.raises(SchemaTooNew, match="the tables of projections are at migration 9, and this release knows 1"),
+    ):
+        _ = app.store
+
+
+def test_when_many_threads_come_first_then_one_log_is_opened() -> None:
+
+    app, stores, ready = Application("memory://"), [], threading.Barrier(8)
+
+    def first() -> None:
+        ready.wait()
+        stores.append(app.store)
+
+    threads = [threading.Thread(target=first) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(each) for each in stores}) == 1
+    app.close()

@@ -1,0 +1,1 @@
+"""The real servers that the tests run against: one module per server, and the table of what was real."""
