@@ -379,7 +379,8 @@ def test_closing_waits_for_what_is_under_way_and_refuses_what_comes_later(
     gate.open(2)
 
     closing.result(PATIENCE)
-    assert [each.result(0) for each in (leader, *followers)] == [0, 20, 40]
+    assert gate.groups == [[0], [2, 4]]
+    assert [each.result(PATIENCE) for each in (leader, *followers)] == [0, 20, 40]
     with pytest.raises(StoreUnavailable, match="closed"):
         asyncio.run(group.submit_async(8))
     group.close()

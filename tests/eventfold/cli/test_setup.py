@@ -106,11 +106,15 @@ def test_a_postgresql_database_is_migrated_written_and_read(postgres_url: str) -
         cli.close()
 
 
+# Typer finds out the shell by the parent process, which under CI is no shell that it knows; so the test names it.
+ASK_FOR_THE_SHELL = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
+
+
 def test_the_version_and_the_completion_script_are_printed(cli: Cli) -> None:
     assert cli("--version").stdout == f"eventfold {__version__}\n"
     script = subprocess.run(
         [sys.executable, "-m", "eventfold", "--show-completion", "bash"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), ASK_FOR_THE_SHELL: "1"},
         capture_output=True,
         text=True,
         check=False,
