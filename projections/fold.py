@@ -74,16 +74,23 @@ def _distinct(key: Any, field: Field) -> list[Any]:
 def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
     stored = fetch(list(dict.fromkeys([key for key, _ in keyed])))
     rows: dict[Any, Any] = {}
-    function, before = projection.function, stored.get
+    function, takes_key, before = projection.function, projection.takes_key, stored.get
     cls, key_of_row = projection.model.cls, attrgetter(projection.model.key.name)
     for key, recorded in keyed:
         try:
-            row = rows[key] = function(rows[key] if key in rows else before(key), recorded)
+            row = rows[key] if key in rows else before(key)
+            row = rows[key] = function(row, recorded, key) if takes_key else function(row, recorded)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise ProjectionFailed(projection.name, recorded.position, key, reason) from error
         if row is not None and (type(row) is not cls or key_of_row(row) != key):
-            name = projection.model.key.name
-            reason = f"expected a {cls.__name__} whose {name} is {key!r}, or None, got {row!r}"
-            raise ProjectionFailed(projection.name, recorded.position, key, reason)
+            raise ProjectionFailed(projection.name, recorded.position, key, _not_its_row(projection, key, row))
     return rows
+
+
+def _not_its_row(projection: Projection[Any], key: Any, row: Any) -> str:
+    model = projection.model
+    expected = f"expected a {model.cls.__name__} whose {model.key.name} is {key!r}, or None, got {row!r}"
+    if projection.takes_key:
+        return expected
+    return f"{expected}; a third parameter, as in {model.key.name}: {model.key.type.__name__}, is given the key"

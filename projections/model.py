@@ -95,13 +95,13 @@ def _is_key(declared: Any) -> bool:
 
 
 def _field(name: str, declared: Any) -> Field:
-    declared = _bare(declared)
+    declared = bare(declared)
     members = get_args(declared) if get_origin(declared) in {Union, types.UnionType} else (declared,)
-    plain = [_bare(each) for each in members if each is not type(None)]
+    plain = [bare(each) for each in members if each is not type(None)]
     return Field(name, plain[0] if len(plain) == 1 else Union[tuple(plain)], len(plain) < len(members))  # noqa: UP007 - made at run time
 
 
-def _bare(declared: Any) -> Any:
+def bare(declared: Any) -> Any:
     """A type without its `Annotated` and `NewType`, which say nothing about how it is stored."""
     while get_origin(declared) is Annotated or hasattr(declared, "__supertype__"):
         declared = get_args(declared)[0] if get_origin(declared) is Annotated else declared.__supertype__

@@ -1,21 +1,18 @@
 """Projections: pure folds from events to the rows of a read model."""
 
 import hashlib
-import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
-import msgspec
-
-from eventstore import DefinitionError, Event, Recorded
-from eventstore.event import event_classes
-from projections.model import Model, model_of
+from eventstore import DefinitionError, Recorded
+from projections.signature import Signature, read_signature
 from projections.target import Target
 
 R = TypeVar("R")
-Key: TypeAlias = str | int
+K = TypeVar("K")
 KeyFunction: TypeAlias = Callable[[Recorded[Any]], Any]
 Fold: TypeAlias = Callable[[R | None, Recorded[Any]], R | None]
+KeyedFold: TypeAlias = Callable[[R | None, Recorded[Any], K], R | None]
 
 
 class Projection(Generic[R]):
@@ -26,6 +23,7 @@ class Projection(Generic[R]):
         version: raised by the user when the fold changes; the rows are then rebuilt.
         model: what a row looks like.
         events: the event classes it folds; others are never read.
+        takes_key: whether the function has a third parameter, the key of the row.
         category: only events of streams of this category.
         tags: only events with all of these tags.
         key: from a recorded event to the key of the row it touches, a list of keys, or None for no row.
@@ -33,11 +31,10 @@ class Projection(Generic[R]):
 
     def __init__(
         self,
-        function: Fold[R],
+        function: Callable[..., R | None],
         name: str,
         version: int,
-        model: Model,
-        events: tuple[type[Event], ...],
+        signature: Signature,
         key: KeyFunction | None,
         category: str | None,
         tags: tuple[str, ...],
@@ -45,17 +42,18 @@ class Projection(Generic[R]):
         self.function = function
         self.name = name
         self.version = version
-        self.model = model
-        self.events = events
+        self.model = signature.model
+        self.events = signature.events
+        self.takes_key = signature.takes_key
         self.key = key
         self.category = category
         self.tags = tags
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
 
-    def __call__(self, row: R | None, recorded: Recorded[Any]) -> R | None:
-        """Calls the function itself."""
-        return self.function(row, recorded)
+    def __call__(self, row: R | None, recorded: Recorded[Any], *key: Any) -> R | None:
+        """Calls the function itself, which takes the key of the row only where it has a parameter for it."""
+        return self.function(row, recorded, *key)
 
     @property
     def fingerprint(self) -> str:
@@ -89,6 +87,16 @@ class BoundProjection(Generic[R]):
         self.targets = tuple(targets)
 
 
+class Define(Protocol):
+    """Makes a fold a projection, be it of two parameters or of three."""
+
+    @overload
+    def __call__(self, function: Fold[R], /) -> Projection[R]: ...
+
+    @overload
+    def __call__(self, function: KeyedFold[R, K], /) -> Projection[R]: ...
+
+
 def projection(
     name: str,
     *,
@@ -96,14 +104,15 @@ def projection(
     key: KeyFunction | None = None,
     category: str | None = None,
     tags: Sequence[str] = (),
-) -> Callable[[Callable[[R | None, Recorded[Any]], R | None]], Projection[R]]:
-    """Makes a function `(row, recorded) -> row` a projection.
+) -> Define:
+    """Makes a function `(row, recorded) -> row`, or `(row, recorded, key) -> row`, a projection.
 
         @projection("balances")
         def balances(row: Balance | None, recorded: Recorded[AccountEvent]) -> Balance | None: ...
 
     The row is None before the first event of its key; returning None deletes it. The model and the events come from the
-    annotations. The model's first field holds the row's key.
+    annotations. The model's first field holds the row's key. A third parameter, annotated with the type of that field, is
+    given the key: where `key=` names several rows, it tells which of them is being folded.
 
     Args:
         name: unique within an application.
@@ -114,41 +123,22 @@ def projection(
         tags: only events with all of these tags.
 
     Raises:
-        DefinitionError: the annotations do not name a model and events.
+        DefinitionError: the name or version is not acceptable, or the parameters are not a row, a recorded event and, where
+            it is wanted, the key, each with its annotation.
     """
     if not name or not name.isidentifier() or name != name.lower():
         raise DefinitionError(f"projection {name!r}: expected a name of a-z, 0-9 and _, not beginning with a digit")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise DefinitionError(f"projection {name!r}: version: expected a positive integer, got {version!r}")
 
-    def define(function: Callable[[R | None, Recorded[Any]], R | None]) -> Projection[R]:
-        model, events = _annotations(name, function)
+    def define(function: Callable[..., Any]) -> Projection[Any]:
+        signature = read_signature(name, function)
+        model = signature.model
         if key is None and model.key.type is not str:
             raise DefinitionError(
                 f"projection {name!r}: {model.cls.__name__}.{model.key.name} is {model.key.type.__name__}, and without key= a "
                 "row's key is the id of its stream, a text; say key=, as in key=lambda recorded: int(recorded.stream_id)"
             )
-        return Projection(function, name, version, model, events, key, category, tuple(tags))
+        return Projection(function, name, version, signature, key, category, tuple(tags))
 
     return define
-
-
-def _annotations(name: str, function: Callable[..., Any]) -> tuple[Model, tuple[type[Event], ...]]:
-    parameters = list(inspect.signature(function).parameters)
-    try:
-        hints = get_type_hints(function)
-    except NameError as error:
-        raise DefinitionError(f"projection {name!r}: an annotation cannot be resolved: {error}") from error
-    if len(parameters) != 2 or any(each not in hints for each in parameters):  # noqa: PLR2004 - row and recorded
-        raise DefinitionError(
-            f"projection {name!r}: expected two annotated parameters, as in (row: Balance | None, recorded: Recorded[AccountEvent])"
-        )
-    row, recorded = (hints[each] for each in parameters)
-    structs = [each for each in get_args(row) if isinstance(each, type) and issubclass(each, msgspec.Struct)]
-    if len(structs) != 1 or type(None) not in get_args(row):
-        raise DefinitionError(f"projection {name!r}: parameter {parameters[0]}: expected `Model | None`, got {row}")
-    if get_origin(recorded) is not Recorded:
-        raise DefinitionError(
-            f"projection {name!r}: parameter {parameters[1]}: expected `Recorded[...]`, got {recorded}"
-        )
-    return model_of(structs[0]), event_classes(get_args(recorded)[0])

@@ -81,7 +81,7 @@ def straight(folded: Projection[Any], events: Iterable[Recorded[Any]]) -> dict[A
         if isinstance(recorded.event, folded.events):
             named = folded.key(recorded) if folded.key else recorded.stream_id
             for key in dict.fromkeys(named if isinstance(named, list) else [named]):
-                row = folded.function(rows.get(key), recorded)
+                row = folded.function(rows.get(key), recorded, *[key] * folded.takes_key)
                 rows.pop(key, None) if row is None else rows.update({key: row})
     return rows
 

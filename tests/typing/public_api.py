@@ -95,6 +95,12 @@ def by_amount(row: Balance | None, recorded: Recorded[Deposited]) -> Balance | N
     return row
 
 
+@projection("parties", key=lambda recorded: [recorded.stream_id, recorded.type])
+def parties(row: Balance | None, recorded: Recorded[AccountEvent], party: str) -> Balance:
+    assert_type(recorded.event, AccountEvent)
+    return row or Balance(party)
+
+
 def events_commands_and_states() -> None:
     assert_type(Deposited(1).amount, int)
     assert_type(Deposited(amount=1), Deposited)
@@ -113,6 +119,7 @@ def a_projection_keeps_its_types(recorded: Recorded[Deposited]) -> None:
     assert_type(balances, Projection[Balance])
     assert_type(monthly, Projection[Balance])
     assert_type(by_amount, Projection[Balance])
+    assert_type(parties, Projection[Balance])
     assert_type(balances(None, recorded), Balance | None)
 
 

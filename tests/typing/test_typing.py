@@ -117,6 +117,16 @@ withdraw(Account(), Deposited(1))  # wrong
 def balances(row: Balance | None, recorded: Recorded[AccountEvent]) -> Other | None:
     return None
 """,
+    "a projection with the key returns a row of another model": """
+@projection("balances", key=lambda recorded: ["a", "b"])  # wrong
+def balances(row: Balance | None, recorded: Recorded[AccountEvent], key: str) -> Other | None:
+    return None
+""",
+    "a fold has four parameters": """
+@projection("balances")  # wrong
+def balances(row: Balance | None, recorded: Recorded[AccountEvent], key: str, more: str) -> Balance | None:
+    return row
+""",
     "a projection that nobody put into a target is given to the application": """
 @projection("balances")
 def balances(row: Balance | None, recorded: Recorded[Deposited]) -> Balance | None:
