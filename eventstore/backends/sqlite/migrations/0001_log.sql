@@ -35,6 +35,16 @@ BEGIN
     SELECT RAISE(ABORT, 'the log is append-only: DELETE on {prefix}events is refused');
 END;
 
+CREATE TRIGGER {prefix}event_tags_no_update BEFORE UPDATE ON {prefix}event_tags
+BEGIN
+    SELECT RAISE(ABORT, 'the log is append-only: UPDATE on {prefix}event_tags is refused');
+END;
+
+CREATE TRIGGER {prefix}event_tags_no_delete BEFORE DELETE ON {prefix}event_tags
+BEGIN
+    SELECT RAISE(ABORT, 'the log is append-only: DELETE on {prefix}event_tags is refused');
+END;
+
 -- For people with any SQL tool: the log with instants that can be read.
 CREATE VIEW {prefix}log AS
 SELECT position, stream, version, type, payload,
