@@ -82,6 +82,11 @@ def _tag_fields(cls: type[Event]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def has_tags(cls: type[Event]) -> bool:
+    """Whether fields of the class are tags."""
+    return bool(_tag_fields(cls))
+
+
 def tags_of(event: Event) -> list[str]:
     """The tags that an event carries by its `Tag` fields; a list gives one tag for each of its items, None gives none."""
     tags: list[str] = []

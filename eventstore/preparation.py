@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from eventstore.backend import PreparedRow, StreamWrite, WriteRequest
-from eventstore.codec import ESCAPED_NUL, check_depth, encode, problem_in
+from eventstore.encoding import ESCAPED_NUL, check_depth, encode, form_of, problem_in
 from eventstore.errors import InvalidEvent, InvalidInput
-from eventstore.event import Event, event_type, schema_version, tags_of
+from eventstore.event import Event, tags_of
 from eventstore.expected import check_expected
 from eventstore.identifier import check_event_id, new_ids
 from eventstore.new_event import NewEvent, StreamAppend
@@ -36,81 +36,101 @@ def prepare(
         raise InvalidInput(f"append: expected a list of StreamAppend, got {appends!r}")
     if not appends:
         raise InvalidInput("append: expected at least one stream, got none")
-    names = [_check_append(each, system=system) for each in appends]
-    if len(set(names)) != len(names):
-        raise InvalidInput(f"append: expected each stream once, got {', '.join(names)}; put its events in one list")
-    if sum(len(each.events) for each in appends) > MAX_EVENTS:
-        raise InvalidInput(f"append: expected at most {MAX_EVENTS:,} events in one call; split it")
+    if len(appends) > 1:
+        _check_together([_check_append(each, system=system) for each in appends])
     own_ids = False
     writes = []
     for each in appends:
+        _check_append(each, system=system)
         write, chosen = _prepare_stream(each, max_payload)
         own_ids = own_ids or chosen
         writes.append(write)
     return WriteRequest(writes, check_condition(condition) if condition is not None else None, own_ids)
 
 
-def _check_append(append: StreamAppend, *, system: bool) -> str:
-    if not isinstance(append, StreamAppend):
+def _check_together(appends: Sequence[StreamAppend]) -> None:
+    names = [each.stream for each in appends]
+    if len(set(names)) != len(names):
+        raise InvalidInput(f"append: expected each stream once, got {', '.join(names)}; put its events in one list")
+    if sum(len(each.events) for each in appends) > MAX_EVENTS:
+        raise _too_many()
+
+
+def _check_append(append: StreamAppend, *, system: bool) -> StreamAppend:
+    if type(append) is not StreamAppend:
         raise InvalidInput(f"append: expected a StreamAppend for each stream, got {append!r}")
     name = check_stream_name(append.stream, system=system)
-    if not isinstance(append.events, Sequence) or isinstance(append.events, (str, bytes)):
-        raise InvalidInput(f"append to {name!r}: events: expected a list of events, got {append.events!r}")
-    return name
+    events = append.events
+    if type(events) is not list and (not isinstance(events, Sequence) or isinstance(events, (str, bytes))):
+        raise InvalidInput(f"append to {name!r}: events: expected a list of events, got {events!r}")
+    if len(events) > MAX_EVENTS:
+        raise _too_many()
+    return append
+
+
+def _too_many() -> InvalidInput:
+    return InvalidInput(f"append: expected at most {MAX_EVENTS:,} events in one call; split it")
 
 
 def event_ids(request: WriteRequest) -> tuple[str, ...]:
     """The ids of all events of a request, in order."""
-    return tuple(row[2] for write in request.writes for row in write.rows)
+    return tuple([row[2] for write in request.writes for row in write.rows])
 
 
 def _prepare_stream(append: StreamAppend, max_payload: int) -> tuple[StreamWrite, bool]:
-    expected = check_expected(append.expected)
-    if not append.events:
-        raise InvalidInput(f"append to {append.stream!r}: expected at least one event, got none")
-    ids = iter(new_ids(len(append.events)))
-    own_ids = False
+    stream, events, expected = append.stream, append.events, check_expected(append.expected)
+    if not events:
+        raise InvalidInput(f"append to {stream!r}: expected at least one event, got none")
+    own_ids = tagged = False
     rows: list[PreparedRow] = []
-    all_tags = []
-    for given in append.events:
+    all_tags: list[tuple[str, ...]] = []
+    for given, fresh_id in zip(events, new_ids(len(events)), strict=False):
         if type(given) is NewEvent:
-            row, tags = _prepare_wrapped(given, next(ids), max_payload)
+            row, tags = _prepare_wrapped(given, fresh_id, max_payload)
             own_ids = own_ids or given.event_id is not None
         else:
-            row, tags = _prepare_plain(given, next(ids), max_payload)
+            cls: type[Event] = type(given)
+            form = form_of(cls)
+            tags = check_tags(tags_of(given)) if form.tagged else ()
+            payload = encode(given, form, max_payload)
+            row = (
+                form.name,
+                form.schema,
+                fresh_id,
+                None,
+                None,
+                None,
+                None,
+                _tags_json(tags) if tags else None,
+                payload,
+            )
+        tagged = tagged or bool(tags)
         rows.append(row)
         all_tags.append(tags)
-    return StreamWrite(append.stream, expected, rows, all_tags if any(all_tags) else None), own_ids
-
-
-def _prepare_plain(event: Any, event_id: str, max_payload: int) -> tuple[PreparedRow, tuple[str, ...]]:
-    payload = encode(event, max_payload)
-    cls: type[Event] = type(event)
-    tags = check_tags(found) if (found := tags_of(event)) else ()
-    row = (event_type(cls), schema_version(cls), event_id, None, None, None, None, _tags_json(tags), payload)
-    return row, tags
+    return StreamWrite(stream, expected, rows, all_tags if tagged else None), own_ids
 
 
 def _prepare_wrapped(new: NewEvent[Any], fresh_id: str, max_payload: int) -> tuple[PreparedRow, tuple[str, ...]]:
-    payload = encode(new.event, max_payload)
     cls: type[Event] = type(new.event)
-    tags = check_tags([*tags_of(new.event), *check_tags(new.tags)])
+    form = form_of(cls)
+    payload = encode(new.event, form, max_payload)
+    tags = check_tags([*tags_of(new.event), *check_tags(new.tags)]) if form.tagged or new.tags != () else ()
     row = (
-        event_type(cls),
-        schema_version(cls),
+        form.name,
+        form.schema,
         fresh_id if new.event_id is None else check_event_id(new.event_id),
         None if new.occurred_at is None else _microseconds(new),
         _check_id("correlation_id", new.correlation_id),
         _check_id("causation_id", new.causation_id),
         _metadata_json(new, max_payload),
-        _tags_json(tags),
+        _tags_json(tags) if tags else None,
         payload,
     )
     return row, tags
 
 
-def _tags_json(tags: tuple[str, ...]) -> str | None:
-    return msgspec.json.encode(tags).decode() if tags else None
+def _tags_json(tags: tuple[str, ...]) -> str:
+    return msgspec.json.encode(tags).decode()
 
 
 def _microseconds(new: NewEvent[Any]) -> int:

@@ -13,7 +13,7 @@ from commands.errors import InvalidCommand, Rejected
 from commands.handler import Handler
 from eventstore import Event, NewEvent
 from eventstore.aggregate import events_of, initial
-from eventstore.codec import encode
+from eventstore.encoding import encode, form_of
 
 MAX_PAYLOAD = 1 << 30
 
@@ -61,7 +61,7 @@ class Scenario:
         if plain != wanted and (plain or wanted):  # {} and [] both say nothing
             raise AssertionError(f"expected {_show(wanted)}, got {_show(plain)}")
         for event in [*events, *(each for stream in streams.values() for each in stream)]:
-            encode(event, MAX_PAYLOAD)  # a dispatch would refuse what cannot be stored
+            encode(event, form_of(type(event)), MAX_PAYLOAD)  # a dispatch would refuse what cannot be stored
 
     def then_nothing(self) -> None:
         """The decision has nothing to say."""
