@@ -91,8 +91,8 @@ def _prepare_stream(append: StreamAppend, max_payload: int) -> tuple[StreamWrite
         else:
             cls: type[Event] = type(given)
             form = form_of(cls)
-            tags = check_tags(tags_of(given)) if form.tagged else ()
             payload = encode(given, form, max_payload)
+            tags = check_tags(tags_of(given)) if form.tagged else ()
             row = (
                 form.name,
                 form.schema,
