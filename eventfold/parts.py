@@ -12,7 +12,7 @@ from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
 from eventstore.aggregate import category_of, events_of
 from eventstore.codec import Codec
 from eventstore.event import event_classes
-from eventstore.opening import open_backend
+from eventstore.opening import carried_over, open_backend
 from projections import BoundProjection, Engine, UnknownModel
 from projections.track import Track
 
@@ -65,8 +65,12 @@ class Parts:
         return store
 
     def use_database(self, url: str) -> None:
-        """Turns to another database than the one that the code names: a copy, a trial, another environment."""
+        """Turns to another database than the one that the code names: a copy, a trial, another environment.
+
+        Options that only the former kind of database has are left out.
+        """
         self.close()
+        self._options = carried_over(self._options, self.url, url)
         self.url = url
 
     def migrate(self) -> list[str]:

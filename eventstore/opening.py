@@ -1,7 +1,9 @@
 """Opens a store from a URL."""
 
 import importlib
+import inspect
 import re
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
@@ -19,6 +21,7 @@ _BACKENDS = {
     "postgresql": "eventstore.backends.postgresql.opening:open_backend",
     "postgres": "eventstore.backends.postgresql.opening:open_backend",
 }
+_EVERYWHERE = frozenset({"migrate", "prefix", "schema", "max_payload"})
 
 
 def open_store(
@@ -67,23 +70,53 @@ def open_backend(url: str, *, prefix: str = "eventfold_", schema: str | None = N
         InvalidInput: the URL, or an option, is not acceptable.
         Unsupported: no backend has this scheme.
     """
+    parsed = _parsed(url)
+    opener = _opener(parsed.get_backend_name())
+    taken = _options_of(opener)
+    for name in options:
+        if taken is not None and name not in taken:
+            known = ", ".join(sorted(taken | _EVERYWHERE))
+            raise InvalidInput(f"{name}: {parsed.get_backend_name()}:// has no such option; expected one of {known}")
+    names = {"prefix": check_prefix(prefix), "schema": schema and check_prefix(schema)}
+    return cast("Backend", opener(parsed, **names, **options))
+
+
+def carried_over(options: Mapping[str, Any], url: str, to: str) -> dict[str, Any]:
+    """Options for the database at one URL as options for that at another: without what only the first kind has.
+
+    Raises:
+        InvalidInput: a URL is not acceptable.
+        Unsupported: no backend has this scheme.
+    """
+    old, new = (_options_of(_opener(_parsed(each).get_backend_name())) for each in (url, to))
+    left = (old or frozenset()) - new if new is not None else frozenset()
+    return {name: value for name, value in options.items() if name not in left}
+
+
+def _parsed(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except (ArgumentError, ValueError):
         hidden = re.sub(r":[^:/@]*@", ":***@", str(url))
         raise InvalidInput(
             f"{hidden!r}: expected a URL such as sqlite:///app.db, postgresql://user@host/database or memory://"
         ) from None
-    names = {"prefix": check_prefix(prefix), "schema": schema and check_prefix(schema)}
-    return _open_backend(parsed.get_backend_name(), parsed, **names, **options)
 
 
-def _open_backend(scheme: str, url: URL, **options: Any) -> Backend:
+def _opener(scheme: str) -> Callable[..., Any]:
     found = _BACKENDS.get(scheme)
-    if found is None:
-        for entry in entry_points(group="eventfold.backends"):
-            if entry.name == scheme:
-                return cast("Backend", entry.load()(url, **options))
-        raise Unsupported(f"{scheme}://: no backend of that name; expected one of {', '.join(sorted(_BACKENDS))}")
-    module, _, function = found.partition(":")
-    return cast("Backend", getattr(importlib.import_module(module), function)(url, **options))
+    if found is not None:
+        module, _, function = found.partition(":")
+        return cast("Callable[..., Any]", getattr(importlib.import_module(module), function))
+    for entry in entry_points(group="eventfold.backends"):
+        if entry.name == scheme:
+            return cast("Callable[..., Any]", entry.load())
+    raise Unsupported(f"{scheme}://: no backend of that name; expected one of {', '.join(sorted(_BACKENDS))}")
+
+
+def _options_of(opener: Callable[..., Any]) -> frozenset[str] | None:
+    """The names of the options that are the backend's own; None where it takes any."""
+    parameters = list(inspect.signature(opener).parameters.values())
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return None
+    return frozenset(each.name for each in parameters[1:]) - _EVERYWHERE

@@ -69,7 +69,7 @@ class PostgresBackend:
         with self._translated:
             lane = self._lanes.take()
         try:
-            writer = Writer(lane.cursor, self._sql, self._translated.translate, self._busy_seconds)
+            writer = Writer(lane.cursor, self._sql, self._translated.translate_append, self._busy_seconds)
             return writer.write_group(requests)
         finally:
             self._lanes.give_back(lane)
@@ -95,7 +95,9 @@ class PostgresBackend:
                     cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
         with self._translated:
-            return Writer(cursor, self._sql, self._translated.translate, self._busy_seconds, savepoint).write(request)
+            return Writer(cursor, self._sql, self._translated.translate_append, self._busy_seconds, savepoint).write(
+                request
+            )
 
     def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
         """Up to `limit` events of one stream."""

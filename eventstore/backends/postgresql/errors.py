@@ -10,6 +10,9 @@ from eventstore.errors import InvalidInput, NotMigrated, StoreBusy, StoreError, 
 
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
 
+_TRY_AGAIN = "Check that the server runs and that the URL names it, and try again."
+_REPEAT = "An append under way may or may not be stored: repeat it with the same event ids, which stores it once."
+
 
 class Translator:
     """Turns the errors of one database.
@@ -47,14 +50,17 @@ class Translator:
         if isinstance(error, (pg.FeatureNotSupported, pg.NoActiveSqlTransaction)):
             return Unsupported(f"{where}: {text}")
         if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-            return StoreUnavailable(
-                f"{where}: {text}. An append under way may or may not be stored: repeat it with the same event ids, "
-                "which stores it once. Check that the server runs, and try again."
-            )
+            return StoreUnavailable(f"{where}: {text}. {_TRY_AGAIN}")
         if isinstance(error, psycopg.DataError):
             return InvalidInput(f"{where}: {text}; nothing was stored")
         return StoreError(f"{where}: {text}")
 
+    def translate_append(self, error: BaseException) -> StoreError | InvalidInput:
+        """An error in the middle of an append, of which the server may have stored what it could not confirm."""
+        translated = self.translate(error)
+        return StoreUnavailable(f"{translated} {_REPEAT}") if isinstance(translated, StoreUnavailable) else translated
+
     def _text(self, error: BaseException) -> str:
-        lines = " ".join(str(error).split())
-        return lines.replace(self._password, "***") if self._password else lines
+        lines = [line.strip() for line in str(error).splitlines()]
+        text = " ".join(line for line in lines if not line.startswith("Is the server running")).rstrip(".?! ")
+        return text.replace(self._password, "***") if self._password else text
