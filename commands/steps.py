@@ -5,7 +5,7 @@ result; a thread and an event loop drive the same steps, see `shell.py`.
 
 1. Load the decision's streams, or fold its query.
 2. Decide. `Rejected` ends it here; nothing is stored.
-3. Append with the versions that were loaded, or with a condition on the query.
+3. Append with the versions that were loaded, also of streams that are only read; or with a condition on the query.
 4. On a conflict: pause, and go back to 1. Bounded by the policy.
 """
 
@@ -95,8 +95,15 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     if not appends:
         first = loaded[0]
         return Receipt(first.stream, first.version, max(each.position for each in loaded), (), {})
-    appended: Appended = yield Append(appends, None)
+    appended: Appended = yield Append([*appends, *_guards(loaded, appends)], None)
     return _receipt(appends, appended)
+
+
+def _guards(loaded: Sequence[Loaded[Any]], appends: Sequence[StreamAppend]) -> list[StreamAppend]:
+    """The streams that were read and are not written: the decision holds only while they stand where they were."""
+    written = {each.stream for each in appends}
+    read = {each.stream: each.version for each in loaded if each.stream not in written}
+    return [StreamAppend(stream, (), version) for stream, version in read.items()]
 
 
 def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:

@@ -30,7 +30,7 @@ PreparedRow: TypeAlias = tuple[str, int, str, int | None, str | None, str | None
 
 
 class StreamWrite(NamedTuple):
-    """Validated and encoded events for one stream."""
+    """Validated and encoded events for one stream; without any, the stream is guarded: checked, and not written."""
 
     stream: str
     expected: ExpectedVersion
@@ -43,13 +43,19 @@ class WriteRequest(NamedTuple):
     """One caller's append: all of it is stored, or none."""
 
     writes: list[StreamWrite]
+    """Those with events first: there is at least one."""
     condition: AppendCondition | None = None
     own_ids: bool = False
     """Whether the caller chose event ids, so that the request may be a repetition."""
 
+    @property
+    def has_guards(self) -> bool:
+        """Whether it depends on streams that it does not write."""
+        return not self.writes[-1].rows
+
 
 class Written(NamedTuple):
-    """Where a request's events went."""
+    """Where a request's events went; `versions` has the streams written, and not those guarded."""
 
     position: int
     versions: dict[str, int]

@@ -39,7 +39,8 @@ class StreamAppend(msgspec.Struct, frozen=True):
 
     Attributes:
         stream: the stream's name.
-        events: at least one event, plain or as `NewEvent`.
+        events: plain or as `NewEvent`. Without any, the stream is guarded: the append is refused unless it is at the expected
+            version, and nothing is written to it.
         expected: the version that the stream must be at.
     """
 

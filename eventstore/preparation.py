@@ -9,7 +9,7 @@ from eventstore.backend import PreparedRow, StreamWrite, WriteRequest
 from eventstore.encoding import ESCAPED_NUL, check_depth, encode, form_of, problem_in
 from eventstore.errors import InvalidEvent, InvalidInput
 from eventstore.event import Event, tags_of
-from eventstore.expected import check_expected
+from eventstore.expected import ANY, ExpectedVersion, check_expected
 from eventstore.identifier import check_event_id, new_ids
 from eventstore.new_event import NewEvent, StreamAppend
 from eventstore.query import AppendCondition, check_condition, check_tags
@@ -45,6 +45,10 @@ def prepare(
         write, chosen = _prepare_stream(each, max_payload)
         own_ids = own_ids or chosen
         writes.append(write)
+    if len(writes) > 1:
+        writes.sort(key=_is_guard)
+    if not writes[0].rows:
+        raise InvalidInput(f"append to {appends[0].stream!r}: expected at least one event, got none")
     return WriteRequest(writes, check_condition(condition) if condition is not None else None, own_ids)
 
 
@@ -80,7 +84,7 @@ def event_ids(request: WriteRequest) -> tuple[str, ...]:
 def _prepare_stream(append: StreamAppend, max_payload: int) -> tuple[StreamWrite, bool]:
     stream, events, expected = append.stream, append.events, check_expected(append.expected)
     if not events:
-        raise InvalidInput(f"append to {stream!r}: expected at least one event, got none")
+        return _prepare_guard(stream, expected), False
     own_ids = tagged = False
     rows: list[PreparedRow] = []
     all_tags: list[tuple[str, ...]] = []
@@ -108,6 +112,18 @@ def _prepare_stream(append: StreamAppend, max_payload: int) -> tuple[StreamWrite
         rows.append(row)
         all_tags.append(tags)
     return StreamWrite(stream, expected, rows, all_tags if tagged else None), own_ids
+
+
+def _prepare_guard(stream: str, expected: ExpectedVersion) -> StreamWrite:
+    if expected is ANY:
+        raise InvalidInput(
+            f"append to {stream!r}: expected at least one event, or an expected version to guard the stream by, got neither"
+        )
+    return StreamWrite(stream, expected, [], None)
+
+
+def _is_guard(write: StreamWrite) -> bool:
+    return not write.rows
 
 
 def _prepare_wrapped(new: NewEvent[Any], fresh_id: str, max_payload: int) -> tuple[PreparedRow, tuple[str, ...]]:

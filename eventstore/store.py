@@ -85,7 +85,11 @@ class EventStore:
         condition: AppendCondition | None = None,
         connection: Connection | Session | scoped_session[Any] | None = None,
     ) -> Appended:
-        """Appends to several streams at once: all of it is stored, or nothing. See `append`."""
+        """Appends to several streams at once: all of it is stored, or nothing. See `append`.
+
+        A stream without events is guarded: its expected version must hold, and nothing is written to it. So a decision
+        that read it is stored only where it has not moved, whoever else appends at the same time.
+        """
         request = prepare(appends, condition, max_payload=self.max_payload)
         if connection is not None:
             return _appended(request, self._write_on(connection, request))

@@ -67,6 +67,8 @@ class MemoryBackend:
         now = max(time.time_ns() // 1000, self._log[-1][3] if self._log else 0)
         versions = {}
         for each in request.writes:
+            if not each.rows:
+                continue
             stream = self._streams.setdefault(each.stream, [])
             for i, prepared in enumerate(each.rows):
                 row: Row = (len(self._log) + 1, each.stream, len(stream) + 1, now, *prepared)

@@ -15,6 +15,7 @@ from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.sql import Sql, numbered
 from eventstore.backends.postgresql.wake import Announcer, Listener
 from eventstore.backends.postgresql.writer import Writer
+from eventstore.errors import Unsupported
 from eventstore.migration import Migrator, load_migrations
 from eventstore.sql_database import SqlDatabase
 
@@ -95,6 +96,8 @@ class PostgresBackend:
                     cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
         with self._translated:
+            if request.has_guards:
+                _require_read_committed(cursor)
             return Writer(cursor, self._sql, self._translated.translate_append, self._busy_seconds, savepoint).write(
                 request
             )
@@ -194,3 +197,13 @@ class PostgresBackend:
 
     def _number(self, sql: str, params: Sequence[str | None]) -> int:
         return int(self._rows(sql, params)[0][0])
+
+
+def _require_read_committed(cursor: Cursor) -> None:
+    """A guarded stream is looked at after waiting for those who write to it, so it takes a new snapshot."""
+    (level,) = cursor.execute("SHOW transaction_isolation").fetchall()[0]
+    if level != "read committed":
+        raise Unsupported(
+            f"a guarded stream needs the isolation level READ COMMITTED, this transaction has {level.upper()}; nothing "
+            "was stored. Begin it with that level, or append outside of it."
+        )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from eventstore.backend import PreparedRow, StreamWrite, Written
-from eventstore.backends.postgresql.guard import Name, guarded_names, locks
+from eventstore.backends.postgresql.guard import guarded_names, locks, tag_key, write_key
 from eventstore.backends.postgresql.wave import Chain
 from eventstore.errors import AppendConditionFailed, InvalidInput, WrongExpectedVersion
 from eventstore.expected import ANY, NO_STREAM, STREAM_EXISTS, Expectation, ExpectedVersion, verify_expected
@@ -42,7 +42,8 @@ class Batch:
         for stream, rank, chain, write in _lines(chains):
             self._streams.append(stream)
             self._expected.append(expected_code(write.expected))
-            self._add(rank, chain, write)
+            if write.rows:
+                self._add(rank, chain, write)
 
     def _add(self, rank: int, chain: Chain, write: StreamWrite) -> None:
         step, number = 0, len(self._streams)
@@ -65,7 +66,7 @@ class Batch:
             *self._rows, strict=True
         )
         streams = _joined(self._streams)
-        one_each = len(self._streams) == len(types)
+        one_each = len(self._streams) == len(types) == len(set(self._writes))
         in_order = all(len(chain.writes) == 1 for chain in self.chains)
         return [
             streams,
@@ -84,7 +85,7 @@ class Batch:
             _nullable(tag_lists),
             _joined(payloads),
             *self._tag_arguments(),
-            *self._lock_arguments(set(types)),
+            *self._lock_arguments(types),
             *self._item_arguments(),
             self._own_ids(),
         ]
@@ -95,10 +96,10 @@ class Batch:
         tags, types, ranks = zip(*self._tags, strict=True)
         return [_joined(tags), _joined(types), _numbers(ranks)]
 
-    def _lock_arguments(self, types: set[str]) -> list[str | None]:
-        written: set[Name] = {("type", name) for name in types}
-        written.update(("tag", tag) for tag, _, _ in self._tags)
-        guarded = {name for chain in self.chains for name in guarded_names(chain.condition)} if self._items else ()
+    def _lock_arguments(self, types: Sequence[str]) -> list[str | None]:
+        written = {write_key(name, self._streams[i - 1]) for name, i in set(zip(types, self._writes, strict=True))}
+        written.update(tag_key(tag) for tag, _, _ in self._tags)
+        guarded = {name for chain in self.chains for name in guarded_names(chain.parts[0][1])}
         keys, modes = zip(*locks(written, guarded), strict=True)
         return [_numbers(keys), f"{{{','.join('t' if exclusive else 'f' for exclusive in modes)}}}"]
 

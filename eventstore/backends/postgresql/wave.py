@@ -1,8 +1,9 @@
 """Which requests of a group can share one transaction.
 
 A transaction checks everything first and then stores everything, so requests that depend on each other cannot all be in
-it: one that appends to a stream that another writes, or one whose condition could match what another writes. They wait
-for the next wave, except where it is clear beforehand how they follow each other: then they form a chain.
+it: one that appends to a stream that another writes, one whose condition could match what another writes, or one that
+guards a stream that another writes. They wait for the next wave, except where it is clear beforehand how they follow
+each other: then they form a chain.
 """
 
 from collections.abc import Sequence
@@ -50,11 +51,15 @@ def _simple(request: WriteRequest) -> bool:
     return len(request.writes) == 1 and request.condition is None
 
 
+def _depends(request: WriteRequest) -> bool:
+    return request.condition is not None or request.has_guards
+
+
 def next_wave(waiting: Sequence[Numbered]) -> tuple[list[Chain], list[Numbered]]:
     """The requests that can be in one transaction now, as chains, and those that have to wait."""
     chains: dict[str, Chain] = {}
     later: list[Numbered] = []
-    claims = _Claims() if any(request.condition is not None for _, request in waiting) else None
+    claims = _Claims() if any(_depends(request) for _, request in waiting) else None
     for part in waiting:
         request = part[1]
         holder = _holder(chains, request)
@@ -63,7 +68,8 @@ def next_wave(waiting: Sequence[Numbered]) -> tuple[list[Chain], list[Numbered]]
         elif holder is None:
             chain = Chain(part)
             for each in request.writes:
-                chains[each.stream] = chain
+                if each.rows:
+                    chains[each.stream] = chain
         elif not holder.join(part):
             later.append(part)
     return list(dict.fromkeys(chains.values())), later
@@ -84,8 +90,8 @@ class _Claims:
         self._guarded: set[Name] = set()
 
     def admit(self, request: WriteRequest, *, free: bool) -> bool:
-        """Claims the request's names, unless an event of one request could match the condition of another."""
-        written, guarded = written_names(request), guarded_names(request.condition)
+        """Claims the request's names, unless one request writes what another one depends on."""
+        written, guarded = written_names(request), guarded_names(request)
         if not free or not guarded.isdisjoint(self._written) or not written.isdisjoint(self._guarded):
             return False
         self._written |= written

@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from eventstore.backend import WriteRequest, Written
 from eventstore.backends.postgresql.batch import Batch, expected_code
 from eventstore.backends.postgresql.connection import Cursor
-from eventstore.backends.postgresql.guard import type_key
+from eventstore.backends.postgresql.guard import write_key
 from eventstore.backends.postgresql.sql import Sql
 from eventstore.backends.postgresql.wave import Chain, Numbered, next_wave
 from eventstore.errors import DuplicateEventId, EventfoldError, InvalidInput, StoreBusy, WrongExpectedVersion
@@ -133,7 +133,7 @@ class Writer(NamedTuple):
                 event_id,
                 None if occurred is None else str(occurred),
                 *rest,
-                str(type_key(name)),
+                str(write_key(name, stream)),
                 "t" if request.own_ids else "f",
             ),
             prepare=True,

@@ -91,7 +91,7 @@ class _Group:
                 first = position - len(rows) + 1
                 self._tags += [(tag, row[0], first + i) for i, row in enumerate(rows) for tag in tags[i]]
         self._position = position
-        return Written(position, {each.stream: versions[each.stream] for each in request.writes})
+        return Written(position, {each.stream: versions[each.stream] for each in request.writes if each.rows})
 
     def flush(self) -> None:
         """Stores what was taken in."""

@@ -9,6 +9,7 @@ from eventstore.testing.contract.boundaries import Boundaries
 from eventstore.testing.contract.conditions import Conditions
 from eventstore.testing.contract.expected_versions import ExpectedVersions
 from eventstore.testing.contract.group_commit import GroupCommits
+from eventstore.testing.contract.guards import Guards, SharedGuards
 from eventstore.testing.contract.instants import Instants
 from eventstore.testing.contract.limits import Limits
 from eventstore.testing.contract.listing import Listing
@@ -25,6 +26,8 @@ from eventstore.testing.contract.transactions import Transactions
 class EventStoreContract(
     Appending,
     ExpectedVersions,
+    Guards,
+    SharedGuards,
     Conditions,
     Boundaries,
     Repetition,

@@ -10,8 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from eventstore import AppendCondition, AppendConditionFailed, Event, EventStore, NewEvent, Query, open_store
-from eventstore.backends.postgresql.guard import guarded_names, lock_key, locks, written_names
+from eventstore import (
+    AppendCondition,
+    AppendConditionFailed,
+    Event,
+    EventStore,
+    NewEvent,
+    Query,
+    WrongExpectedVersion,
+    open_store,
+)
+from eventstore.backends.postgresql.guard import guard_keys, guarded_names, locks, tag_key, write_key, written_names
 from eventstore.new_event import StreamAppend
 from eventstore.preparation import prepare
 from tests.eventstore.backends.postgresql import Marked, Ticked, connected, opened, until, waits_for_a_lock
@@ -72,6 +81,39 @@ def test_a_condition_over_other_tags_waits_for_nobody(postgres_url: str) -> None
         assert claimed.versions == {"b-1": 1}
 
 
+def test_a_guard_waits_for_an_append_in_flight_to_its_stream_and_sees_it(postgres_url: str) -> None:
+    with opened(postgres_url) as store, ThreadPoolExecutor(1) as pool:
+        with connected(store) as connection:
+            store.append("a-1", [Ticked(1)], connection=connection)
+            guards = pool.submit(store.append_all, [StreamAppend("b-1", [Marked(2)]), StreamAppend("a-1", [], 0)])
+            until(lambda: waits_for_a_lock(postgres_url))
+            connection.commit()
+
+        with pytest.raises(WrongExpectedVersion, match=r"'a-1'.*it is at version 1"):
+            guards.result()
+
+
+def test_an_append_to_a_guarded_stream_waits_for_the_guard_and_comes_behind_it(postgres_url: str) -> None:
+    with opened(postgres_url) as store, ThreadPoolExecutor(1) as pool:
+        with connected(store) as connection:
+            appends = [StreamAppend("b-1", [Marked(2)]), StreamAppend("a-1", [], 0)]
+            guards = store.append_all(appends, connection=connection)
+            other = pool.submit(store.append, "a-1", [Ticked(1)])
+            until(lambda: waits_for_a_lock(postgres_url))
+            connection.commit()
+
+        assert other.result().position > guards.position
+
+
+def test_a_guard_of_another_stream_waits_for_nobody(postgres_url: str) -> None:
+    with opened(postgres_url) as store, connected(store) as connection:
+        store.append("a-1", [Ticked(1)], connection=connection)
+
+        appended = store.append_all([StreamAppend("b-1", [Marked(2)]), StreamAppend("c-1", [], 0)])
+
+        assert appended.versions == {"b-1": 1}
+
+
 @pytest.mark.parametrize("query", [Query.of(tags=["a", "b"]), Query.of(tags=["b", "a"]), Query.of(Ticked, tags=["b"])])
 def test_two_conditions_over_the_same_tags_exclude_each_other_whichever_they_lock(
     postgres_url: str, query: Query
@@ -122,19 +164,32 @@ def test_every_event_that_matches_shares_a_lock_with_the_condition() -> None:
             matches = any(
                 (not item.types or "Ticked" in item.types) and set(item.tags) <= set(tags) for item in query.items
             )
-            shared = written_names(written) & guarded_names(AppendCondition(query))
+            shared = written_names(written) & guarded_names(written._replace(condition=AppendCondition(query)))
             assert shared or not matches
 
 
 def test_locks_are_taken_in_one_order_and_each_once() -> None:
-    names = [("tag", f"tag-{n}") for n in range(5000)] + [("type", f"type-{n}") for n in range(1000)]
+    written = [tag_key(f"tag-{n}") for n in range(5000)]
+    written += [write_key(f"type-{n}", f"a-{m}") for n in range(200) for m in range(50)]
+    guarded = [("tag", "tag-3"), ("type", "type-4"), ("stream", "a-5")]
 
-    taken = locks(names, names[:10])
+    taken = locks(written, guarded)
 
     keys = [key for key, _ in taken]
     assert keys == sorted(set(keys))
-    assert len(keys) <= 1024 + 256
-    assert {key for key, exclusive in taken if exclusive} == {lock_key(name) for name in names[:10]}
+    assert len(keys) <= 1024 + 64 * 16
+    assert {key for key, exclusive in taken if exclusive} == {key for name in guarded for key in guard_keys(name)}
+
+
+def test_whoever_writes_a_name_shares_a_lock_with_whoever_guards_it() -> None:
+    for n in range(200):
+        name, stream = f"type-{n}", f"a-{n * n}"
+
+        key = write_key(name, stream)
+
+        assert key in guard_keys(("type", name))
+        assert key in guard_keys(("stream", stream))
+        assert key not in guard_keys(("tag", name))
 
 
 def race(store: EventStore, seed: int, steps: int) -> None:

@@ -235,6 +235,9 @@ def test_a_condition_is_refused_where_the_transaction_sees_only_the_past(postgre
     with opened(postgres_url) as store:
         with engine.connect() as connection, pytest.raises(Unsupported, match="READ COMMITTED"):
             store.append("a-1", [Ticked(1)], condition=condition, connection=connection)
+        guarded = [StreamAppend("a-1", [Ticked(1)]), StreamAppend("b-1", [], 0)]
+        with engine.connect() as connection, pytest.raises(Unsupported, match="READ COMMITTED"):
+            store.append_all(guarded, connection=connection)
         with engine.begin() as connection:
             store.append("a-1", [Ticked(1)], connection=connection)
         assert store.stream_version("a-1") == 1
