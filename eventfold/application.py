@@ -1,6 +1,6 @@
 """The application: one log, its commands and its read models."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -9,6 +9,9 @@ from commands.bus import check_middleware
 from eventfold.parts import Parts
 from eventfold.worker import Worker
 from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, subscribe
+from eventstore.bisect import bisect
+from eventstore.blame import Blamed, blame
+from eventstore.history import Step, history
 from eventstore.loading import load, moment
 from projections import BoundProjection, Engine, ModelQuery, Progress, rebuild
 
@@ -158,6 +161,40 @@ class Application:
         if loaded.version == 0:
             raise StreamNotFound(loaded.stream)
         return loaded
+
+    def history(self, aggregate: type[A], stream_id: str, **moment_: Any) -> Iterator[Step[A]]:
+        """The events of an aggregate, oldest first, each with the fields that it changed and the state after it.
+
+        Args:
+            aggregate: the aggregate class.
+            stream_id: what follows the category in the stream's name.
+            moment_: only as far as it went at a moment; the same bounds as for `load_with_version`.
+
+        Raises:
+            StreamNotFound: when iterated: the stream has no events, or had none at that moment.
+        """
+        return history(self.store.backend, aggregate, stream_id, moment(**moment_))
+
+    def blame(self, aggregate: type[A], stream_id: str, **moment_: Any) -> list[Blamed]:
+        """For each field of the state, the event that last set it. See `history` for the arguments."""
+        return blame(aggregate, self.history(aggregate, stream_id, **moment_))
+
+    def bisect(
+        self, aggregate: type[A], stream_id: str, condition: str | Callable[[A], bool], **moment_: Any
+    ) -> Step[A] | None:
+        """The first event after which a condition holds; None where it holds after none. Looks at every event in turn.
+
+        Args:
+            aggregate: the aggregate class.
+            stream_id: what follows the category in the stream's name.
+            condition: a function of the state, or an expression such as `state.balance < 0` (needs the extra `bisect`).
+            moment_: only as far as it went at a moment; the same bounds as for `load_with_version`.
+
+        Raises:
+            InvalidInput: the expression cannot be read, or cannot be answered for a state.
+            StreamNotFound: the stream has no events, or had none at that moment.
+        """
+        return bisect(self.history(aggregate, stream_id, **moment_), condition)
 
     def open(self, recording: type[Rec], stream_id: str) -> Rec:
         """An object-style aggregate as it stands now; `save` it with `app.save(...)`."""

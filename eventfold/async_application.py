@@ -1,7 +1,7 @@
 """The application for asyncio: the same names, awaited."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
@@ -9,6 +9,10 @@ from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, Retry
 from commands.bus import check_middleware
 from eventfold.application import Application
 from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, subscribe_async
+from eventstore.async_store import in_threads
+from eventstore.blame import Blamed
+from eventstore.history import Step
+from eventstore.reading import PAGE
 from projections import BoundProjection, ModelQuery, Page
 from projections.query import WAIT_SECONDS
 
@@ -86,6 +90,22 @@ class AsyncApplication:
     async def load_with_version(self, aggregate: type[A], stream_id: str, **moment: Any) -> Loaded[A]:
         """The state of an aggregate with its version and position. See `Application.load_with_version`."""
         return await asyncio.to_thread(lambda: self.sync.load_with_version(aggregate, stream_id, **moment))
+
+    async def history(self, aggregate: type[A], stream_id: str, **moment: Any) -> AsyncIterator[Step[A]]:
+        """The events of an aggregate, each with what it changed. See `Application.history`."""
+        steps = await asyncio.to_thread(lambda: self.sync.history(aggregate, stream_id, **moment))
+        async for step in in_threads(steps, PAGE):
+            yield step
+
+    async def blame(self, aggregate: type[A], stream_id: str, **moment: Any) -> list[Blamed]:
+        """For each field of the state, the event that last set it. See `Application.blame`."""
+        return await asyncio.to_thread(lambda: self.sync.blame(aggregate, stream_id, **moment))
+
+    async def bisect(
+        self, aggregate: type[A], stream_id: str, condition: str | Callable[[A], bool], **moment: Any
+    ) -> Step[A] | None:
+        """The first event after which a condition holds. See `Application.bisect`."""
+        return await asyncio.to_thread(lambda: self.sync.bisect(aggregate, stream_id, condition, **moment))
 
     def query(self, model: type[M]) -> "AsyncModelQuery[M]":
         """A query over the read model of this class, whose reading methods are awaited."""

@@ -6,6 +6,8 @@ Start at `open_store(url)`; it returns an `EventStore`.
 from eventstore.aggregate import Aggregate
 from eventstore.async_store import AsyncEventStore
 from eventstore.async_subscription import AsyncSubscription, subscribe_async
+from eventstore.blame import Blamed
+from eventstore.difference import Difference
 from eventstore.errors import (
     AppendConditionFailed,
     Conflict,
@@ -31,6 +33,7 @@ from eventstore.errors import (
 )
 from eventstore.event import Event, Tag
 from eventstore.expected import ANY, NO_STREAM, STREAM_EXISTS, ExpectedVersion
+from eventstore.history import Step
 from eventstore.loading import Loaded
 from eventstore.log_cursor import Batch
 from eventstore.new_event import Appended, NewEvent, StreamAppend
@@ -53,8 +56,10 @@ __all__ = [
     "AsyncEventStore",
     "AsyncSubscription",
     "Batch",
+    "Blamed",
     "Conflict",
     "DefinitionError",
+    "Difference",
     "DuplicateEventId",
     "Event",
     "EventStore",
@@ -74,6 +79,7 @@ __all__ = [
     "Recorded",
     "Recording",
     "SchemaTooNew",
+    "Step",
     "StoreBusy",
     "StoreError",
     "StoreUnavailable",

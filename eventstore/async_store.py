@@ -47,12 +47,12 @@ class AsyncEventStore:
     def read_stream(self, stream: str, **options: Any) -> AsyncIterator[Recorded[Any]]:
         """The events of a stream. See `EventStore.read_stream` for the options."""
         page_size = options.get("page_size", PAGE)
-        return _in_threads(self.sync.read_stream(stream, **options), page_size)
+        return in_threads(self.sync.read_stream(stream, **options), page_size)
 
     def read_log(self, **options: Any) -> AsyncIterator[Recorded[Any]]:
         """The events of the log. See `EventStore.read_log` for the options."""
         page_size = options.get("page_size", PAGE)
-        return _in_threads(self.sync.read_log(**options), page_size)
+        return in_threads(self.sync.read_log(**options), page_size)
 
     def subscribe(self, **options: Any) -> AsyncSubscription:
         """Follows the log. See `eventstore.subscription.subscribe` for the options."""
@@ -81,7 +81,8 @@ class AsyncEventStore:
         await self.close()
 
 
-async def _in_threads(items: Iterator[T], page_size: int) -> AsyncIterator[T]:
+async def in_threads(items: Iterator[T], page_size: int) -> AsyncIterator[T]:
+    """The items, fetched page by page in a thread."""
     while page := await asyncio.to_thread(lambda: list(islice(items, page_size))):
         for item in page:
             yield item

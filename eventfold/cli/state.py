@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from eventfold.application import Application
+from eventfold.cli.changes import COLUMNS, change_row, coloured_row
 from eventfold.cli.completion import aggregate_names
 from eventfold.cli.instants import moment_of, until
-from eventfold.cli.output import Column, Format, builtin, console, plain, show_record, show_rows
+from eventfold.cli.output import Format, builtin, console, show_record, show_rows
 from eventfold.cli.session import Session, command, usage_error, warn
-from eventfold.difference import Difference, difference
 from eventstore import Aggregate, Loaded, StreamNotFound
+from eventstore.difference import difference
 from eventstore.loading import load, moment
-
-DIFF_COLUMNS = (Column("field", style="bold"), Column("change"), Column("before"), Column("after"))
-STYLES = {"added": "green", "changed": "yellow", "removed": "red"}
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -94,19 +91,9 @@ def _show_difference(session: Session, before: Loaded[Any], after: Loaded[Any]) 
     found = difference(before.state, after.state)
     if session.format is Format.TABLE:
         console().print(f"{before.stream}: version {before.version} -> {after.version}", markup=False)
-        show_rows([_coloured(each) for each in found], DIFF_COLUMNS, session.format, empty="nothing changed")
+        show_rows([coloured_row(each) for each in found], COLUMNS, session.format, empty="nothing changed")
         return
     if not found:
         warn(f"{before.stream}: nothing changed between versions {before.version} and {after.version}")
     versions = {"from_version": before.version, "to_version": after.version}
-    show_rows([builtin(each) | versions for each in found], DIFF_COLUMNS, session.format)
-
-
-def _coloured(each: Difference) -> dict[str, Text]:
-    style = STYLES[each.change]
-    return {
-        "field": Text(each.field),
-        "change": Text(each.change, style),
-        "before": Text("" if each.change == "added" else plain(each.before), "red"),
-        "after": Text("" if each.change == "removed" else plain(each.after), "green"),
-    }
+    show_rows([change_row(each) | versions for each in found], COLUMNS, session.format)

@@ -1,0 +1,141 @@
+"""What differs between two states, field by field, nested values included."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in a state: names of fields, keys, elements of sets, and places in lists."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One field that differs.
+
+    Attributes:
+        path: where it stands.
+        change: "added", "changed" or "removed".
+        before: the value in the first state, as JSON has it; None where it was added.
+        after: the value in the second state, as JSON has it; None where it was removed.
+    """
+
+    path: Path
+    change: Literal["added", "changed", "removed"]
+    before: Any
+    after: Any
+
+    @property
+    def field(self) -> str:
+        """The path as text: `address.city`, `lines[2].amount`, `stock["a-1"]`."""
+        return field_of(self.path)
+
+
+def difference(before: Any, after: Any) -> list[Difference]:
+    """What differs between two states: Structs, or anything that msgspec turns into JSON.
+
+    Values that are equal do not differ. A list is compared place by place; a set has its elements as keys, so that one
+    more element is one more key.
+    """
+    found: list[Difference] = []
+    _compare((), before, after, found)
+    return found
+
+
+def leaves(state: Any) -> Iterator[tuple[Path, Any]]:
+    """Every value of a state that holds no others, with its path. What is empty counts as one."""
+    pending: list[tuple[Path, Any]] = [((), state)]
+    while pending:
+        path, value = pending.pop()
+        opened = _opened(value)
+        inner = opened.items() if isinstance(opened, Mapping) else enumerate(opened or ())
+        below = [((*path, key), each) for key, each in inner]
+        if below:
+            pending.extend(reversed(below))
+        elif path:
+            yield path, plain(value)
+
+
+def field_of(path: Path) -> str:
+    """A path as text."""
+    text = ""
+    for part in path:
+        if isinstance(part, str) and part.isidentifier():
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part, ensure_ascii=False)}]"
+    return text
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; a set in order, so that the same state always looks the same."""
+    try:
+        return msgspec.to_builtins(value, str_keys=True, order="deterministic")
+    except TypeError:  # only keys of one kind can be put in order
+        return msgspec.to_builtins(value, str_keys=True)
+
+
+def _compare(path: Path, before: Any, after: Any, found: list[Difference]) -> None:
+    """Looks into both values as far as they are of one kind. Whatever the fold has passed on as it was is left alone."""
+    if before is after:
+        return
+    if before is msgspec.UNSET:
+        found.append(Difference(path, "added", None, plain(after)))
+    elif after is msgspec.UNSET:
+        found.append(Difference(path, "removed", plain(before), None))
+    elif type(before) is type(after) and isinstance(before, msgspec.Struct):
+        for name, label in _fields(type(before)):
+            _compare((*path, label), getattr(before, name), getattr(after, name), found)
+    elif isinstance(before, AbstractSet) and isinstance(after, AbstractSet):
+        found.extend(Difference((*path, _key(each)), "removed", each, None) for each in plain(before - after))
+        found.extend(Difference((*path, _key(each)), "added", None, each) for each in plain(after - before))
+    else:
+        _compare_opened(path, before, after, found)
+
+
+def _compare_opened(path: Path, before: Any, after: Any, found: list[Difference]) -> None:
+    old, new = _opened(before), _opened(after)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in old if old.keys() == new.keys() else dict.fromkeys([*old, *new]):
+            _compare((*path, key), old.get(key, msgspec.UNSET), new.get(key, msgspec.UNSET), found)
+    elif isinstance(old, Sequence) and isinstance(new, Sequence):
+        common = min(len(old), len(new))
+        same = common if old[:common] == new[:common] else 0  # most lists only grow
+        for i in range(same, max(len(old), len(new))):
+            was, now = (each[i] if i < len(each) else msgspec.UNSET for each in (old, new))
+            _compare((*path, i), was, now, found)
+    elif before != after:
+        found.append(Difference(path, "changed", plain(before), plain(after)))
+
+
+def _opened(value: Any) -> Mapping[str | int, Any] | Sequence[Any] | None:
+    """What a value holds: by key, or by place; None where it holds nothing that could be looked at by itself."""
+    match value:
+        case msgspec.Struct():
+            config = value.__struct_config__
+            opened: dict[str | int, Any] = {} if config.tag is None else {str(config.tag_field): config.tag}
+            opened |= {label: getattr(value, name) for name, label in _fields(type(value))}
+            return {label: each for label, each in opened.items() if each is not msgspec.UNSET}
+        case Mapping():
+            return {key if isinstance(key, str) else str(plain(key)): each for key, each in value.items()}
+        case list() | tuple():
+            return value
+        case AbstractSet():
+            return {_key(each): each for each in plain(value)}
+        case str() | int() | float() | None:
+            return None
+        case _:
+            made = plain(value)  # a dataclass is an object, a UUID is a text
+            return made if isinstance(made, dict) else None
+
+
+def _key(element: Any) -> str | int:
+    return element if isinstance(element, str | int) else json.dumps(element)
+
+
+@cache
+def _fields(cls: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """Each field's name in Python and in JSON."""
+    return tuple(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
