@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from commands.receipt import Receipt
-from commands.steps import Append, LoadQuery, LoadStreams, Pause, Step, Steps
+from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Pause, Step, Steps
 from eventstore import EventStore, Loaded
 from eventstore.loading import load_query, load_stream
 
@@ -51,6 +51,8 @@ def _perform(step: Step, store: EventStore) -> Any:
     match step:
         case LoadStreams() | LoadQuery():
             return _load(step, store)
+        case LookUpVersion(stream):
+            return store.stream_version(stream)
         case Append(appends, condition):
             return store.append_all(appends, condition=condition)
         case Pause(seconds):
@@ -61,6 +63,8 @@ async def _perform_async(step: Step, store: EventStore) -> Any:
     match step:
         case LoadStreams() | LoadQuery():
             return await asyncio.to_thread(_load, step, store)
+        case LookUpVersion(stream):
+            return await asyncio.to_thread(store.stream_version, stream)
         case Append(appends, condition):
             return await store.append_all_async(appends, condition=condition)
         case Pause(seconds):

@@ -1,7 +1,7 @@
 """The way of a command, without input or output: what to load, what to append, when to try again.
 
-`dispatch_steps` is a generator. It yields what it needs done (`LoadStreams`, `LoadQuery`, `Append`, `Pause`) and is sent the
-result; a thread and an event loop drive the same steps, see `shell.py`.
+`dispatch_steps` is a generator. It yields what it needs done (`LoadStreams`, `LoadQuery`, `LookUpVersion`, `Append`, `Pause`)
+and is sent the result; a thread and an event loop drive the same steps, see `shell.py`.
 
 1. Load the decision's streams, or fold its query.
 2. Decide. `Rejected` ends it here; nothing is stored.
@@ -48,6 +48,12 @@ class LoadQuery(msgspec.Struct, frozen=True):
     query: Query
 
 
+class LookUpVersion(msgspec.Struct, frozen=True):
+    """Look up the version of a stream that was not loaded; answered with it."""
+
+    stream: str
+
+
 class Append(msgspec.Struct, frozen=True):
     """Append; answered with `Appended`."""
 
@@ -61,7 +67,7 @@ class Pause(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = LoadStreams | LoadQuery | Append | Pause
+Step: TypeAlias = LoadStreams | LoadQuery | LookUpVersion | Append | Pause
 Steps: TypeAlias = Generator[Step, Any, Receipt]
 
 
@@ -115,7 +121,8 @@ def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     stream = parameter.stream(command)
     events = decided.get(parameter.name)
     if not events:
-        return Receipt(stream, 0, loaded.position, (), {})
+        version: int = yield LookUpVersion(stream)
+        return Receipt(stream, version, loaded.position, (), {})
     appends = [StreamAppend(stream, _enclose(events, envelope), ANY)]
     appended: Appended = yield Append(appends, AppendCondition(query, loaded.position))
     return _receipt(appends, appended)

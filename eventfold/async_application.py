@@ -167,9 +167,19 @@ class AsyncModelQuery(Generic[M]):
         """How many rows match."""
         return await asyncio.to_thread(lambda: self._query().count(after=after, timeout=timeout, stale=stale))
 
-    async def page(self, **options: Any) -> Page[M]:
+    async def page(
+        self,
+        *,
+        cursor: str | None = None,
+        size: int | None = None,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: bool = False,
+    ) -> Page[M]:
         """One page of rows. See `ModelQuery.page`."""
-        return await asyncio.to_thread(lambda: self._query().page(**options))
+        return await asyncio.to_thread(
+            lambda: self._query().page(cursor=cursor, size=size, after=after, timeout=timeout, stale=stale)
+        )
 
     def _query(self) -> ModelQuery[M]:
         query: ModelQuery[M] = self._make()

@@ -29,7 +29,7 @@ def read_cursor(text: str, model: Model, order: tuple[Order, ...]) -> tuple[Any,
         signature, values = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=tuple[list[str], list[Any]])
         expected = [f"{'-' if each.descending else ''}{each.field}" for each in order]
         if signature != expected or len(values) != len(order):
-            raise InvalidQuery(f"after: the cursor belongs to the order {signature}, and this query has {expected}")
+            raise InvalidQuery(f"cursor: it belongs to the order {signature}, and this query has {expected}")
         types = [model.field(each.field) for each in order]
         return tuple(
             None if value is None or field is None else msgspec.convert(value, field.type)
@@ -38,4 +38,4 @@ def read_cursor(text: str, model: Model, order: tuple[Order, ...]) -> tuple[Any,
     except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, InvalidQuery):
             raise
-        raise InvalidQuery(f"after: expected the `next` of a page, got {text!r}") from error
+        raise InvalidQuery(f"cursor: expected the `next` of a page, got {text!r}") from error

@@ -21,6 +21,7 @@ from projections.track import Track
 M = TypeVar("M")
 
 WAIT_SECONDS = 5.0
+PAGE_SIZE = 50
 MAX_PAGE = 100_000
 _MAX_INTEGER = 2**63
 
@@ -30,7 +31,7 @@ class Page(msgspec.Struct, Generic[M], frozen=True):
 
     Attributes:
         items: the rows.
-        next: opaque text for `page(after=...)`; None on the last page.
+        next: opaque text for `page(cursor=...)`; None on the last page.
     """
 
     items: list[M]
@@ -122,34 +123,43 @@ class ModelQuery(Generic[M]):
     def page(
         self,
         *,
+        cursor: str | None = None,
+        size: int | None = None,
         after: str | None = None,
-        size: int = 50,
-        token: str | None = None,
         timeout: float = WAIT_SECONDS,
         stale: bool = False,
     ) -> Page[M]:
         """One page of rows.
 
         Args:
-            after: the `next` of the page before; None for the first page.
-            size: how many rows a page has.
-            token: of a receipt whose write must be visible: what `after` is elsewhere.
-            timeout: how long to wait for that.
+            cursor: the `next` of the page before; None for the first page.
+            size: how many rows a page has; by default the query's `limit`, or 50.
+            after: the token of a receipt whose write must be visible.
+            timeout: how many seconds to wait for that.
             stale: answer with what there is when the time is over.
 
         Raises:
-            InvalidQuery: the cursor is not one of this query's.
+            InvalidQuery: the cursor is not one of this query's, or the size is said twice or out of bounds.
+            NotYetVisible: the write did not become visible in time.
         """
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= MAX_PAGE:
-            raise InvalidQuery(f"size: expected an integer from 1 to {MAX_PAGE:,}, got {size!r}")
-        self._wait(token, timeout, stale=stale)
+        size = self._page_size(size)
         selection = replace(self._ordered(), limit=size + 1)
-        if after is not None:
-            selection = replace(selection, after=read_cursor(after, self._model, selection.order))
+        if cursor is not None:
+            selection = replace(selection, after=read_cursor(cursor, self._model, selection.order))
+        self._wait(after, timeout, stale=stale)
         rows: list[M] = self._track.target.select(selection)
         if len(rows) <= size:
             return Page(rows, None)
         return Page(rows[:size], cursor_of(rows[size - 1], selection.order))
+
+    def _page_size(self, size: int | None) -> int:
+        limit = self._selection.limit
+        if size is not None and limit is not None:
+            raise InvalidQuery(f"page: the query's limit({limit}) is the size of a page already; leave out size={size}")
+        name, chosen = ("size", size) if size is not None else ("limit", PAGE_SIZE if limit is None else limit)
+        if isinstance(chosen, bool) or not isinstance(chosen, int) or not 0 < chosen <= MAX_PAGE:
+            raise InvalidQuery(f"page: {name}: expected an integer from 1 to {MAX_PAGE:,}, got {chosen!r}")
+        return chosen
 
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())

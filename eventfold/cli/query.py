@@ -88,7 +88,7 @@ def _show_page(
     session: Session, chosen: ModelQuery[Any], model: Model, limit: int, page_after: str | None, after: str | None
 ) -> None:
     if limit:
-        page = chosen.page(after=page_after, size=limit, token=after)
+        page = chosen.page(cursor=page_after, size=limit, after=after)
         rows, following = page.items, page.next
     elif page_after is None:
         rows, following = chosen.all(after=after), None

@@ -113,4 +113,17 @@ def subscribe(seats: Seats, command: Subscribe) -> list[Subscribed]:
     return [Subscribed(command.student_id, command.course_id)]
 
 
-HANDLERS = [deposit, withdraw, look, transfer, subscribe]
+class LookAtSeats(Command):
+    student_id: str
+    course_id: str
+
+
+@handles(
+    query=lambda command: Query.of(Subscribed, tags=[f"course:{command.course_id}"]),
+    stream=lambda command: f"student-{command.student_id}",
+)
+def look_at_seats(seats: Seats, command: LookAtSeats) -> list[Subscribed]:
+    return []
+
+
+HANDLERS = [deposit, withdraw, look, transfer, subscribe, look_at_seats]

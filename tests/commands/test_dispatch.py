@@ -13,6 +13,7 @@ from tests.commands.bank import (
     Deposit,
     Deposited,
     Look,
+    LookAtSeats,
     Subscribe,
     Subscribed,
     Transfer,
@@ -120,6 +121,19 @@ def test_given_a_query_then_the_decision_is_folded_over_streams_and_its_boundary
     assert app.dispatch(Subscribe("s-4", "c-2")).stream == "student-s-4"
     found = list(app.store.read_log(query=Query.of(Subscribed, tags=["course:c-1"])))
     assert [each.event.student_id for each in found] == ["s-1", "s-3"]
+
+
+def test_given_a_query_when_the_decision_has_nothing_to_say_then_the_receipt_tells_where_the_stream_stands(
+    app: Driver,
+) -> None:
+    app.dispatch(Subscribe("s-1", "c-1"))
+    stored = app.dispatch(Subscribe("s-1", "c-2"))
+
+    looked = app.dispatch(LookAtSeats("s-1", "c-1"))
+
+    assert (looked.stream, looked.version, looked.position) == ("student-s-1", 2, stored.position)
+    assert (looked.events, looked.versions) == ((), {})
+    assert app.dispatch(LookAtSeats("s-9", "c-1")).version == 0
 
 
 def test_given_a_query_when_only_other_events_come_in_meanwhile_then_there_is_no_conflict(

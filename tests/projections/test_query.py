@@ -237,13 +237,27 @@ def test_any_query_gives_the_answer_of_plain_python(
     assert query.limit(size).all() == expected[:size]
     paged, cursor = [], None
     while True:
-        page = query.page(size=size, after=cursor)
+        page = query.page(size=size, cursor=cursor)
         paged += page.items
         cursor = page.next
         if cursor is None:
             break
         assert len(page.items) == size
     assert paged == expected
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_the_limit_of_a_query_is_the_size_of_its_page(kind: str, sqlite_url: str) -> None:
+    with open_app("memory://" if kind == "memory" else sqlite_url) as app:
+        for item in "abc":
+            app.store.append(f"item-{item}", [Added(1)])
+        query = app.query(Stock).limit(2)
+
+        first = query.page(after=token_of_head(app))
+        second = query.page(cursor=first.next)
+
+        assert [[row.item for row in page.items] for page in (first, second)] == [["a", "b"], ["c"]]
+        assert second.next is None
 
 
 WRONG: list[tuple[Callable[[Any], Any], str]] = [
@@ -262,9 +276,15 @@ WRONG: list[tuple[Callable[[Any], Any], str]] = [
     (lambda q: q.limit(-1), "limit: expected an integer >= 0, got -1"),
     (lambda q: q.limit(True), "limit: expected an integer >= 0, got True"),
     (lambda q: q.get(7), "item: Expected `str`, got `int`"),
-    (lambda q: q.page(size=0), "size: expected an integer from 1 to 100,000, got 0"),
-    (lambda q: q.page(after="nonsense"), "after: expected the `next` of a page, got 'nonsense'"),
-    (lambda q: q.page(after=q.order_by("-amount").page(size=1).next), "the cursor belongs to the order"),
+    (lambda q: q.page(size=0), "page: size: expected an integer from 1 to 100,000, got 0"),
+    (lambda q: q.limit(0).page(), "page: limit: expected an integer from 1 to 100,000, got 0"),
+    (
+        lambda q: q.limit(3).page(size=2),
+        r"page: the query's limit\(3\) is the size of a page already; leave out size=2",
+    ),
+    (lambda q: q.page(cursor="nonsense"), "cursor: expected the `next` of a page, got 'nonsense'"),
+    (lambda q: q.page(cursor=q.order_by("-amount").page(size=1).next), "cursor: it belongs to the order"),
+    (lambda q: q.page(after=q.page(size=1).next), "token: expected the token of a receipt"),
     (lambda q: q.get("a", after="nonsense"), "token: expected"),
 ]
 
@@ -363,7 +383,7 @@ def test_when_the_write_does_not_become_visible_in_time_then_the_error_or_the_st
         assert (caught.value.projection, caught.value.reached, caught.value.status) == ("stock", 1, 503)
         assert query.get("a", after=far, timeout=0, stale=True) == Stock("a", 1, 1)
         assert query.count(after=far, timeout=0, stale=True) == 1
-        assert query.page(token=far, timeout=0, stale=True).items == [Stock("a", 1, 1)]
+        assert query.page(after=far, timeout=0, stale=True).items == [Stock("a", 1, 1)]
 
 
 def test_when_the_projection_stands_still_before_the_write_then_waiting_for_it_says_why(url: str) -> None:
