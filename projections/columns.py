@@ -109,15 +109,19 @@ class JsonText(TypeDecorator[Any]):
 
     def __init__(self, declared: Any) -> None:
         super().__init__()
-        self._decoder = msgspec.json.Decoder(declared)
+        self.read = msgspec.json.Decoder(declared).decode
+
+    def write(self, value: Any) -> str:
+        """A value as JSON text; `read` makes a value of it again."""
+        return msgspec.json.encode(value, order="deterministic").decode()
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """What is stored."""
-        return None if value is None else msgspec.json.encode(value, order="deterministic").decode()
+        return None if value is None else self.write(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """What is read."""
-        return None if value is None else self._decoder.decode(value)
+        return None if value is None else self.read(value)
 
 
 class EnumText(TypeDecorator[Any]):
@@ -148,7 +152,7 @@ def columns_of(model: Model) -> list[Column[Any]]:
     return [
         Column(
             quoted_name(field.name, quote=True),
-            _type_of(field),
+            column_type(field),
             primary_key=i == 0,
             nullable=field.nullable,
             autoincrement=False,
@@ -157,7 +161,8 @@ def columns_of(model: Model) -> list[Column[Any]]:
     ]
 
 
-def _type_of(field: Field) -> TypeEngine[Any]:
+def column_type(field: Field) -> TypeEngine[Any]:
+    """What a field's values are stored as."""
     declared = field.type
     simple = _SIMPLE.get(declared) if isinstance(declared, type) else None
     if simple is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -73,6 +73,16 @@ def _distinct(key: Any, field: Field) -> list[Any]:
 
 def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
     stored = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    rows = _fold_rows(projection, keyed, stored)
+    made = [row for row in rows.values() if row is not None]
+    if not projection.check.passes(made):
+        _raise_fault(projection, keyed, stored, rows)
+    return rows
+
+
+def _fold_rows(
+    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: dict[Any, Any]
+) -> dict[Any, Any]:
     rows: dict[Any, Any] = {}
     function, takes_key, before = projection.function, projection.takes_key, stored.get
     cls, key_of_row = projection.model.cls, attrgetter(projection.model.key.name)
@@ -86,6 +96,25 @@ def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]
         if row is not None and (type(row) is not cls or key_of_row(row) != key):
             raise ProjectionFailed(projection.name, recorded.position, key, _not_its_row(projection, key, row))
     return rows
+
+
+def _raise_fault(
+    projection: Projection[Any],
+    keyed: Sequence[tuple[Any, Recorded[Any]]],
+    stored: dict[Any, Any],
+    rows: dict[Any, Any],
+) -> NoReturn:
+    """Folds a faulty row once more, event by event, to name the one that made it so."""
+    fault_of = projection.check.fault
+    faulty = next(key for key, row in rows.items() if row is not None and fault_of(row))
+    row, position = stored.get(faulty), 0
+    for key, recorded in keyed:
+        if key == faulty:
+            row, position = _fold_rows(projection, [(key, recorded)], {key: row})[key], recorded.position
+            if row is not None and (fault := fault_of(row)):
+                raise ProjectionFailed(projection.name, position, key, fault)
+    reason = "it made another row of the same events when it was asked again; a fold must depend on nothing else"
+    raise ProjectionFailed(projection.name, position, faulty, reason)
 
 
 def _not_its_row(projection: Projection[Any], key: Any, row: Any) -> str:

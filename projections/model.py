@@ -29,6 +29,13 @@ class Field(msgspec.Struct, frozen=True):
     nullable: bool
 
 
+def shown(declared: Any) -> str:
+    """A type, or a field's, for people."""
+    if isinstance(declared, Field):
+        return f"{shown(declared.type)} or None" if declared.nullable else shown(declared.type)
+    return declared.__qualname__ if isinstance(declared, type) and not get_args(declared) else str(declared)
+
+
 class Model(msgspec.Struct, frozen=True):
     """A Struct class and its fields; the first one is the key.
 

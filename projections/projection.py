@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from eventstore import DefinitionError, Recorded
+from projections.row_check import RowCheck
 from projections.signature import Signature, read_signature
 from projections.target import Target
 
@@ -24,6 +25,7 @@ class Projection(Generic[R]):
         model: what a row looks like.
         events: the event classes it folds; others are never read.
         takes_key: whether the function has a third parameter, the key of the row.
+        check: of the rows that the function makes.
         category: only events of streams of this category.
         tags: only events with all of these tags.
         key: from a recorded event to the key of the row it touches, a list of keys, or None for no row.
@@ -45,6 +47,7 @@ class Projection(Generic[R]):
         self.model = signature.model
         self.events = signature.events
         self.takes_key = signature.takes_key
+        self.check = RowCheck(signature.model)
         self.key = key
         self.category = category
         self.tags = tags

@@ -8,7 +8,7 @@ import msgspec
 
 from eventstore import DefinitionError, Event, Recorded
 from eventstore.event import event_classes
-from projections.model import Model, bare, model_of
+from projections.model import Model, bare, model_of, shown
 
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 EXAMPLE = (
@@ -52,12 +52,12 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
     model = _model(name, row, hints[row])
     if get_origin(hints[recorded]) is not Recorded:
         raise DefinitionError(
-            f"projection {name!r}: parameter {recorded}: expected `Recorded[...]`, got {_shown(hints[recorded])}"
+            f"projection {name!r}: parameter {recorded}: expected `Recorded[...]`, got {shown(hints[recorded])}"
         )
     if key and bare(hints[key[0]]) != model.key.type:
         raise DefinitionError(
-            f"projection {name!r}: parameter {key[0]}: expected {_shown(model.key.type)}, the type of the key "
-            f"{model.cls.__name__}.{model.key.name}, got {_shown(hints[key[0]])}"
+            f"projection {name!r}: parameter {key[0]}: expected {shown(model.key.type)}, the type of the key "
+            f"{model.cls.__name__}.{model.key.name}, got {shown(hints[key[0]])}"
         )
     return Signature(model, event_classes(get_args(hints[recorded])[0]), bool(key))
 
@@ -65,11 +65,5 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
 def _model(name: str, parameter: str, hint: Any) -> Model:
     structs = [each for each in get_args(hint) if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     if len(structs) != 1 or type(None) not in get_args(hint):
-        raise DefinitionError(
-            f"projection {name!r}: parameter {parameter}: expected `Model | None`, got {_shown(hint)}"
-        )
+        raise DefinitionError(f"projection {name!r}: parameter {parameter}: expected `Model | None`, got {shown(hint)}")
     return model_of(structs[0])
-
-
-def _shown(hint: Any) -> str:
-    return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else str(hint)
