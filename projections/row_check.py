@@ -5,8 +5,9 @@ together, column by column: the types of a column's values are a set of one or t
 values are read back from the JSON that they are stored as.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -33,17 +34,17 @@ class RowCheck:
 
     def __init__(self, model: Model) -> None:
         self._name = model.cls.__name__
-        self._columns = [_check_of(field) for field in model.fields]
+        self._columns = [(attrgetter(field.name), _check_of(field)) for field in model.fields]
 
-    def passes(self, rows: Iterable[msgspec.Struct]) -> bool:
+    def passes(self, rows: Sequence[msgspec.Struct]) -> bool:
         """Whether every value of every row fits its field."""
-        columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
-        return all(check.passes(values) for check, values in zip(self._columns, columns, strict=False))
+        return all(check.passes(map(value_of, rows)) for value_of, check in self._columns)
 
     def fault(self, row: msgspec.Struct) -> str | None:
         """The first field of a row that is wrong, what was expected there, and what was found; None where nothing is."""
-        for check, value in zip(self._columns, msgspec.structs.astuple(row), strict=True):
-            if not check.passes((value,)):
+        for value_of, check in self._columns:
+            value = value_of(row)
+            if not check.passes([value]):
                 found = f"{value!r} ({type(value).__name__})"
                 return f"{self._name}.{check.field.name}: expected {check.expected(value)}, got {found}"
         return None
@@ -56,7 +57,7 @@ class _PlainColumn:
         self.field = field
         self._right: set[type] = {type(None)} if field.nullable else set()
 
-    def passes(self, values: tuple[Any, ...]) -> bool:
+    def passes(self, values: Iterable[Any]) -> bool:
         """Whether they all fit."""
         unknown = set(map(type, values)) - self._right
         if not all(self._is_right(kind) for kind in unknown):
@@ -77,10 +78,11 @@ class _PlainColumn:
 class _LookedAtColumn(_PlainColumn):
     """Values whose type alone says too little."""
 
-    def passes(self, values: tuple[Any, ...]) -> bool:
+    def passes(self, values: Iterable[Any]) -> bool:
         """Whether they all fit."""
         is_wrong, _ = _LOOKED_AT[self.field.type]
-        return super().passes(values) and not any(value is not None and is_wrong(value) for value in values)
+        chosen = list(values)
+        return super().passes(chosen) and not any(value is not None and is_wrong(value) for value in chosen)
 
     def expected(self, _value: Any) -> str:
         """What a wrong value should have been."""
@@ -94,7 +96,7 @@ class _JsonColumn:
         self.field = field
         self._column = column
 
-    def passes(self, values: tuple[Any, ...]) -> bool:
+    def passes(self, values: Iterable[Any]) -> bool:
         """Whether they all fit."""
         return all(self._problem(value) is None for value in values)
 
