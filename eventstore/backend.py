@@ -1,7 +1,7 @@
 """What a database must do to hold the log. The store above it validates, encodes, gathers and wakes."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -29,7 +29,7 @@ PreparedRow: TypeAlias = tuple[str, int, str, int | None, str | None, str | None
 """An event to be stored: a `Row` from `type` on."""
 
 
-class StreamWrite(NamedTuple):
+class StreamWrite(msgspec.Struct, frozen=True):
     """Validated and encoded events for one stream; without any, the stream is guarded: checked, and not written."""
 
     stream: str
@@ -39,7 +39,7 @@ class StreamWrite(NamedTuple):
     """The tags of each row, or None where no row has any."""
 
 
-class WriteRequest(NamedTuple):
+class WriteRequest(msgspec.Struct, frozen=True):
     """One caller's append: all of it is stored, or none."""
 
     writes: list[StreamWrite]
@@ -54,7 +54,7 @@ class WriteRequest(NamedTuple):
         return not self.writes[-1].rows
 
 
-class Written(NamedTuple):
+class Written(msgspec.Struct, frozen=True):
     """Where a request's events went; `versions` has the streams written, and not those guarded."""
 
     position: int

@@ -32,13 +32,13 @@ def check_expected(expected: ExpectedVersion) -> ExpectedVersion:
     Raises:
         InvalidInput: it is neither.
     """
+    if type(expected) is int and 0 <= expected <= MAX_NUMBER:
+        return expected
     if isinstance(expected, Expectation):
         return expected
-    if isinstance(expected, bool) or not isinstance(expected, int) or not 0 <= expected <= MAX_NUMBER:
-        raise InvalidInput(
-            f"expected version: expected ANY, NO_STREAM, STREAM_EXISTS or an integer of 0 to 2**63 - 1, got {expected!r}"
-        )
-    return expected
+    raise InvalidInput(
+        f"expected version: expected ANY, NO_STREAM, STREAM_EXISTS or an integer of 0 to 2**63 - 1, got {expected!r}"
+    )
 
 
 def verify_expected(stream: str, expected: ExpectedVersion, actual: int) -> None:

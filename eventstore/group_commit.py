@@ -36,9 +36,10 @@ class _Slot(Generic[Q, R]):
         self.wake: threading.Lock | None = None
 
     def result(self) -> R:
-        if isinstance(self.outcome, BaseException):
-            raise self.outcome
-        return cast("R", self.outcome)
+        outcome = self.outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome  # type: ignore[return-value]  # settled: None only where R may be None
 
 
 class GroupCommit(Generic[Q, R]):
@@ -128,7 +129,8 @@ class GroupCommit(Generic[Q, R]):
         while leader is not None:
             group = [leader]
             try:
-                self._gather(group)
+                if self._queue:
+                    self._gather(group)
                 _publish(group, self._outcomes(group))
             except BaseException:
                 interrupted = StoreUnavailable("the append was interrupted; repeat it with the same event ids")
@@ -138,11 +140,10 @@ class GroupCommit(Generic[Q, R]):
                 leader = self._pass_on(leader)
 
     def _gather(self, group: list[_Slot[Q, R]]) -> None:
-        if self._queue:
-            with self._lock:
-                while self._queue and len(group) < self._max_group:
-                    group.append(self._queue[0])
-                    self._queue.popleft()
+        with self._lock:
+            while self._queue and len(group) < self._max_group:
+                group.append(self._queue[0])
+                self._queue.popleft()
 
     def _outcomes(self, group: list[_Slot[Q, R]]) -> Sequence[R | BaseException]:
         try:
@@ -165,11 +166,12 @@ class GroupCommit(Generic[Q, R]):
         with self._lock:
             if self._leader is not leader:
                 return None
-            successor = self._leader = self._queue.popleft() if self._queue else None
-            if successor is None:
+            if not self._queue:
+                self._leader = None
                 if self._closed:
                     self._idle.notify_all()
                 return None
+            successor = self._leader = self._queue.popleft()
         if successor.future is not None and leader.future is not None:
             return successor
         self._appoint(successor)

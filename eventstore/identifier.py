@@ -3,7 +3,9 @@
 import os
 import time
 import uuid
+from itertools import count, islice
 from random import Random
+from typing import NamedTuple
 
 from eventstore.errors import InvalidEvent
 
@@ -13,32 +15,55 @@ _COUNTER_LIMIT = 1 << 47
 
 # A generator of our own, seeded by the system: a program that seeds Python's shared one still gets fresh ids.
 _generator = Random()  # noqa: S311 - an id must be unique, not secret
-_draw = _generator.getrandbits
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_generator.seed)
 
 
-def new_ids(count: int) -> list[str]:
-    """`count` fresh ids in ascending order.
+class _Tick(NamedTuple):
+    """The ids of one millisecond: they share 26 random bits, and count up from a random 47-bit start (6.2, method 2)."""
 
-    The ids of one call share their time and 26 random bits, and count up from a random 47-bit start
-    (RFC 9562, 6.2, method 2): one draw serves them all.
-    """
-    millis = time.time_ns() // 1_000_000
-    random = _draw(73)
+    millis: int
+    prefix: str
+    numbers: "count[int]"
+
+
+_tick = _Tick(0, "", count())
+
+
+def _begin_tick(millis: int) -> _Tick:
+    global _tick  # noqa: PLW0603 - threads that begin the same millisecond at once get a tick each
+    random = _generator.getrandbits(73)
     time_hex = f"{millis:012x}"
     high = _VERSION_7 | (random & 0xFFF)
     variant = _VARIANT | ((random >> 12) & 0x3FFF)
-    start = (random >> 26) % _COUNTER_LIMIT
     prefix = f"{time_hex[:8]}-{time_hex[8:]}-{high:04x}-{variant:04x}-"
-    if count == 1:
-        return [f"{prefix}{start:012x}"]
-    return [f"{prefix}{start + i:012x}" for i in range(count)]
+    _tick = _Tick(millis, prefix, count((random >> 26) % _COUNTER_LIMIT))
+    return _tick
+
+
+def _reset_after_fork() -> None:
+    _generator.seed()
+    _begin_tick(0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def new_id() -> str:
     """One fresh id."""
-    return new_ids(1)[0]
+    millis = time.time_ns() // 1_000_000
+    tick = _tick
+    if tick.millis != millis:
+        tick = _begin_tick(millis)
+    return f"{tick.prefix}{next(tick.numbers):012x}"
+
+
+def new_ids(number: int) -> list[str]:
+    """So many fresh ids in ascending order."""
+    if number == 1:
+        return [new_id()]
+    tick = _begin_tick(time.time_ns() // 1_000_000)
+    prefix = tick.prefix
+    return [f"{prefix}{each:012x}" for each in islice(tick.numbers, number)]
 
 
 def check_event_id(value: str | uuid.UUID) -> str:

@@ -32,16 +32,15 @@ def prepare(
     Raises:
         InvalidInput: or one of its kinds, naming the field, what was expected and what was given.
     """
-    if not isinstance(appends, Sequence):
+    if type(appends) is not list and not isinstance(appends, Sequence):
         raise InvalidInput(f"append: expected a list of StreamAppend, got {appends!r}")
-    if not appends:
-        raise InvalidInput("append: expected at least one stream, got none")
-    if len(appends) > 1:
-        _check_together([_check_append(each, system=system) for each in appends])
+    for each in appends:
+        _check_append(each, system=system)
+    if len(appends) != 1:
+        _check_together(appends)
     own_ids = False
     writes = []
     for each in appends:
-        _check_append(each, system=system)
         write, chosen = _prepare_stream(each, max_payload)
         own_ids = own_ids or chosen
         writes.append(write)
@@ -53,6 +52,8 @@ def prepare(
 
 
 def _check_together(appends: Sequence[StreamAppend]) -> None:
+    if not appends:
+        raise InvalidInput("append: expected at least one stream, got none")
     names = [each.stream for each in appends]
     if len(set(names)) != len(names):
         raise InvalidInput(f"append: expected each stream once, got {', '.join(names)}; put its events in one list")
@@ -60,7 +61,7 @@ def _check_together(appends: Sequence[StreamAppend]) -> None:
         raise _too_many()
 
 
-def _check_append(append: StreamAppend, *, system: bool) -> StreamAppend:
+def _check_append(append: StreamAppend, *, system: bool) -> None:
     if type(append) is not StreamAppend:
         raise InvalidInput(f"append: expected a StreamAppend for each stream, got {append!r}")
     name = check_stream_name(append.stream, system=system)
@@ -69,7 +70,6 @@ def _check_append(append: StreamAppend, *, system: bool) -> StreamAppend:
         raise InvalidInput(f"append to {name!r}: events: expected a list of events, got {events!r}")
     if len(events) > MAX_EVENTS:
         raise _too_many()
-    return append
 
 
 def _too_many() -> InvalidInput:

@@ -107,8 +107,10 @@ class EventStore:
     def _commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Commits a group and wakes its readers once."""
         outcomes = self.backend.commit(requests)
-        if any(isinstance(outcome, Written) for outcome in outcomes):
-            self.announce()
+        for outcome in outcomes:
+            if type(outcome) is Written:
+                self.announce()
+                break
         return outcomes
 
     def announce(self) -> None:

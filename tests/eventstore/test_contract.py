@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from eventstore.backend import LogFilter, Row, StreamInfo, StreamRange, WriteRequest, Written
@@ -55,14 +56,14 @@ class SkipsAnEvent(MemoryBackend):
 
 class IgnoresTags(MemoryBackend):
     def _write(self, request: WriteRequest) -> Written:
-        return super()._write(request._replace(condition=None))
+        return super()._write(msgspec.structs.replace(request, condition=None))
 
 
 class ForgetsHalfOfARefusedAppend(MemoryBackend):
     def _write(self, request: WriteRequest) -> Written:
         if len(request.writes) > 1:
-            super()._write(request._replace(writes=request.writes[:1]))
-            return super()._write(request._replace(writes=request.writes[1:]))
+            super()._write(msgspec.structs.replace(request, writes=request.writes[:1]))
+            return super()._write(msgspec.structs.replace(request, writes=request.writes[1:]))
         return super()._write(request)
 
 
@@ -85,7 +86,7 @@ class SortsByLetterCase(MemoryBackend):
 
 class IgnoresRepetition(MemoryBackend):
     def _write(self, request: WriteRequest) -> Written:
-        return super()._write(request._replace(own_ids=False))
+        return super()._write(msgspec.structs.replace(request, own_ids=False))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class Chain:
 
     def __init__(self, part: Numbered) -> None:
         self.parts = [part]
-        self.writes, self.condition, _ = part[1]
+        self.writes, self.condition = part[1].writes, part[1].condition
 
     def join(self, part: Numbered) -> bool:
         """Adds the request if it is certain to be accepted after those of the chain."""

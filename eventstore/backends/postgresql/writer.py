@@ -121,7 +121,7 @@ class Writer(NamedTuple):
         return found or self._first_result(request)
 
     def _write_one(self, request: WriteRequest) -> Written:
-        stream, expected, rows, _ = request.writes[0]
+        stream, expected, rows = request.writes[0].stream, request.writes[0].expected, request.writes[0].rows
         name, schema, event_id, occurred, *rest = rows[0]
         self.cursor.execute(
             self.sql.append_one,

@@ -20,13 +20,15 @@ class WakePipes:
 
     def __init__(self, database: Path) -> None:
         self._folder = database.with_name(f"{database.name}-wake")
+        self._path = str(self._folder)
         self._own: set[str] = set()
 
     def announce(self) -> None:
         """Wakes the listeners of all other processes."""
+        if not os.access(self._path, os.F_OK):  # the usual case, nobody else listens, costs one system call
+            return
         try:
-            os.stat(self._folder)  # noqa: PTH116 - the usual case, nobody else listens, costs one system call
-            names = os.listdir(self._folder)  # noqa: PTH208 - on every append: a list of texts is cheapest
+            names = os.listdir(self._path)  # noqa: PTH208 - on every append: a list of texts is cheapest
         except OSError:
             return
         for name in names:

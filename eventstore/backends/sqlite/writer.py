@@ -43,15 +43,22 @@ def write_single(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Wri
         None, and nothing is stored, where the stream is at another version or the request is not that plain.
     """
     first = request.writes[0]
-    expected = 0 if first.expected is NO_STREAM else first.expected
-    plain = first.tags is None and request.condition is None and not request.own_ids and isinstance(expected, int)
-    if not plain or len(request.writes) > 1 or len(first.rows) > 1:
+    rows, expected = first.rows, first.expected
+    if expected is NO_STREAM:
+        expected = 0
+    if (
+        len(rows) > 1
+        or not isinstance(expected, int)
+        or first.tags is not None
+        or request.condition is not None
+        or request.own_ids
+        or len(request.writes) > 1
+    ):
         return None
-    now = time.time_ns() // 1000
-    cursor.execute(sql.insert_single, (first.stream, expected, now, *first.rows[0]))
+    cursor.execute(sql.insert_single, (first.stream, expected, time.time_ns() // 1000, *rows[0]))
     if cursor.rowcount == 0 or cursor.lastrowid is None:
         return None
-    return Written(cursor.lastrowid, {first.stream: expected + 1})  # type: ignore[operator]  # an int, as `plain` says
+    return Written(cursor.lastrowid, {first.stream: expected + 1})
 
 
 class _Group:
@@ -80,7 +87,8 @@ class _Group:
         for each in request.writes:
             verify_expected(each.stream, each.expected, versions[each.stream])
         position, now = self._position, self._now
-        for stream, _, rows, tags in request.writes:
+        for write in request.writes:
+            stream, rows, tags = write.stream, write.rows, write.tags
             version = versions[stream]
             for row in rows:
                 position += 1

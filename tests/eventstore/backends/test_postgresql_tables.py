@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import msgspec
 import psycopg
 import pytest
 
@@ -150,4 +151,7 @@ def _requests(names: list[str]) -> list[WriteRequest]:
     prepared = prepare([StreamAppend("x-1", [Ticked(1), Ticked(2)])], None, max_payload=1000)
     (write,) = prepared.writes
     renamed = [[(*row[:2], new_id(), *row[3:]) for row in write.rows] for _ in names]
-    return [WriteRequest([write._replace(stream=name, rows=rows)]) for name, rows in zip(names, renamed, strict=True)]
+    return [
+        WriteRequest([msgspec.structs.replace(write, stream=name, rows=rows)])
+        for name, rows in zip(names, renamed, strict=True)
+    ]
