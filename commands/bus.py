@@ -60,6 +60,11 @@ class HandlerMap:
             )
         return handler
 
+    def check(self, command: Command) -> None:
+        """Makes sure that a command has a handler and holds its fields against their types; see `find` and `validate`."""
+        self.find(command)
+        validate(command)
+
 
 class Bus:
     """Dispatches commands from threads.
@@ -67,7 +72,8 @@ class Bus:
     Args:
         store: the log.
         handlers: by command.
-        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Validation comes before.
+        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Validation comes before it,
+            and again behind it: what reaches the handler is valid whatever middleware has made of it.
         policy: of the conflict-retry loop.
     """
 
@@ -78,14 +84,17 @@ class Bus:
         self._store = store
         self._handlers = handlers
         self._policy = policy
-        innermost: Next = self._handle
+        innermost: Next = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap, reversed(middleware), innermost)
 
     def dispatch(self, envelope: Envelope) -> Receipt:
         """Validates, then hands the command through the middleware to its handler."""
-        self._handlers.find(envelope.command)
-        validate(envelope.command)
+        self._handlers.check(envelope.command)
         return self._chain(envelope)
+
+    def _handle_changed(self, envelope: Envelope) -> Receipt:
+        self._handlers.check(envelope.command)
+        return self._handle(envelope)
 
     def _handle(self, envelope: Envelope) -> Receipt:
         handler = self._handlers.find(envelope.command)
@@ -106,14 +115,17 @@ class AsyncBus:
         self._store = store
         self._handlers = handlers
         self._policy = policy
-        innermost: AsyncNext = self._handle
+        innermost: AsyncNext = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap_async, reversed(middleware), innermost)
 
     async def dispatch(self, envelope: Envelope) -> Receipt:
         """Validates, then hands the command through the middleware to its handler."""
-        self._handlers.find(envelope.command)
-        validate(envelope.command)
+        self._handlers.check(envelope.command)
         return await self._chain(envelope)
+
+    async def _handle_changed(self, envelope: Envelope) -> Receipt:
+        self._handlers.check(envelope.command)
+        return await self._handle(envelope)
 
     async def _handle(self, envelope: Envelope) -> Receipt:
         handler = self._handlers.find(envelope.command)

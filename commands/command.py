@@ -1,9 +1,11 @@
 """Commands: what somebody wants to happen, as frozen Structs, validated before anything looks at them."""
 
+import enum
 import math
+import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -51,16 +53,16 @@ def validate(command: Command) -> None:
 
 
 def _fault(command: Command, name: str) -> str | None:
-    value = getattr(command, name)
+    value, declared = getattr(command, name), _field_types(type(command))[name]
     try:
-        read = msgspec.json.decode(msgspec.json.encode(value), type=_field_types(type(command))[name])
+        read = msgspec.json.decode(msgspec.json.encode(value), type=declared)
     except msgspec.ValidationError as error:
         if isinstance(value, float) and not math.isfinite(value):
             return f"{name}: expected a finite number, got {value}"
-        return f"{name}: {_sentence(error)}, got {value!r}"
+        return f"{name}: {_sentence(error, declared)}, got {value!r}"
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         return f"{name}: {error}"
-    return None if read == value else f"{name}: expected {_field_types(type(command))[name]}, got {value!r}"
+    return None if read == value else f"{name}: expected {_name_of(declared)}, got {value!r}"
 
 
 def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
@@ -83,7 +85,7 @@ def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
             try:
                 msgspec.convert(fields[name], types[own], str_keys=True)
             except msgspec.ValidationError as error:
-                faults.append(f"{name}: {_sentence(error)}, got {fields[name]!r}")
+                faults.append(f"{name}: {_sentence(error, types[own])}, got {fields[name]!r}")
     if faults:
         raise InvalidCommand(cls.__name__, faults)
     try:
@@ -92,12 +94,27 @@ def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
         raise InvalidCommand(cls.__name__, [str(error)]) from error
 
 
-def _sentence(error: msgspec.ValidationError) -> str:
-    text = str(error)
-    return text[:1].lower() + text[1:].replace("$", "").replace(" - at `.", " at `")
+def _sentence(error: msgspec.ValidationError, declared: Any) -> str:
+    """What msgspec expected, and where; the caller says what it got."""
+    text, _, place = str(error).partition(" - at `$")
+    where = f" at `{place.removeprefix('.')}" if place else ""
+    if text.startswith("Invalid enum value") and not place:
+        return f"expected {_name_of(declared)}"
+    return text[:1].lower() + re.sub(", got `[^`]*`", "", text[1:]) + where
 
 
 def _name_of(declared: Any) -> str:
     if get_origin(declared) is Annotated:
         declared = get_args(declared)[0]
-    return getattr(declared, "__name__", str(declared))
+    if choices := _choices(declared):
+        return f"one of {', '.join(map(repr, choices))}"
+    return str(declared) if get_args(declared) else getattr(declared, "__name__", str(declared))
+
+
+def _choices(declared: Any) -> list[Any]:
+    """The values that a `Literal`, an enumeration or a union of them can have."""
+    if get_origin(declared) is Literal:
+        return list(get_args(declared))
+    if isinstance(declared, type) and issubclass(declared, enum.Enum):
+        return [each.value for each in declared]
+    return [choice for each in get_args(declared) for choice in _choices(each)]

@@ -38,7 +38,7 @@ def read_value(text: str, declared: Any) -> Any:
     try:
         return msgspec.to_builtins(msgspec.convert(text, declared, strict=False))
     except msgspec.ValidationError as error:
-        wants_text = str(error).startswith("Expected `str`")
+        wants_text = str(error).startswith(("Expected `str`", "Invalid enum value '"))  # its values are texts
         return text if wants_text else _json_or_text(text)
 
 

@@ -5,9 +5,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from eventfold import Application, AsyncApplication, DefinitionError, Envelope, InvalidCommand, Receipt
+from eventfold import (
+    Application,
+    AsyncApplication,
+    Command,
+    DefinitionError,
+    Envelope,
+    InvalidCommand,
+    NoHandler,
+    Receipt,
+)
 from tests.commands.bank import BETWEEN, HANDLERS, Account, Deposit, Deposited
 from tests.commands.conftest import OpenDriver, Threaded
+
+
+class Unhandled(Command):
+    pass
 
 
 def recorder(name: str, calls: list[str], *, awaited: bool) -> Any:
@@ -58,6 +71,33 @@ def test_it_can_change_the_envelope_on_the_way(open_driver: OpenDriver, awaited:
     app.dispatch(Deposit("a-1", 1))
     stored = next(iter(app.store.read_stream("account-a-1")))
     assert (stored.event, stored.metadata) == (Deposited(50), {"user": "u-1"})
+
+
+@pytest.mark.parametrize(
+    ("replacement", "error", "message"),
+    [
+        (Deposit("a-1", -5), InvalidCommand, "amount: expected `int` >= 1, got -5"),
+        ("a command", InvalidCommand, "expected an instance of a Command class"),
+        (Unhandled(), NoHandler, "nothing handles Unhandled"),
+    ],
+    ids=["faulty", "none at all", "unhandled"],
+)
+def test_when_it_puts_a_faulty_command_in_the_place_then_that_one_is_refused(
+    open_driver: OpenDriver, awaited: bool, replacement: Any, error: type[Exception], message: str
+) -> None:
+    def spoil(envelope: Envelope, call_next: Any) -> Any:
+        return call_next(msgspec.structs.replace(envelope, command=replacement))
+
+    async def spoil_awaited(envelope: Envelope, call_next: Any) -> Receipt:
+        spoiled: Receipt = await spoil(envelope, call_next)
+        return spoiled
+
+    app = open_driver(middleware=[spoil_awaited if awaited else spoil])
+
+    with pytest.raises(error, match=message):
+        app.dispatch(Deposit("a-1", 1))
+
+    assert app.store.head() == 0
 
 
 def test_it_can_stop_a_command(open_driver: OpenDriver, awaited: bool) -> None:
