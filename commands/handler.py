@@ -9,6 +9,7 @@ import msgspec
 from commands.command import Command
 from commands.stream_rule import StreamRule, rule_for
 from eventstore import Aggregate, DefinitionError, Query
+from eventstore.aggregate import initial as initial_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,6 +31,7 @@ class Handler(Generic[P, R]):
         command: the command class that it handles.
         parameters: the aggregates that it wants, in the order of its signature.
         query: for a decision over a query: from the command to the query.
+        initial: for a decision over a query: from the command to the state before the first event, where that is said.
         returns: its return annotation.
     """
 
@@ -39,6 +41,7 @@ class Handler(Generic[P, R]):
         command: type[Command],
         parameters: tuple[Parameter, ...],
         query: Callable[[Any], Query] | None,
+        initial: Callable[[Any], Aggregate[Any]] | None,
         returns: Any,
     ) -> None:
         self.function = function
@@ -46,6 +49,7 @@ class Handler(Generic[P, R]):
         self.command = command
         self.parameters = parameters
         self.query = query
+        self.initial = initial
         self.returns = returns
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -60,6 +64,18 @@ class Handler(Generic[P, R]):
         function: Callable[..., Any] = self.function
         return function(**states, **{self._command_name: command})
 
+    def start(self, command: Command) -> Aggregate[Any]:
+        """The state of a decision over a query before the first event.
+
+        Raises:
+            DefinitionError: `initial=` returns something else than the decision's aggregate.
+        """
+        aggregate = self.parameters[0].aggregate
+        state: Aggregate[Any] = initial_of(aggregate) if self.initial is None else self.initial(command)
+        if not isinstance(state, aggregate):
+            raise DefinitionError(f"handler {self.name}: initial=: expected a {aggregate.__name__}, got {state!r}")
+        return state
+
     def __repr__(self) -> str:
         return f"<handler {self.name} of {self.command.__name__}>"
 
@@ -72,6 +88,7 @@ def handles(
     stream: str | Callable[[Any], str] | None = None,
     streams: Mapping[str, str | Callable[[Any], str]] | None = None,
     query: Callable[[Any], Query] | None = None,
+    initial: Callable[[Any], Aggregate[Any]] | None = None,
 ) -> Callable[[Callable[P, R]], Handler[P, R]]: ...
 def handles(
     function: Callable[..., Any] | None = None,
@@ -80,6 +97,7 @@ def handles(
     stream: str | Callable[[Any], str] | None = None,
     streams: Mapping[str, str | Callable[[Any], str]] | None = None,
     query: Callable[[Any], Query] | None = None,
+    initial: Callable[[Any], Aggregate[Any]] | None = None,
 ) -> Any:
     """Makes a function the decision for the command that its annotations name.
 
@@ -95,22 +113,25 @@ def handles(
         query: a function from the command to a `Query`: the aggregate is then folded from the events that match,
             whatever their stream, and the append is refused if another one has come in since. The events go to the
             stream that `stream` names.
+        initial: with `query`: a function from the command to the state before the first event, for a state that has to
+            know what it is about; by default the aggregate without arguments.
 
     Raises:
         DefinitionError: something can be neither inferred nor is it said.
     """
     if function is not None:
-        return _define(function, {}, None)
+        return _define(function, {}, None, None)
     given = dict(streams or {})
     if stream is not None:
         given[""] = stream
-    return lambda each: _define(each, dict(given), query)
+    return lambda each: _define(each, dict(given), query, initial)
 
 
 def _define(
     function: Callable[..., Any],
     given: dict[str, str | Callable[[Any], str]],
     query: Callable[[Any], Query] | None,
+    initial: Callable[[Any], Aggregate[Any]] | None,
 ) -> Handler[..., Any]:
     where = f"handler {function.__qualname__}"
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
@@ -128,8 +149,7 @@ def _define(
             raise DefinitionError(f"{where}: parameter {name}: expected an Aggregate or Command class, got {cls!r}")
     if not aggregates:
         raise DefinitionError(f"{where}: expected at least one parameter annotated with an Aggregate class, got none")
-    if query is not None and len(aggregates) > 1:
-        raise DefinitionError(f"{where}: a decision over a query takes one aggregate, got {', '.join(aggregates)}")
+    _check_query(where, aggregates, query, initial)
     if "" in given:
         if len(aggregates) > 1:
             raise DefinitionError(
@@ -141,7 +161,14 @@ def _define(
     parameters = tuple(
         Parameter(name, cls, rule_for(where, commands[0], cls, given.get(name))) for name, cls in aggregates.items()
     )
-    return Handler(function, commands[0], parameters, query, returns)
+    return Handler(function, commands[0], parameters, query, initial, returns)
+
+
+def _check_query(where: str, aggregates: Mapping[str, Any], query: object, initial: object) -> None:
+    if query is not None and len(aggregates) > 1:
+        raise DefinitionError(f"{where}: a decision over a query takes one aggregate, got {', '.join(aggregates)}")
+    if initial is not None and query is None:
+        raise DefinitionError(f"{where}: initial= goes with query=; a stream's state begins the same for every command")
 
 
 def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:

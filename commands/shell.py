@@ -73,5 +73,5 @@ async def _perform_async(step: Step, store: EventStore) -> Any:
 
 def _load(step: LoadStreams | LoadQuery, store: EventStore) -> list[Loaded[Any]] | Loaded[Any]:
     if isinstance(step, LoadQuery):
-        return load_query(store.backend, step.aggregate, step.query)
+        return load_query(store.backend, step.aggregate, step.query, step.start)
     return [load_stream(store.backend, aggregate, stream) for aggregate, stream in step.targets]

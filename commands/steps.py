@@ -46,6 +46,7 @@ class LoadQuery(msgspec.Struct, frozen=True):
 
     aggregate: type[Aggregate[Any]]
     query: Query
+    start: Aggregate[Any]
 
 
 class LookUpVersion(msgspec.Struct, frozen=True):
@@ -92,7 +93,7 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     loaded: list[Loaded[Any]] = yield LoadStreams(targets)
     names = [each.name for each in handler.parameters]
     states = {name: each.state for name, each in zip(names, loaded, strict=True)}
-    decided = _by_parameter(handler, handler.decide(states, command))
+    decided = by_parameter(handler, handler.decide(states, command))
     appends = [
         StreamAppend(each.stream, _enclose(decided[name], envelope), each.version)
         for name, each in zip(names, loaded, strict=True)
@@ -116,8 +117,8 @@ def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     command, parameter = envelope.command, handler.parameters[0]
     assert handler.query is not None  # noqa: S101 - for the type checker; the caller has looked
     query = handler.query(command)
-    loaded: Loaded[Any] = yield LoadQuery(parameter.aggregate, query)
-    decided = _by_parameter(handler, handler.decide({parameter.name: loaded.state}, command))
+    loaded: Loaded[Any] = yield LoadQuery(parameter.aggregate, query, handler.start(command))
+    decided = by_parameter(handler, handler.decide({parameter.name: loaded.state}, command))
     stream = parameter.stream(command)
     events = decided.get(parameter.name)
     if not events:
@@ -128,7 +129,12 @@ def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     return _receipt(appends, appended)
 
 
-def _by_parameter(handler: Handler[..., Any], decided: Any) -> Mapping[str, Sequence[Any]]:
+def by_parameter(handler: Handler[..., Any], decided: Any) -> Mapping[str, Sequence[Any]]:
+    """What a decision returned, as events for each of its parameters.
+
+    Raises:
+        DefinitionError: it is neither a list of events nor, where it has several streams, a dict of them.
+    """
     names = [each.name for each in handler.parameters]
     if isinstance(decided, Mapping):
         if unknown := decided.keys() - set(names):

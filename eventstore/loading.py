@@ -109,8 +109,14 @@ def _fold_rows(backend: Backend, aggregate: type[A], stream: str, part: StreamRa
             return Loaded(state, stream, version, position)
 
 
-def load_query(backend: Backend, aggregate: type[A], query: Query) -> Loaded[A]:
+def load_query(backend: Backend, aggregate: type[A], query: Query, start: A | None = None) -> Loaded[A]:
     """Folds the events that match a query, whatever their stream; those the aggregate does not declare are passed over.
+
+    Args:
+        backend: the log.
+        aggregate: its class.
+        query: which events.
+        start: the state before the first of them; by default the aggregate's initial one.
 
     Returns:
         The state, with the log's horizon as its position: an append condition after it sees everything newer.
@@ -118,7 +124,7 @@ def load_query(backend: Backend, aggregate: type[A], query: Query) -> Loaded[A]:
     codec = codec_for(aggregate)
     known = set(codec.types)
     horizon, after = backend.horizon(), 0
-    state, version = initial(aggregate), 0
+    state, version = initial(aggregate) if start is None else start, 0
     while True:
         rows = backend.log_page(LogFilter(query=query), after, horizon, PAGE)
         for event in codec.decode_events([row for row in rows if row[4] in known]):

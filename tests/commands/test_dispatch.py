@@ -5,7 +5,19 @@ from datetime import UTC, datetime
 import pytest
 
 from commands.retry import RetryPolicy
-from eventfold import ANY, DefinitionError, NewEvent, Query, Rejected, StreamNotFound, TooManyConflicts, handles
+from eventfold import (
+    ANY,
+    Aggregate,
+    Command,
+    DefinitionError,
+    NewEvent,
+    Query,
+    Rejected,
+    StreamNotFound,
+    TooManyConflicts,
+    handles,
+    replace,
+)
 from tests.commands.bank import (
     BETWEEN,
     Account,
@@ -134,6 +146,49 @@ def test_given_a_query_when_the_decision_has_nothing_to_say_then_the_receipt_tel
     assert (looked.stream, looked.version, looked.position) == ("student-s-1", 2, stored.position)
     assert (looked.events, looked.versions) == ((), {})
     assert app.dispatch(LookAtSeats("s-9", "c-1")).version == 0
+
+
+class Capped(Aggregate[Subscribed]):
+    most: int = 0
+    taken: int = 0
+
+    def evolve(self, event: Subscribed) -> "Capped":
+        return replace(self, taken=self.taken + 1)
+
+
+class SubscribeUpTo(Command):
+    course_id: str
+    most: int
+
+
+def capped(command: SubscribeUpTo) -> Query:
+    return Query.of(Subscribed, tags=[f"course:{command.course_id}"])
+
+
+@handles(
+    query=capped, stream=lambda command: f"course-{command.course_id}", initial=lambda command: Capped(command.most)
+)
+def subscribe_up_to(places: Capped, command: SubscribeUpTo) -> list[Subscribed]:
+    if places.taken >= places.most:
+        raise Rejected(f"{places.taken} of {places.most} are taken")
+    return [Subscribed("s", command.course_id)]
+
+
+def test_given_a_query_with_an_initial_state_then_the_state_knows_the_command(open_driver: OpenDriver) -> None:
+    app = open_driver(handlers=[subscribe_up_to])
+    app.dispatch(SubscribeUpTo("c", 1))
+
+    with pytest.raises(Rejected, match="1 of 1 are taken"):
+        app.dispatch(SubscribeUpTo("c", 1))
+
+    assert app.dispatch(SubscribeUpTo("c", 2)).version == 2
+
+
+def test_given_an_initial_state_of_something_else_then_the_error_says_so(open_driver: OpenDriver) -> None:
+    declared = handles(query=capped, stream="course_id", initial=lambda _command: Account(1))
+
+    with pytest.raises(DefinitionError, match=r"initial=: expected a Capped, got Account"):
+        open_driver(handlers=[declared(subscribe_up_to.function)]).dispatch(SubscribeUpTo("c", 1))
 
 
 def test_given_a_query_when_only_other_events_come_in_meanwhile_then_there_is_no_conflict(

@@ -146,6 +146,7 @@ def over_two(source: Account, target: Account, command: Transfer) -> Any:
         ({"streams": {"source": "source_id", "sink": "target_id"}}, "streams=: expected parameter names, got sink"),
         ({"streams": {"source": "from_id"}}, "Transfer has no field 'from_id'"),
         ({"query": lambda _command: Query.of(Deposited)}, "a decision over a query takes one aggregate"),
+        ({"initial": lambda _command: Account(1)}, "initial= goes with query="),
     ],
 )
 def test_what_is_declared_wrongly_is_an_error_when_the_function_is_defined(

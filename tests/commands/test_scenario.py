@@ -3,13 +3,14 @@
 import pytest
 
 from commands.testing import given
-from eventfold import NewEvent, handles
+from eventfold import NewEvent, Rejected, handles
 from tests.commands.bank import (
     Account,
     AccountEvent,
     Deposit,
     Deposited,
     Look,
+    Seats,
     Subscribe,
     Subscribed,
     Transfer,
@@ -17,6 +18,7 @@ from tests.commands.bank import (
     Withdrawn,
     deposit,
     look,
+    seats_of,
     subscribe,
     transfer,
     withdraw,
@@ -36,6 +38,51 @@ def test_given_several_streams_what_holds_passes() -> None:
     scenario = given(source=[Deposited(9)]).when(transfer, Transfer("a", "b", 4))
     scenario.then(source=[Withdrawn(4)], target=[Deposited(4)])
     given(target=[Deposited(9)]).when(transfer, Transfer("a", "b", 4)).then_rejected("balance is 0")
+
+
+def test_given_a_query_then_it_picks_its_events_from_the_history_as_the_log_would() -> None:
+    taken = [Subscribed("s", "c"), NewEvent(Subscribed("t", "d"), tags=["course:c"])]
+    others = [Subscribed("u", "d"), Deposited(1)]
+    given(*taken, *others).when(subscribe, Subscribe("v", "c")).then_rejected("course c is full")
+    given(taken[0], *others).when(subscribe, Subscribe("v", "c")).then(Subscribed("v", "c"))
+
+
+def test_given_a_query_with_an_initial_state_then_the_fold_begins_there() -> None:
+    @handles(query=seats_of, initial=lambda _command: Seats(2), stream="student_id")
+    def full(seats: Seats, command: Subscribe) -> list[Subscribed]:
+        if seats.taken >= 2:
+            raise Rejected("full")
+        return []
+
+    given().when(full, Subscribe("v", "c")).then_rejected("full")
+
+
+def test_an_id_that_cannot_name_a_stream_is_invalid() -> None:
+    given().when(deposit, Deposit("", 5)).then_invalid("at least one character")
+
+
+def test_a_decision_over_one_stream_may_return_its_events_by_parameter() -> None:
+    @handles
+    def by_name(account: Account, command: Deposit) -> dict[str, list[AccountEvent]]:
+        return {"account": [Deposited(command.amount)]}
+
+    given().when(by_name, Deposit("a", 1)).then(Deposited(1))
+    given().when(by_name, Deposit("a", 1)).then(account=[Deposited(1)])
+    given().when(deposit, Deposit("a", 1)).then(account=[Deposited(1)])
+
+
+def test_given_several_streams_then_a_history_without_their_names_fails() -> None:
+    with pytest.raises(AssertionError, match=r"transfer reads several streams: name them, as in given\(source="):
+        given(Deposited(9)).when(transfer, Transfer("a", "b", 4))
+
+
+def test_given_several_streams_then_events_for_an_unknown_one_fail() -> None:
+    @handles(streams={"source": "source_id", "target": "target_id"})
+    def astray(source: Account, target: Account, command: Transfer) -> dict[str, list[AccountEvent]]:
+        return {"sink": [Deposited(1)]}
+
+    with pytest.raises(AssertionError, match=r"astray: returned events for \['sink'\]"):
+        given().when(astray, Transfer("a", "b", 4))
 
 
 def test_wrapped_events_are_compared_without_their_wrapping() -> None:
@@ -61,7 +108,7 @@ def test_a_refusal_where_events_were_expected_fails_with_the_reason() -> None:
 def test_events_where_a_refusal_was_expected_fail_with_the_events() -> None:
     with pytest.raises(AssertionError, match=r"expected Rejected, got \[Deposited\(amount=1\)\]"):
         given().when(deposit, Deposit("a", 1)).then_rejected()
-    with pytest.raises(AssertionError, match="expected InvalidCommand, got nothing"):
+    with pytest.raises(AssertionError, match="expected InvalidInput, got nothing"):
         given().when(look, Look("a")).then_invalid()
 
 
