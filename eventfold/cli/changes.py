@@ -4,10 +4,10 @@ from typing import Any
 
 from rich.text import Text
 
-from eventfold.cli.output import Column, plain
+from eventfold.cli.table import Column, plain, word
 from eventstore import Difference
 
-COLUMNS = (Column("field", style="bold"), Column("change"), Column("before"), Column("after"))
+COLUMNS = (word("field", style="bold"), word("change"), Column("before"), Column("after"))
 STYLES = {"added": "green", "changed": "yellow", "removed": "red"}
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 

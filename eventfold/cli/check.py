@@ -5,17 +5,19 @@ from typing import Any
 import typer
 
 from eventfold.check import hints, problems
-from eventfold.cli.output import Column, number, show_record
+from eventfold.cli.output import show_record
+from eventfold.cli.projections import TARGETS
 from eventfold.cli.session import Session, command, warn
+from eventfold.cli.table import Column, number, word
 from eventfold.parts import Parts
 from eventstore.aggregate import category_of, events_of
 from eventstore.event import event_type, schema_version
 
 TABLES = {
-    "handlers": (Column("command"), Column("handler"), Column("aggregates")),
-    "aggregates": (Column("aggregate"), Column("category"), Column("events")),
-    "events": (Column("type"), number("schema"), Column("class")),
-    "projections": (Column("projection"), number("version"), Column("model"), Column("targets"), Column("events")),
+    "handlers": (word("command"), word("handler"), Column("aggregates")),
+    "aggregates": (word("aggregate"), word("category"), Column("events")),
+    "events": (word("type"), number("schema"), Column("class")),
+    "projections": (word("projection"), number("version"), word("model"), TARGETS, Column("events")),
     "problems": (Column("problem", style="red"),),
     "hints": (Column("hint", style="yellow"),),
 }

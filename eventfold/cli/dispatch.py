@@ -11,8 +11,9 @@ from eventfold.application import Application
 from eventfold.cli.completion import command_names
 from eventfold.cli.fields import read_fields, read_metadata, read_object
 from eventfold.cli.instants import HELP, since
-from eventfold.cli.output import Column, builtin, show_record
+from eventfold.cli.output import show_record
 from eventfold.cli.session import Session, command
+from eventfold.cli.table import Column, builtin, word
 from eventstore.query import type_name
 
 
@@ -34,7 +35,9 @@ def dispatch(
     ] = None,
     *,
     json: Annotated[str | None, typer.Option(metavar="OBJECT", help="Its fields as JSON; - reads stdin.")] = None,
-    correlation_id: Annotated[str | None, typer.Option(help="The conversation that it belongs to.")] = None,
+    correlation_id: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The conversation that it belongs to.")
+    ] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored beside its events.")] = None,
     occurred_at: Annotated[str | None, typer.Option(metavar="INSTANT", help=f"When it happened. {HELP}")] = None,
 ) -> None:
@@ -51,7 +54,7 @@ def dispatch(
         "metadata": read_metadata(metadata or []) or None,
         "occurred_at": since(occurred_at) if occurred_at is not None else None,
     }
-    show_record(_record(_send(session, message, options)), session.format, {"events": (Column("type"), Column("data"))})
+    show_record(_record(_send(session, message, options)), session.format, {"events": (word("type"), Column("data"))})
 
 
 def _send(session: Session, message: Any, options: dict[str, Any]) -> Receipt:

@@ -7,23 +7,30 @@ from typing import Annotated, Any
 
 import typer
 
+from eventfold.cli.help import PlainGroup
 from eventfold.cli.instants import since as since_instant
 from eventfold.cli.instants import until as until_instant
-from eventfold.cli.output import show_record, show_rows
-from eventfold.cli.paging import LimitOption, shown
+from eventfold.cli.output import show_record
+from eventfold.cli.paging import LimitOption, show_page, with_one_more
 from eventfold.cli.recorded import LOG_COLUMNS, event_row, show_live
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 
-CategoryOption = Annotated[str | None, typer.Option(help="Only of streams of this category.", show_default=False)]
-StreamOption = Annotated[str | None, typer.Option(help="Only of this stream.", show_default=False)]
-TypeOption = Annotated[list[str] | None, typer.Option("--type", help="Only of this type, or one of several.")]
-TagOption = Annotated[list[str] | None, typer.Option("--tag", help="Only with this tag, or all of several.")]
+CategoryOption = Annotated[
+    str | None, typer.Option(metavar="CATEGORY", help="Only of streams of this category.", show_default=False)
+]
+StreamOption = Annotated[str | None, typer.Option(metavar="STREAM", help="Only of this stream.", show_default=False)]
+TypeOption = Annotated[
+    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only of this type, or one of several.")
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag, or all of several.")
+]
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(no_args_is_help=True)
+    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
     command(group, "list", example="eventfold events list --type Withdrawn --since 2026-01-31")(list_events)
     command(group, "show", example="eventfold events show 019ad5c2-3e5f-7c1a-8b3e-0a4f5b6c7d8e")(show)
     command(group, "tail", example="eventfold events tail --category account --format jsonl")(tail)
@@ -33,7 +40,9 @@ def add_to(app: typer.Typer, panel: str) -> None:
 def list_events(
     session: Session,
     *,
-    after: Annotated[int | None, typer.Option(min=0, help="Only after this position.", show_default=False)] = None,
+    after: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=0, help="Only after this position.", show_default=False)
+    ] = None,
     category: CategoryOption = None,
     type_: TypeOption = None,
     tag: TagOption = None,
@@ -62,10 +71,16 @@ def list_events(
         since=since_instant(since) if since is not None else None,
         until=until_instant(until) if until is not None else None,
         backwards=backwards,
-        limit=limit + 1 if limit else None,
+        limit=with_one_more(limit),
     )
-    rows = shown((event_row(each) for each in found), limit, lambda last: f"--after {last['position']}")
-    show_rows(rows, LOG_COLUMNS, session.format, empty="no events")
+    show_page(
+        (event_row(each) for each in found),
+        LOG_COLUMNS,
+        session.format,
+        limit=limit,
+        how_to_go_on=lambda last: f"--after {last['position']}",
+        empty="no events",
+    )
 
 
 def show(
@@ -80,12 +95,16 @@ def tail(
     session: Session,
     *,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the first event.")] = False,
-    after: Annotated[int | None, typer.Option(min=0, help="Begin after this position.", show_default=False)] = None,
+    after: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=0, help="Begin after this position.", show_default=False)
+    ] = None,
     category: CategoryOption = None,
     type_: TypeOption = None,
     tag: TagOption = None,
     stream: StreamOption = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many events.", show_default=False)] = None,
+    count: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=1, help="End after so many events.", show_default=False)
+    ] = None,
 ) -> None:
     """Print events as they are appended, by whichever process, until Ctrl-C.
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from eventfold.cli.output import console, error_console
-from eventfold.cli.session import usage_error
+from eventfold.cli.help import PlainCommand
+from eventfold.cli.output import console
+from eventfold.cli.session import usage_error, warn
 
 FILES = ("pyproject.toml", "app.py", "test_app.py")
 
@@ -22,18 +23,27 @@ Next:
   eventfold dispatch Withdraw account_id=a-1 amount=30
   eventfold query Balance --fresh
   eventfold state Account a-1 --diff 1..2
-  python -m pytest"""
+  python -m pytest  # after: pip install pytest"""
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the command."""
     app.command(
-        "init", rich_help_panel=panel, epilog="[bold]Example:[/bold]  eventfold init bank", no_args_is_help=False
+        "init",
+        cls=PlainCommand,
+        rich_help_panel=panel,
+        epilog="[bold]Example:[/bold]  eventfold init bank",
+        no_args_is_help=False,
     )(init)
 
 
 def init(
-    name: Annotated[str, typer.Argument(help="The folder to make it in; by default the one you are in.")] = ".",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="Where to make it; by default in the folder you are in.", show_default=False
+        ),
+    ] = ".",
 ) -> None:
     """Make a small project that runs.
 
@@ -42,11 +52,9 @@ def init(
     folder = Path(name)
     existing = [file for file in FILES if (folder / file).exists()]
     if existing:
-        error_console().print(
+        warn(
             f"error: {folder.resolve()} has {', '.join(existing)} already; nothing was written. Name another folder.",
             style="red",
-            markup=False,
-            soft_wrap=True,
         )
         raise typer.Exit(1)
     if folder.exists() and not folder.is_dir():

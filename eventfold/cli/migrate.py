@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from eventfold.cli.output import Column, show_rows
+from eventfold.cli.output import show_rows
 from eventfold.cli.session import Session, command
+from eventfold.cli.table import word
 
-COLUMNS = (Column("migration"), Column("state"))
+COLUMNS = (word("migration"), word("state"))
 
 
 def add_to(app: typer.Typer, panel: str) -> None:

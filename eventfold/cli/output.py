@@ -5,19 +5,19 @@ Data goes to stdout, everything else to stderr. A row is a dict; only a table le
 
 import csv
 import itertools
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-Row = Mapping[str, Any]
+from eventfold.cli.table import Column, Row, builtin, grid_of, table_of
+
+_PIPED_WIDTH = 1_000
+"""A table that another program reads has one line for each row, so that `grep` finds whole rows."""
 
 
 class Format(StrEnum):
@@ -29,32 +29,10 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A column of a table.
-
-    Attributes:
-        field: the row's field.
-        heading: what stands above it; by default the field's name.
-        right: whether it is a number, to be aligned.
-        whole: whether its text must stay on one line.
-        style: of the text.
-    """
-
-    field: str
-    heading: str | None = None
-    right: bool = False
-    whole: bool = False
-    style: str | None = None
-
-
-def number(field: str, heading: str | None = None) -> Column:
-    """A column of numbers."""
-    return Column(field, heading, right=True, whole=True)
-
-
 def console() -> Console:
     """Where data goes."""
-    return Console(file=sys.stdout, highlight=False)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(file=sys.stdout, highlight=False, width=None if known else _PIPED_WIDTH)
 
 
 def error_console() -> Console:
@@ -73,12 +51,7 @@ def show_rows(rows: Iterable[Row], columns: Sequence[Column], form: Format, *, e
     """
     match form:
         case Format.TABLE:
-            found = list(rows)
-            if found:
-                console().print(table_of(found, columns))
-            else:
-                error_console().print(empty, markup=False)
-            return len(found)
+            return _print_table(list(rows), columns, empty)
         case Format.CSV:
             return _write_csv(rows, [each.field for each in columns])
         case Format.JSONL:
@@ -95,10 +68,9 @@ def show_record(record: Row, form: Format, tables: Mapping[str, Sequence[Column]
         form: the format.
         tables: the fields that are lists of rows, with their columns.
     """
-    tables = tables or {}
     match form:
         case Format.TABLE:
-            _print_record(record, tables)
+            _print_record(record, tables or {})
         case Format.CSV:
             _write_csv([record], list(record))
         case Format.JSONL:
@@ -107,62 +79,22 @@ def show_record(record: Row, form: Format, tables: Mapping[str, Sequence[Column]
             print(_json(record, pretty=True))  # noqa: T201 - data goes to stdout undecorated
 
 
-def table_of(rows: Iterable[Row], columns: Sequence[Column], title: str | None = None) -> Table:
-    """A table that shows every value whole: what is too long goes on in the next line."""
-    table = Table(
-        box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False, show_edge=False
-    )
-    for each in columns:
-        heading = each.heading if each.heading is not None else each.field
-        justify: Literal["left", "right"] = "right" if each.right else "left"
-        table.add_column(heading, justify=justify, no_wrap=each.whole, overflow="fold", style=each.style)
-    for row in rows:
-        table.add_row(*[cell(row.get(each.field)) for each in columns])
-    return table
-
-
-def cell(value: Any) -> Text:
-    """A value as a person reads it."""
-    if isinstance(value, Text):
-        return value
-    return Text(plain(value))
-
-
-def plain(value: Any) -> str:
-    """A value as text: instants in UTC, nested values as `name=value`."""
-    if value is None:
-        return "-"
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if value.tzinfo else value.isoformat(" ")
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={_inner(each)}" for key, each in value.items()) or "-"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-        return ", ".join(value) or "-"
-    return _inner(value)
-
-
-def builtin(value: Any) -> Any:
-    """A value as JSON has it: Structs as objects, instants as ISO text."""
-    return msgspec.to_builtins(value, str_keys=True)
-
-
-def _inner(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _print_table(rows: Sequence[Row], columns: Sequence[Column], empty: str) -> int:
+    if rows:
+        out = console()
+        out.print(table_of(rows, columns, out.width))
+    else:
+        error_console().print(empty, markup=False)
+    return len(rows)
 
 
 def _print_record(record: Row, tables: Mapping[str, Sequence[Column]]) -> None:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for key, value in record.items():
-        if key not in tables:
-            grid.add_row(key, cell(value))
-    console().print(grid)
+    out = console()
+    out.print(grid_of({key: value for key, value in record.items() if key not in tables}))
     for key, columns in tables.items():
         if record.get(key):
-            console().print(table_of(record[key], columns, title=f"\n{key.replace('_', ' ')}"))
+            out.print(f"\n[bold]{key.replace('_', ' ')}[/bold]")
+            out.print(table_of(record[key], columns, out.width))
 
 
 def _json(value: Any, *, pretty: bool = False) -> str:
@@ -209,4 +141,4 @@ def _csv_value(value: Any) -> str:
     made = builtin(value)
     if made is None:
         return ""
-    return made if isinstance(made, str) else _inner(made)
+    return made if isinstance(made, str) else _json(made)

@@ -1,29 +1,57 @@
 """Long lists end at a limit, and say how to go on."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated
 
 import typer
 
+from eventfold.cli.output import Format, show_rows
 from eventfold.cli.session import warn
+from eventfold.cli.table import Column, Row
 
-R = TypeVar("R")
-
-LimitOption = Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0 for all.")]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=0, help="At most so many; 0 for all.")]
 
 
-def shown(rows: Iterable[R], limit: int, how_to_go_on: Callable[[Any], str]) -> Iterator[R]:
-    """The first `limit` of the rows; if there are more, the end says on stderr how to see them.
+def with_one_more(limit: int) -> int | None:
+    """How many rows to read, so that it is seen whether there are more than the limit; None for all."""
+    return limit + 1 if limit else None
+
+
+def show_page(
+    rows: Iterable[Row],
+    columns: Sequence[Column],
+    form: Format,
+    *,
+    limit: int,
+    how_to_go_on: Callable[[Row], str],
+    empty: str,
+) -> None:
+    """Prints the first `limit` of the rows; if there are more, says after them on stderr how to see those.
 
     Args:
         rows: one more than the limit, where there are more.
+        columns: those of a table.
+        form: the format.
         limit: 0 for no limit.
         how_to_go_on: from the last row shown to the options that show those after it.
+        empty: what to say where there are no rows.
     """
-    last: Any = None
-    for count, row in enumerate(rows):
-        if limit and count >= limit:
-            warn(f"there are more: go on with {how_to_go_on(last)}, or see all with --limit 0")
-            return
-        last = row
-        yield row
+    left: list[str] = []
+
+    def first_rows() -> Iterator[Row]:
+        last: Row = {}
+        for count, row in enumerate(rows):
+            if limit and count >= limit:
+                left.append(how_to_go_on(last))
+                return
+            last = row
+            yield row
+
+    show_rows(first_rows(), columns, form, empty=empty)
+    for options in left:
+        warn_of_more(options)
+
+
+def warn_of_more(options: str) -> None:
+    """Says on stderr how to see the rows after those shown."""
+    warn(f"there are more: go on with {options}, or see all with --limit 0")

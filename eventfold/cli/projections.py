@@ -7,35 +7,39 @@ import typer
 
 from eventfold.application import Application
 from eventfold.cli.completion import projection_names
-from eventfold.cli.output import Column, builtin, number, show_rows
+from eventfold.cli.help import PlainGroup
+from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.table import Column, builtin, number, word
 from eventstore.event import event_type
 from projections import rebuild, status_of
 from projections.track import Track
 
+TARGETS = Column("targets", needed=lambda row: row["targets"] != [row["projection"]])
 LIST_COLUMNS = (
-    Column("projection"),
+    word("projection"),
     number("version", "ver"),
-    Column("model"),
-    Column("key"),
-    Column("targets"),
+    word("model"),
+    word("key"),
+    TARGETS,
     Column("events"),
 )
+_TARGET = Column("target", whole=True, needed=lambda row: row["target"] != row["projection"])
 STATUS_COLUMNS = (
-    Column("projection"),
-    Column("target"),
-    Column("state"),
+    word("projection"),
+    _TARGET,
+    word("state"),
     number("generation", "gen"),
     number("position"),
     number("lag"),
     number("events"),
-    Column("error", style="red"),
+    Column("error", style="red", needed=lambda row: row["error"] is not None),
 )
 REBUILD_COLUMNS = (
-    Column("projection"),
-    Column("target"),
+    word("projection"),
+    _TARGET,
     number("generation", "gen"),
     number("events"),
     number("seconds"),
@@ -44,7 +48,7 @@ REBUILD_COLUMNS = (
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(no_args_is_help=True)
+    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
     command(group, "list", example="eventfold projections list")(list_projections)
     command(group, "status", example="eventfold projections status --format json")(status)
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
@@ -120,7 +124,8 @@ def rebuild_with_bar(app: Application, track: Track) -> dict[str, Any]:
     """Rebuilds one projection in one target, and says what that took."""
     started = time.monotonic()
     begun = status_of(app.store, track).rebuilding_position or 0
-    with bar(f"rebuild {track.projection.name} in {track.name}", begun) as shown:
+    title = track.name if track.name == track.projection.name else f"{track.projection.name} in {track.name}"
+    with bar(f"rebuild {title}", begun) as shown:
         events = rebuild(app.store, track, on_progress=lambda at: shown.move(at.position, at.head, at.events))
     return {
         "projection": track.projection.name,

@@ -1,6 +1,8 @@
 """`eventfold query`: the rows of a read model."""
 
 import re
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -8,13 +10,14 @@ import typer
 from eventfold.application import Application
 from eventfold.cli.completion import model_names
 from eventfold.cli.fields import read_value
-from eventfold.cli.output import Column, number, show_record, show_rows
-from eventfold.cli.paging import LimitOption
+from eventfold.cli.output import show_record, show_rows
+from eventfold.cli.paging import LimitOption, warn_of_more
 from eventfold.cli.session import Session, command, usage_error, warn
+from eventfold.cli.table import Column, number, word
 from eventstore import NotFound
 from eventstore.token import token_of
 from projections import ModelQuery, status_of
-from projections.model import Model, model_of
+from projections.model import Field, Model, model_of
 
 OPERATORS = {"=": "", "==": "", "!=": "__ne", "<": "__lt", "<=": "__lte", ">": "__gt", ">=": "__gte", "^=": "__prefix"}
 _COMPARISON = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|\^=|=|<|>)\s*(.*?)\s*", re.DOTALL)
@@ -94,10 +97,16 @@ def _show_page(
         rows, following = chosen.all(after=after), None
     else:
         usage_error("--page-after needs the size of a page: give --limit")
-    columns = [number(each.name) if each.type in {int, float} else Column(each.name) for each in model.fields]
+    columns = [_column(each) for each in model.fields]
     show_rows([_row(each) for each in rows], columns, session.format, empty="no rows")
     if following is not None:
-        warn(f"there are more: go on with --page-after {following}, or see all with --limit 0")
+        warn_of_more(f"--page-after {following}")
+
+
+def _column(field: Field) -> Column:
+    if field.type in {int, float, Decimal}:
+        return number(field.name)
+    return word(field.name) if field.type in {date, datetime} else Column(field.name)
 
 
 def _row(row: Any) -> dict[str, Any]:

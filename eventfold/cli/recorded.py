@@ -5,22 +5,23 @@ from typing import Any
 
 from rich.text import Text
 
-from eventfold.cli.output import Column, Format, builtin, console, number, plain, show_rows
+from eventfold.cli.output import Format, console, show_rows
+from eventfold.cli.table import Column, builtin, number, plain, word
 from eventstore import Recorded, UnknownEvent
 
 LOG_COLUMNS = (
     number("position", "pos"),
-    Column("recorded_at", "recorded (UTC)", style="dim"),
-    Column("stream"),
+    word("recorded_at", "recorded (UTC)", style="dim"),
+    word("stream"),
     number("version", "ver"),
-    Column("type", style="cyan"),
+    word("type", style="cyan"),
     Column("data"),
 )
 STREAM_COLUMNS = (
     number("version", "ver"),
     number("position", "pos"),
-    Column("occurred_at", "occurred (UTC)", style="dim"),
-    Column("type", style="cyan"),
+    word("occurred_at", "occurred (UTC)", style="dim"),
+    word("type", style="cyan"),
     Column("data"),
 )
 

@@ -6,10 +6,12 @@ import typer
 
 from eventfold import __version__
 from eventfold.cli import check, dispatch, events, init, migrate, projections, query, state, status, streams, worker
+from eventfold.cli.help import PlainGroup
 from eventfold.cli.session import AppOption, DatabaseOption, DebugOption, FormatOption
 
 app = typer.Typer(
     name="eventfold",
+    cls=PlainGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

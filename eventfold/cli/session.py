@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
+from eventfold.cli.help import PlainCommand
 from eventfold.cli.output import Format, error_console
 from eventfold.settings import DATABASE_VARIABLE, find_application, load_application
 from eventstore import EventfoldError
@@ -21,15 +22,17 @@ _PANEL = "Everywhere"
 
 AppOption = Annotated[
     str | None,
-    typer.Option("--app", metavar="MODULE:NAME", help="The application.", rich_help_panel=_PANEL, show_default=False),
+    typer.Option(
+        "--app", metavar="MODULE:NAME", help="The application to work on.", rich_help_panel=_PANEL, show_default=False
+    ),
 ]
 DatabaseOption = Annotated[
     str | None,
-    typer.Option("--database", metavar="URL", help="In place of the application's own.", rich_help_panel=_PANEL),
+    typer.Option("--database", metavar="URL", help="A database in place of its own.", rich_help_panel=_PANEL),
 ]
 FormatOption = Annotated[
     Format | None,
-    typer.Option("--format", "-f", help="How to print data.", rich_help_panel=_PANEL, show_default="table"),
+    typer.Option("--format", "-f", help="How to print data; by default as a table.", rich_help_panel=_PANEL),
 ]
 DebugOption = Annotated[
     bool,
@@ -110,7 +113,7 @@ def command(group: typer.Typer, name: str, *, example: str, **options: Any) -> C
             "help": _paragraphs(function),
             "epilog": f"[bold]Example:[/bold]  {escape(example)}",
         }
-        return group.command(name, **described, **options)(run)
+        return group.command(name, cls=PlainCommand, **described, **options)(run)
 
     return register
 
@@ -159,7 +162,7 @@ def _session(ctx: typer.Context, given: dict[str, Any]) -> Session:
 
 
 class _Guard:
-    """Closes the application at the end, and turns errors of Eventfold into one sentence and exit code 1."""
+    """Closes the application at the end, and turns what can go wrong with it into one sentence and exit code 1."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -173,11 +176,11 @@ class _Guard:
             _leave_quietly()
         if self._session.debug:
             return
-        if isinstance(error, EventfoldError):
-            error_console().print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        if isinstance(error, EventfoldError | OSError):
+            warn(f"error: {error}", style="red")
             raise typer.Exit(1) from None
         if isinstance(error, KeyboardInterrupt):
-            error_console().print("interrupted", style="red")
+            warn("interrupted", style="red")
             raise typer.Exit(1) from None
 
 

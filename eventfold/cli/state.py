@@ -9,8 +9,9 @@ from eventfold.application import Application
 from eventfold.cli.changes import COLUMNS, change_row, coloured_row
 from eventfold.cli.completion import aggregate_names
 from eventfold.cli.instants import moment_of, until
-from eventfold.cli.output import Format, builtin, console, show_record, show_rows
+from eventfold.cli.output import Format, console, show_record, show_rows
 from eventfold.cli.session import Session, command, usage_error, warn
+from eventfold.cli.table import builtin
 from eventstore import Aggregate, Loaded, StreamNotFound
 from eventstore.difference import difference
 from eventstore.loading import load, moment
@@ -30,9 +31,11 @@ def state(
         str, typer.Argument(metavar="ID", help="What follows the category in the stream's name.", show_default=False)
     ],
     *,
-    version: Annotated[int | None, typer.Option(min=0, help="At this version.", show_default=False)] = None,
+    version: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=0, help="At this version.", show_default=False)
+    ] = None,
     position: Annotated[
-        int | None, typer.Option(min=0, help="At this position of the log.", show_default=False)
+        int | None, typer.Option(metavar="NUMBER", min=0, help="At this position of the log.", show_default=False)
     ] = None,
     at: Annotated[str | None, typer.Option(metavar="INSTANT", help="As the log knew it then.")] = None,
     occurred: Annotated[

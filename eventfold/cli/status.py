@@ -4,11 +4,12 @@ from typing import Any
 
 import typer
 
-from eventfold.cli.output import Column, builtin, number, show_record
+from eventfold.cli.output import show_record
 from eventfold.cli.projections import STATUS_COLUMNS, status_rows
 from eventfold.cli.session import Session, command, warn
+from eventfold.cli.table import builtin, number, word
 
-STALLED_COLUMNS = (number("pid"), number("seconds"), number("position", "holds back"), Column("state"))
+STALLED_COLUMNS = (number("pid"), number("seconds"), number("position", "holds back"), word("state"))
 
 
 def add_to(app: typer.Typer, panel: str) -> None:

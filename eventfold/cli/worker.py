@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from eventfold.application import Application
+from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.projections import STATUS_COLUMNS, rebuild_with_bar, status_rows
@@ -21,7 +22,7 @@ logger = logging.getLogger("eventfold.worker")
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(no_args_is_help=True)
+    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
     command(group, "run", example="eventfold worker run --until-caught-up")(run)
     app.add_typer(group, name="worker", help="Keep the read models up to date.", rich_help_panel=panel)
 

@@ -152,7 +152,7 @@ PARTS: dict[str, Any] = {
     "name": "shop",
 }
 
-app = Application(os.environ.get("SHOP_DATABASE", "memory://"), **PARTS)
+app = Application(os.environ.get("SHOP_DATABASE", "sqlite:///shop.db"), **PARTS)
 
 
 async def stamp(envelope: Envelope, call_next: Callable[[Envelope], Awaitable[Receipt]]) -> Receipt:

@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.eventfold.cli import gated
-from tests.eventfold.cli.conftest import Cli, fill
+from tests.eventfold.cli.conftest import ROOT, Cli, fill
 
 PATIENCE_SECONDS = 30.0
 
@@ -104,7 +105,7 @@ def test_rebuild_names_what_it_rebuilds(filled: Cli) -> None:
     assert "there are: orders, sold" in filled("projections", "rebuild", "order", code=1).stderr
     shown = filled.start("projections", "rebuild", "orders", FORCE_COLOR="1")
     _, bar = shown.communicate(timeout=PATIENCE_SECONDS)
-    assert "rebuild orders in orders" in bar
+    assert "rebuild orders " in bar
     assert "100%" in bar
 
 
@@ -115,6 +116,17 @@ def test_a_reader_that_has_seen_enough_ends_a_list_quietly(filled: Cli) -> None:
     process.stdout = None
     _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_cannot_be_written_is_an_error_in_one_sentence(filled: Cli) -> None:
+    for form in ("table", "jsonl", "csv"):
+        line = [sys.executable, "-m", "eventfold", "events", "list", "--format", form]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **filled.environment}
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(line, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+        assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
 
 
 def test_exit_codes_are_0_1_and_2(filled: Cli) -> None:

@@ -1,0 +1,100 @@
+"""Tables: names stay on one line where there is room, and nothing is ever cut off."""
+
+import io
+from datetime import UTC, date, datetime
+
+import pytest
+from rich.console import Console
+
+from eventfold.cli.projections import LIST_COLUMNS, STATUS_COLUMNS
+from eventfold.cli.table import Column, Row, number, plain, table_of, word
+from tests.eventfold.cli.conftest import Cli
+
+STATUS: Row = {
+    "projection": "monthly_revenue_by_country",
+    "target": "monthly_revenue_by_country",
+    "state": "rebuilding",
+    "generation": 12,
+    "position": 1_078_226,
+    "lag": 69_659,
+    "events": 1_069_659,
+    "error": None,
+}
+
+
+def printed(rows: list[Row], columns: tuple[Column, ...], width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table_of(rows, columns, width))
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_the_status_of_a_projection_with_a_long_name_stands_on_one_line_of_80_columns() -> None:
+    lines = printed([STATUS], STATUS_COLUMNS)
+
+    assert lines[2] == "monthly_revenue_by_country  rebuilding   12   1078226  69659  1069659"
+
+
+def test_the_target_is_shown_where_it_is_called_otherwise() -> None:
+    lines = printed([{**STATUS, "projection": "months", "target": "revenue"}], STATUS_COLUMNS)
+
+    assert lines[2].startswith("months      revenue  rebuilding")
+
+
+def test_an_error_is_shown_where_there_is_one() -> None:
+    lines = printed([STATUS, {**STATUS, "error": "no such column"}], STATUS_COLUMNS, 120)
+
+    assert lines[0].endswith("error")
+    assert lines[3].endswith("no such column")
+
+
+def test_targets_are_listed_where_they_say_something() -> None:
+    row = {"projection": "months", "version": 1, "model": "Month", "key": "month", "events": ["Sold"]}
+
+    assert "targets" not in printed([{**row, "targets": ["months"]}], LIST_COLUMNS)[0]
+    assert "months, months_view" in printed([{**row, "targets": ["months", "months_view"]}], LIST_COLUMNS)[2]
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60])
+def test_where_a_line_is_too_short_for_names_they_go_on_in_the_next_and_nothing_is_lost(width: int) -> None:
+    row = {"stream": "account-019ad5c2-3e5f-7c1a-8b3e-0a4f5b6c7d8e", "version": 7, "data": "x" * 50}
+
+    lines = printed([row], (word("stream"), number("version", "v"), Column("data")), width)
+
+    assert max(map(len, lines)) <= width
+    text = "".join(lines)
+    assert text.count("x") == 50
+    assert sum(text.count(digit) for digit in "0123456789") == sum(each.isdigit() for each in row["stream"]) + 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (date(1997, 1, 29), "1997-01-29"),
+        (datetime(1997, 1, 29, 14, 30, tzinfo=UTC), "1997-01-29 14:30:00"),
+        ({"amount": 5, "owner": "Ada"}, 'amount=5 owner="Ada"'),
+        (["a", "b"], "a, b"),
+        ([], "-"),
+        ([1, 2], "[1,2]"),
+        (True, "true"),
+    ],
+)
+def test_values_are_written_as_a_person_reads_them(value: object, text: str) -> None:
+    assert plain(value) == text
+
+
+def test_how_to_go_on_is_said_after_the_rows(filled: Cli) -> None:
+    said = filled("events", "list", "--limit", "2").output
+
+    assert said.splitlines()[-1] == "there are more: go on with --after 2, or see all with --limit 0"
+
+
+def test_a_table_in_a_pipe_has_one_line_for_each_row(filled: Cli) -> None:
+    del filled.environment["COLUMNS"]
+
+    process = filled.start("events", "list")
+    out, _ = process.communicate(timeout=30)
+
+    assert len(out.splitlines()) == 2 + 6
+    assert "\x1b" not in out
