@@ -15,9 +15,10 @@ class Envelope(msgspec.Struct, frozen=True):
 
     Attributes:
         command: the command.
-        command_id: a UUID; the events it leads to carry it as their causation id.
+        command_id: a UUID; the events it leads to carry it as their causation id where the command says no cause of its own.
         correlation_id: the conversation that it belongs to; its own id where it begins one.
-        causation_id: the message that caused it.
+        causation_id: the message that caused it, such as an event's id; the events it leads to carry it on, so that the log can
+            be asked what an event has led to.
         occurred_at: when its events happened in the business, where that is not now.
         metadata: stored beside every event that it leads to.
     """

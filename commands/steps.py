@@ -160,7 +160,7 @@ def _enclose_one(event: Event | NewEvent[Any], envelope: Envelope) -> NewEvent[A
             (),
             envelope.metadata,
             envelope.correlation_id,
-            envelope.command_id,
+            envelope.causation_id or envelope.command_id,
         )
     metadata = {**(envelope.metadata or {}), **(event.metadata or {})}
     return msgspec.structs.replace(
@@ -168,7 +168,7 @@ def _enclose_one(event: Event | NewEvent[Any], envelope: Envelope) -> NewEvent[A
         occurred_at=event.occurred_at or envelope.occurred_at,
         metadata=metadata or None,
         correlation_id=event.correlation_id or envelope.correlation_id,
-        causation_id=event.causation_id or envelope.command_id,
+        causation_id=event.causation_id or envelope.causation_id or envelope.command_id,
     )
 
 

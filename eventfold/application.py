@@ -11,6 +11,7 @@ from eventfold.worker import Worker
 from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, subscribe
 from eventstore.bisect import bisect
 from eventstore.blame import Blamed, blame
+from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
 from eventstore.loading import load, moment
 from projections import BoundProjection, Engine, ModelQuery, Progress, rebuild
@@ -93,7 +94,7 @@ class Application:
         Args:
             command: the command.
             correlation_id: the conversation that it belongs to; by default it begins one.
-            causation_id: the message that caused it.
+            causation_id: the id of the event or message that caused it; its events carry it on. By default the command's own id.
             occurred_at: when its events happened in the business, where that is not now.
             metadata: stored beside every event that it leads to.
 
@@ -195,6 +196,14 @@ class Application:
             StreamNotFound: the stream has no events, or had none at that moment.
         """
         return bisect(self.history(aggregate, stream_id, **moment_), condition)
+
+    def causes(self, event_id: str, *, max_depth: int | None = None) -> list[Link]:
+        """The event, what caused it, what caused that, and so on. See `eventstore.causation.causes`."""
+        return causes(self.store, event_id, max_depth=max_depth)
+
+    def effects(self, message_id: str, *, max_depth: int | None = None) -> list[Link]:
+        """The event, what it caused, what that caused, and so on. See `eventstore.causation.effects`."""
+        return effects(self.store, message_id, max_depth=max_depth)
 
     def open(self, recording: type[Rec], stream_id: str) -> Rec:
         """An object-style aggregate as it stands now; `save` it with `app.save(...)`."""

@@ -11,6 +11,7 @@ from eventfold.application import Application
 from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, subscribe_async
 from eventstore.async_store import in_threads
 from eventstore.blame import Blamed
+from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
 from projections import BoundProjection, ModelQuery, Page
@@ -106,6 +107,14 @@ class AsyncApplication:
     ) -> Step[A] | None:
         """The first event after which a condition holds. See `Application.bisect`."""
         return await asyncio.to_thread(lambda: self.sync.bisect(aggregate, stream_id, condition, **moment))
+
+    async def causes(self, event_id: str, *, max_depth: int | None = None) -> list[Link]:
+        """The event, what caused it, what caused that, and so on. See `Application.causes`."""
+        return await asyncio.to_thread(lambda: self.sync.causes(event_id, max_depth=max_depth))
+
+    async def effects(self, message_id: str, *, max_depth: int | None = None) -> list[Link]:
+        """The event, what it caused, what that caused, and so on. See `Application.effects`."""
+        return await asyncio.to_thread(lambda: self.sync.effects(message_id, max_depth=max_depth))
 
     def query(self, model: type[M]) -> "AsyncModelQuery[M]":
         """A query over the read model of this class, whose reading methods are awaited."""

@@ -7,6 +7,7 @@ from eventstore.aggregate import Aggregate
 from eventstore.async_store import AsyncEventStore
 from eventstore.async_subscription import AsyncSubscription, subscribe_async
 from eventstore.blame import Blamed
+from eventstore.causation import Link
 from eventstore.difference import Difference
 from eventstore.errors import (
     AppendConditionFailed,
@@ -68,6 +69,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidInput",
     "InvalidStreamName",
+    "Link",
     "Loaded",
     "NewEvent",
     "NewerEventSchema",

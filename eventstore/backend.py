@@ -167,6 +167,9 @@ class Backend(Protocol):
     def event_row(self, event_id: str) -> Row | None:
         """The event with this id."""
 
+    def caused_rows(self, causation_ids: Sequence[str]) -> list[Row]:
+        """The events that name one of these as their cause, in the order of the log."""
+
     def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
         """Up to `limit` streams in the order of their names."""
 

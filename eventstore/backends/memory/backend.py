@@ -128,6 +128,12 @@ class MemoryBackend:
         """The event with this id."""
         return self._ids.get(event_id)
 
+    def caused_rows(self, causation_ids: Sequence[str]) -> list[Row]:
+        """The events that name one of these as their cause."""
+        wanted = set(causation_ids)
+        with self._lock:
+            return [row for row in self._log if row[9] in wanted]
+
     def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
         """Up to `limit` streams in the order of their names."""
         with self._lock:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 
 from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
 from eventstore.backends import log_sql
+from eventstore.backends.postgresql.batch import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
 from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.sql import Sql, numbered
@@ -135,6 +136,10 @@ class PostgresBackend:
         """The event with this id."""
         rows = self._rows(self._sql.events_by_id, [event_id])
         return rows[0] if rows else None
+
+    def caused_rows(self, causation_ids: Sequence[str]) -> list[Row]:
+        """The events that name one of these as their cause."""
+        return self._rows(self._sql.caused_by, [SEPARATOR.join(causation_ids)])
 
     def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
         """Up to `limit` streams in the order of their names."""

@@ -41,6 +41,9 @@ class Sql:
         self.events_by_id = (
             f"SELECT {COLUMNS} FROM {self.events} WHERE event_id = ANY (string_to_array($1, ',')::uuid[])"
         )
+        self.caused_by = f"""
+            SELECT {COLUMNS} FROM {self.events}
+            WHERE causation_id = ANY (string_to_array($1, E'\\x1e')) ORDER BY position"""
         self.stream_version = f"SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = $1"
         self.horizon = f"SELECT {self.name}horizon()"
         self.first_recorded_after = f"SELECT {self.name}first_recorded_after($1, {self.name}horizon())"

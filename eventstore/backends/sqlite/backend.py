@@ -1,5 +1,6 @@
 """The log in a SQLite file: one writer at a time, readers never wait."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -135,6 +136,10 @@ class SqliteBackend:
         """The event with this id."""
         rows = self._rows(self._sql.event_by_id, [event_id])
         return rows[0] if rows else None
+
+    def caused_rows(self, causation_ids: Sequence[str]) -> list[Row]:
+        """The events that name one of these as their cause."""
+        return self._rows(self._sql.caused_by, [json.dumps(causation_ids)])
 
     def streams_page(self, after: str, category: str | None, limit: int) -> list[StreamInfo]:
         """Up to `limit` streams in the order of their names."""

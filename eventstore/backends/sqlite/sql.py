@@ -32,6 +32,9 @@ class Sql:
         self.versions = f"""
             SELECT value, (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = value) FROM json_each(?)"""
         self.event_by_id = f"SELECT {log_sql.COLUMNS} FROM {self.events} WHERE event_id = ?"
+        self.caused_by = f"""
+            SELECT {log_sql.COLUMNS} FROM {self.events}
+            WHERE causation_id IN (SELECT value FROM json_each(?)) ORDER BY position"""
         self.stream_version = f"SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?"
         self.head = f"SELECT coalesce(max(position), 0) FROM {self.events}"
         self.recorded_from = (

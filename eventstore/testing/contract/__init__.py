@@ -6,6 +6,7 @@ from eventstore.testing.contract.aggregates import Aggregates
 from eventstore.testing.contract.appending import Appending
 from eventstore.testing.contract.base import StoreCases
 from eventstore.testing.contract.boundaries import Boundaries
+from eventstore.testing.contract.causing import Causing
 from eventstore.testing.contract.conditions import Conditions
 from eventstore.testing.contract.expected_versions import ExpectedVersions
 from eventstore.testing.contract.group_commit import GroupCommits
@@ -38,6 +39,7 @@ class EventStoreContract(
     Instants,
     Listing,
     Aggregates,
+    Causing,
     Subscribing,
     SubscribingAsync,
     Limits,
