@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 from commands.receipt import Receipt
-from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Pause, Step, Steps
+from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Pause, Remember, Step, Steps
 from eventstore import EventStore, Loaded
-from eventstore.loading import load_query, load_stream
+from eventstore.loading import load_query
 
 
 def run(steps: Steps, store: EventStore) -> Receipt:
@@ -55,6 +55,8 @@ def _perform(step: Step, store: EventStore) -> Any:
             return store.stream_version(stream)
         case Append(appends, condition):
             return store.append_all(appends, condition=condition)
+        case Remember(loaded, appends, appended):
+            return store.snapshots.after_append(loaded, appends, appended)
         case Pause(seconds):
             return time.sleep(seconds)
 
@@ -67,6 +69,8 @@ async def _perform_async(step: Step, store: EventStore) -> Any:
             return await asyncio.to_thread(store.stream_version, stream)
         case Append(appends, condition):
             return await store.append_all_async(appends, condition=condition)
+        case Remember(loaded, appends, appended):
+            return store.snapshots.after_append(loaded, appends, appended)
         case Pause(seconds):
             return await asyncio.sleep(seconds)
 
@@ -74,4 +78,4 @@ async def _perform_async(step: Step, store: EventStore) -> Any:
 def _load(step: LoadStreams | LoadQuery, store: EventStore) -> list[Loaded[Any]] | Loaded[Any]:
     if isinstance(step, LoadQuery):
         return load_query(store.backend, step.aggregate, step.query, step.start)
-    return [load_stream(store.backend, aggregate, stream) for aggregate, stream in step.targets]
+    return [store.load_stream(aggregate, stream) for aggregate, stream in step.targets]

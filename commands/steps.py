@@ -1,6 +1,6 @@
 """The way of a command, without input or output: what to load, what to append, when to try again.
 
-`dispatch_steps` is a generator. It yields what it needs done (`LoadStreams`, `LoadQuery`, `LookUpVersion`, `Append`, `Pause`)
+`dispatch_steps` is a generator. It yields what it needs done (`LoadStreams`, `Append`, `Pause`, ...)
 and is sent the result; a thread and an event loop drive the same steps, see `shell.py`.
 
 1. Load the decision's streams, or fold its query.
@@ -68,7 +68,15 @@ class Pause(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = LoadStreams | LoadQuery | LookUpVersion | Append | Pause
+class Remember(msgspec.Struct, frozen=True):
+    """Have snapshots written where they are due, in the background; answered with nothing."""
+
+    loaded: Mapping[str, tuple[type[Aggregate[Any]], Loaded[Any]]]
+    appends: list[StreamAppend]
+    appended: Appended
+
+
+Step: TypeAlias = LoadStreams | LoadQuery | LookUpVersion | Append | Remember | Pause
 Steps: TypeAlias = Generator[Step, Any, Receipt]
 
 
@@ -103,6 +111,8 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
         first = loaded[0]
         return Receipt(first.stream, first.version, max(each.position for each in loaded), (), {})
     appended: Appended = yield Append([*appends, *_guards(loaded, appends)], None)
+    by_stream = {each.stream: (aggregate, each) for (aggregate, _), each in zip(targets, loaded, strict=True)}
+    yield Remember(by_stream, appends, appended)
     return _receipt(appends, appended)
 
 

@@ -8,12 +8,13 @@ from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, en
 from commands.bus import check_middleware
 from eventfold.parts import Parts
 from eventfold.worker import Worker
-from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, subscribe
+from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, stream_name, subscribe
+from eventstore.aggregate import category_of
 from eventstore.bisect import bisect
 from eventstore.blame import Blamed, blame
 from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
-from eventstore.loading import load, moment
+from eventstore.loading import moment
 from projections import BoundProjection, Engine, ModelQuery, Progress, rebuild
 
 A = TypeVar("A", bound=Aggregate[Any])
@@ -158,7 +159,7 @@ class Application:
             StreamNotFound: the stream has no events, or had none at that moment.
         """
         part = moment(at_version=at_version, position=position, at=at, occurred=occurred)
-        loaded = load(self.store.backend, aggregate, stream_id, part)
+        loaded = self.store.load(aggregate, stream_id, part)
         if loaded.version == 0:
             raise StreamNotFound(loaded.stream)
         return loaded
@@ -204,6 +205,23 @@ class Application:
     def effects(self, message_id: str, *, max_depth: int | None = None) -> list[Link]:
         """The event, what it caused, what that caused, and so on. See `eventstore.causation.effects`."""
         return effects(self.store, message_id, max_depth=max_depth)
+
+    def snapshot(self, aggregate: type[Aggregate[Any]], stream_id: str) -> int:
+        """Writes a snapshot of an aggregate as it is now, whatever its policy says, and waits for it.
+
+        Returns:
+            The version of the snapshot.
+
+        Raises:
+            DefinitionError: the aggregate declares no snapshots.
+            StreamNotFound: the stream has no events.
+            UnfitState: the state would not read back equal.
+        """
+        stream = stream_name(category_of(aggregate), stream_id)
+        version = self.store.snapshots.take(aggregate, stream)
+        if version == 0:
+            raise StreamNotFound(stream)
+        return version
 
     def open(self, recording: type[Rec], stream_id: str) -> Rec:
         """An object-style aggregate as it stands now; `save` it with `app.save(...)`."""

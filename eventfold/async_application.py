@@ -116,6 +116,10 @@ class AsyncApplication:
         """The event, what it caused, what that caused, and so on. See `Application.effects`."""
         return await asyncio.to_thread(lambda: self.sync.effects(message_id, max_depth=max_depth))
 
+    async def snapshot(self, aggregate: type[Aggregate[Any]], stream_id: str) -> int:
+        """Writes a snapshot of an aggregate as it is now. See `Application.snapshot`."""
+        return await asyncio.to_thread(self.sync.snapshot, aggregate, stream_id)
+
     def query(self, model: type[M]) -> "AsyncModelQuery[M]":
         """A query over the read model of this class, whose reading methods are awaited."""
         return AsyncModelQuery(lambda: self.sync.query(model))

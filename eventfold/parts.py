@@ -87,7 +87,9 @@ class Parts:
 
     def open_unchecked(self) -> EventStore:
         """The log with its tables neither looked at nor made."""
-        options = {key: value for key, value in self._options.items() if key not in {"migrate", "max_payload"}}
+        options = {
+            key: value for key, value in self._options.items() if key not in {"migrate", "max_payload", "cache_states"}
+        }
         return EventStore(open_backend(self.url, **options), events=self.events)
 
     @property

@@ -27,6 +27,7 @@ from eventstore.errors import (
     StoreError,
     StoreUnavailable,
     StreamNotFound,
+    UnfitState,
     UnknownEventType,
     UnreadableEvent,
     Unsupported,
@@ -42,6 +43,7 @@ from eventstore.opening import open_store
 from eventstore.query import AppendCondition, Query, QueryItem
 from eventstore.recorded import Recorded, UnknownEvent
 from eventstore.recording import Recording
+from eventstore.snapshot_policy import SnapshotPolicy
 from eventstore.store import EventStore
 from eventstore.stream import stream_name
 from eventstore.subscription import Subscription, subscribe
@@ -81,6 +83,7 @@ __all__ = [
     "Recorded",
     "Recording",
     "SchemaTooNew",
+    "SnapshotPolicy",
     "Step",
     "StoreBusy",
     "StoreError",
@@ -89,6 +92,7 @@ __all__ = [
     "StreamNotFound",
     "Subscription",
     "Tag",
+    "UnfitState",
     "UnknownEvent",
     "UnknownEventType",
     "UnreadableEvent",

@@ -11,6 +11,7 @@ from eventstore.codec import Codec, codec_of
 from eventstore.errors import DefinitionError
 from eventstore.event import Event, event_classes
 from eventstore.frozen import FrozenMeta, options_of
+from eventstore.snapshot_policy import SnapshotPolicy
 
 E = TypeVar("E", contravariant=True)
 
@@ -26,9 +27,12 @@ class Aggregate(msgspec.Struct, Generic[E], metaclass=FrozenMeta):
 
     Every field has a default: the state before the first event. The stream of account "a-1" is `account-a-1`; the
     category is the class's name in snake case, or `class Account(..., category="accounts")`.
+
+    `snapshots=SnapshotPolicy(every=100)` keeps snapshots of long streams. Then `version=2` says that `evolve` folds another
+    state than before from the same events: snapshots of other versions are not used any more.
     """
 
-    __allowed_options__: ClassVar[frozenset[str]] = frozenset({"category"})
+    __allowed_options__: ClassVar[frozenset[str]] = frozenset({"category", "snapshots", "version"})
 
     def evolve(self, event: E) -> Self:
         """The state after one more event. Pure: no clock, no randomness, no input or output."""
@@ -47,6 +51,32 @@ def category_of(aggregate: type[Aggregate[Any]]) -> str:
     if not isinstance(category, str) or not category.isprintable() or not category or "-" in category:
         raise DefinitionError(f"{aggregate.__qualname__}: category: expected text without a dash, got {category!r}")
     return category
+
+
+@cache
+def policy_of(aggregate: type[Aggregate[Any]]) -> SnapshotPolicy | None:
+    """When snapshots of this aggregate are written; None where it has none.
+
+    Raises:
+        DefinitionError: what is declared is no policy.
+    """
+    declared = options_of(aggregate).get("snapshots")
+    if declared is not None and not isinstance(declared, SnapshotPolicy):
+        raise DefinitionError(f"{aggregate.__qualname__}: snapshots: expected a SnapshotPolicy, got {declared!r}")
+    return declared
+
+
+@cache
+def evolve_version(aggregate: type[Aggregate[Any]]) -> int:
+    """The declared version of the fold; 1 unless declared.
+
+    Raises:
+        DefinitionError: it is not a positive integer.
+    """
+    version = options_of(aggregate).get("version", 1)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise DefinitionError(f"{aggregate.__qualname__}: version must be a positive integer, got {version!r}")
+    return version
 
 
 @cache

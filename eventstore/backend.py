@@ -1,7 +1,7 @@
 """What a database must do to hold the log. The store above it validates, encodes, gathers and wakes."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -9,6 +9,9 @@ from sqlalchemy import Connection, Engine
 from eventstore.expected import ExpectedVersion
 from eventstore.query import AppendCondition, Query
 from eventstore.sql_database import SqlDatabase
+
+if TYPE_CHECKING:
+    from eventstore.snapshot import SnapshotTable
 
 Row: TypeAlias = tuple[
     int, str, int, int, str, int, str, int | None, str | None, str | None, str | None, str | None, str
@@ -133,6 +136,9 @@ class Backend(Protocol):
 
     sql: SqlDatabase | None
     """The same database for tables of other rooms, where it takes any."""
+
+    snapshots: "SnapshotTable | None"
+    """Where snapshots are kept, if the backend keeps any."""
 
     description: str
     """The database for humans, without secrets: "SQLite bank.db"."""

@@ -15,6 +15,7 @@
     ├── UnreadableEvent          a stored event cannot be turned into a declared type
     │   ├── UnknownEventType
     │   └── NewerEventSchema
+    ├── UnfitState               a state cannot be kept as a snapshot: it would not read back equal
     └── StoreError               the database refused or could not be reached
         ├── StoreUnavailable
         ├── StoreBusy
@@ -164,6 +165,12 @@ class NewerEventSchema(UnreadableEvent):
     """A stored event has a newer schema version than the code that reads it."""
 
     code = "newer_event_schema"
+
+
+class UnfitState(EventfoldError):
+    """A state would not read back equal from JSON, so no snapshot of it is kept. Loads fold the stream instead."""
+
+    code = "unfit_state"
 
 
 class StoreError(EventfoldError):

@@ -1,7 +1,7 @@
 """Loads aggregates: the fold over a stream, now or as it was."""
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,7 +17,7 @@ A = TypeVar("A", bound=Aggregate[Any])
 LOAD_PAGE = 5_000
 
 
-class Loaded(msgspec.Struct, Generic[A], frozen=True):
+class Loaded(msgspec.Struct, Generic[A], frozen=True, repr_omit_defaults=True):
     """An aggregate and where it stands.
 
     Attributes:
@@ -25,12 +25,25 @@ class Loaded(msgspec.Struct, Generic[A], frozen=True):
         stream: the stream's name.
         version: how many events were folded.
         position: of the last event folded; 0 where there is none.
+        snapshot: the version of the snapshot that the fold began with; 0 where every event was folded.
+        slow: whether it took longer than the aggregate's snapshot policy allows.
     """
 
     state: A
     stream: str
     version: int
     position: int
+    snapshot: int = 0
+    slow: bool = False
+
+
+class Folded(NamedTuple):
+    """How far a fold has come: the state, and the last event in it; version 0 before the first one."""
+
+    state: Any
+    version: int
+    position: int
+    event_id: str
 
 
 def moment(
@@ -68,21 +81,33 @@ def load(backend: Backend, aggregate: type[A], stream_id: str, part: StreamRange
 
 
 def load_stream(backend: Backend, aggregate: type[A], stream: str, part: StreamRange | None = None) -> Loaded[A]:
-    """Folds a stream, or the part of it that existed at a `moment`.
+    """Folds every event of a stream, or of the part of it that existed at a `moment`.
+
+    `EventStore.load_stream` gives the same, and begins with a snapshot where there is one.
 
     Raises:
         UnreadableEvent: the stream holds an event that the aggregate does not declare or cannot decode.
     """
-    part = part if part is not None else StreamRange()
+    folded = fold_stream(backend, aggregate, stream, part if part is not None else StreamRange())
+    return Loaded(folded.state, stream, folded.version, folded.position)
+
+
+def fold_stream(
+    backend: Backend, aggregate: type[Aggregate[Any]], stream: str, part: StreamRange, start: Folded | None = None
+) -> Folded:
+    """Folds a part of a stream, from its beginning or from where an earlier fold of the same part had come."""
+    start = start if start is not None else Folded(initial(aggregate), 0, 0, "")
     whole = part.up_to_position is part.recorded_until_us is part.occurred_until_us is None
-    loaded = _fold_payloads(backend, aggregate, stream, part) if whole else None
-    return loaded if loaded is not None else _fold_rows(backend, aggregate, stream, part)
+    folded = _fold_payloads(backend, aggregate, stream, part, start) if whole else None
+    return folded if folded is not None else _fold_rows(backend, aggregate, stream, part, start)
 
 
-def _fold_payloads(backend: Backend, aggregate: type[A], stream: str, part: StreamRange) -> Loaded[A] | None:
+def _fold_payloads(
+    backend: Backend, aggregate: type[Aggregate[Any]], stream: str, part: StreamRange, start: Folded
+) -> Folded | None:
     """The fold over versions without gaps, which can be counted; None where an event needs a closer look."""
     codec = codec_for(aggregate)
-    state, version = initial(aggregate), part.after_version
+    state, version = start.state, start.version
     while True:
         payloads = backend.stream_payloads(stream, msgspec.structs.replace(part, after_version=version), LOAD_PAGE)
         events = codec.decode_payloads(payloads)
@@ -92,21 +117,26 @@ def _fold_payloads(backend: Backend, aggregate: type[A], stream: str, part: Stre
             state = state.evolve(event)
         version += len(payloads)
         if len(payloads) < LOAD_PAGE:
-            last = backend.stream_page(stream, StreamRange(version - 1, version), 1) if version else []
-            return Loaded(state, stream, version, last[0][0] if last else 0)
+            if version == start.version:
+                return start
+            last = backend.stream_page(stream, StreamRange(version - 1, version), 1)[0]
+            return Folded(state, version, last[0], last[6])
 
 
-def _fold_rows(backend: Backend, aggregate: type[A], stream: str, part: StreamRange) -> Loaded[A]:
+def _fold_rows(
+    backend: Backend, aggregate: type[Aggregate[Any]], stream: str, part: StreamRange, start: Folded
+) -> Folded:
     codec = codec_for(aggregate)
-    state, version, position, after = initial(aggregate), 0, 0, part.after_version
+    state, version, position, event_id = start
+    after = version
     while True:
         rows = backend.stream_page(stream, msgspec.structs.replace(part, after_version=after), LOAD_PAGE)
         for event in codec.decode_events(rows):
             state = state.evolve(event)
         if rows:
-            version, position, after = version + len(rows), rows[-1][0], rows[-1][2]
+            version, position, after, event_id = version + len(rows), rows[-1][0], rows[-1][2], rows[-1][6]
         if len(rows) < LOAD_PAGE:
-            return Loaded(state, stream, version, position)
+            return Folded(state, version, position, event_id)
 
 
 def load_query(backend: Backend, aggregate: type[A], query: Query, start: A | None = None) -> Loaded[A]:

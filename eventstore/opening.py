@@ -32,6 +32,7 @@ def open_store(
     prefix: str = "eventfold_",
     schema: str | None = None,
     max_payload: int = MAX_PAYLOAD,
+    cache_states: int = 0,
     **options: Any,
 ) -> EventStore:
     """Opens the log that a URL names.
@@ -45,6 +46,7 @@ def open_store(
         prefix: what every table's name begins with.
         schema: the PostgreSQL schema that holds the tables.
         max_payload: the largest encoded event accepted, in bytes.
+        cache_states: how many aggregates' states are held in memory.
         options: the backend's own: `busy_seconds` and `synchronous` on SQLite, `pool_size` on PostgreSQL.
 
     Raises:
@@ -60,7 +62,7 @@ def open_store(
     except BaseException:
         backend.close()
         raise
-    return EventStore(backend, events=events, max_payload=max_payload)
+    return EventStore(backend, events=events, max_payload=max_payload, cache_states=cache_states)
 
 
 def open_backend(url: str, *, prefix: str = "eventfold_", schema: str | None = None, **options: Any) -> Backend:

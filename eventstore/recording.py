@@ -2,11 +2,13 @@
 
 from typing import Any, Generic, Self, TypeVar, get_args, get_origin
 
+import msgspec
+
 from eventstore.aggregate import Aggregate, category_of, initial
 from eventstore.errors import DefinitionError
 from eventstore.event import Event
-from eventstore.loading import load_stream
-from eventstore.new_event import Appended
+from eventstore.loading import Loaded
+from eventstore.new_event import Appended, StreamAppend
 from eventstore.store import EventStore
 from eventstore.stream import stream_name
 
@@ -34,13 +36,16 @@ class Recording(Generic[A]):
         self.stream = stream
         self.version = version
         self._recorded: list[Event] = []
+        self._loaded: Loaded[A] = Loaded(state, stream, version, 0)
 
     @classmethod
     def open(cls, store: EventStore, stream_id: str) -> Self:
         """The object as it stands now; a new one where the stream has no events."""
         aggregate = _aggregate_of(cls)
-        loaded = load_stream(store.backend, aggregate, stream_name(category_of(aggregate), stream_id))
-        return cls(loaded.state, loaded.stream, loaded.version)
+        loaded = store.load(aggregate, stream_id)
+        opened = cls(loaded.state, loaded.stream, loaded.version)
+        opened._loaded = loaded
+        return opened
 
     @classmethod
     def new(cls, stream_id: str) -> Self:
@@ -66,8 +71,12 @@ class Recording(Generic[A]):
         """
         if not self._recorded:
             return None
-        appended = store.append(self.stream, self._recorded, expected=self.version)
+        append = StreamAppend(self.stream, tuple(self._recorded), self.version)
+        appended = store.append_all([append])
+        aggregate = _aggregate_of(type(self))
+        store.snapshots.after_append({self.stream: (aggregate, self._loaded)}, [append], appended)
         self.version = appended.versions[self.stream]
+        self._loaded = msgspec.structs.replace(self._loaded, state=self.state, version=self.version)
         self._recorded.clear()
         return appended
 

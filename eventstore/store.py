@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.orm import Session, scoped_session
 
+from eventstore.aggregate import Aggregate, category_of
 from eventstore.backend import (
     Backend,
     LogFilter,
@@ -23,13 +24,17 @@ from eventstore.errors import InvalidInput, NotFound
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.group_commit import GroupCommit
 from eventstore.identifier import check_event_id
+from eventstore.loading import Loaded
 from eventstore.new_event import Appended, StreamAppend
 from eventstore.preparation import event_ids, prepare
 from eventstore.query import AppendCondition
 from eventstore.reading import PAGE, check_paging, log_filter, read_log, read_stream
 from eventstore.recorded import Recorded, to_datetime
 from eventstore.signal import Signal
-from eventstore.stream import check_category, check_stream_name
+from eventstore.snapshots import NOW, Snapshots
+from eventstore.stream import check_category, check_stream_name, stream_name
+
+A = TypeVar("A", bound=Aggregate[Any])
 
 MAX_PAYLOAD = 1 << 20
 
@@ -41,10 +46,14 @@ class EventStore:
         backend: the database, already migrated; `open_store` makes one from a URL.
         events: the event classes that reads decode; others are read as `UnknownEvent`.
         max_payload: the largest encoded event accepted, in bytes.
+        cache_states: how many aggregates' states are held in memory; a load then reads only what has come since.
     """
 
-    def __init__(self, backend: Backend, *, events: Any = (), max_payload: int = MAX_PAYLOAD) -> None:
+    def __init__(
+        self, backend: Backend, *, events: Any = (), max_payload: int = MAX_PAYLOAD, cache_states: int = 0
+    ) -> None:
         self.backend = backend
+        self.snapshots = Snapshots(backend, check_number("cache_states", cache_states))
         self.codec = Codec(events)
         self.max_payload = max_payload
         self.signal = Signal()
@@ -199,6 +208,18 @@ class EventStore:
         bounds = (after, up_to)
         return read_log(self.backend, codec or self.codec, chosen, bounds, limit, page_size, backwards=backwards)
 
+    def load(self, aggregate: type[A], stream_id: str, part: StreamRange = NOW) -> Loaded[A]:
+        """The state of an aggregate, now or at a `moment`. See `load_stream`."""
+        return self.load_stream(aggregate, stream_name(category_of(aggregate), stream_id), part)
+
+    def load_stream(self, aggregate: type[A], stream: str, part: StreamRange = NOW) -> Loaded[A]:
+        """The state of a stream, now or at a `moment`. Begins with the nearest snapshot, where there is one.
+
+        Raises:
+            UnreadableEvent: an event that is folded is one that the aggregate does not declare or cannot decode.
+        """
+        return self.snapshots.load(aggregate, check_stream_name(stream, system=True), part)
+
     def event(self, event_id: str) -> Recorded[Any]:
         """The event with this id.
 
@@ -281,6 +302,7 @@ class EventStore:
     def close(self) -> None:
         """Waits for appends under way and lets go of the database."""
         self._group.close()
+        self.snapshots.close()
         if self._stop_listening is not None:
             self._stop_listening()
             self._stop_listening = None

@@ -14,7 +14,7 @@ from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import builtin
 from eventstore import Aggregate, Loaded, StreamNotFound
 from eventstore.difference import difference
-from eventstore.loading import load, moment
+from eventstore.loading import moment
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -87,7 +87,7 @@ def _both(app: Application, cls: type[Aggregate[Any]], stream_id: str, diff: str
 
 
 def _load(app: Application, cls: type[Aggregate[Any]], stream_id: str, bound: Mapping[str, Any]) -> Loaded[Any]:
-    return load(app.store.backend, cls, stream_id, moment(**bound))
+    return app.store.load(cls, stream_id, moment(**bound))
 
 
 def _show_difference(session: Session, before: Loaded[Any], after: Loaded[Any]) -> None:

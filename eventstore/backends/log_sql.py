@@ -16,7 +16,7 @@ COLUMNS = (
 
 MAX_PARTS = 400
 
-_LABEL = "CASE schema_version WHEN 1 THEN type ELSE type || '\n' || schema_version END"
+LABEL = "CASE schema_version WHEN 1 THEN type ELSE type || '\n' || schema_version END"
 
 Statement = tuple[str, list[Any]]
 
@@ -42,7 +42,7 @@ def stream_page(events: str, stream: str, part: StreamRange, limit: int, columns
 
 def stream_payloads(events: str, stream: str, part: StreamRange, limit: int) -> Statement:
     """The same page, with no more than a fold needs: the label of `backend.label_of` and the payload."""
-    return stream_page(events, stream, part, limit, f"{_LABEL}, payload")
+    return stream_page(events, stream, part, limit, f"{LABEL}, payload")
 
 
 def log_page(

@@ -31,6 +31,16 @@ def test_a_guarantee_names_tests_that_there_are(row: str) -> None:
 def test_every_port_has_guarantees() -> None:
     page = (DOCS / "reference/guarantees.md").read_text(encoding="utf-8")
     ports = re.findall(r"^## (\w[\w ]*)$", page, flags=re.MULTILINE)
-    assert ports == ["Ordering", "Append", "Commands", "Delivery", "Read model", "Rebuild", "Input", "Crash"]
+    assert ports == [
+        "Ordering",
+        "Append",
+        "Commands",
+        "Delivery",
+        "Snapshots",
+        "Read model",
+        "Rebuild",
+        "Input",
+        "Crash",
+    ]
     for section in page.split("\n## ")[1:]:
         assert named_in(section), section.partition("\n")[0]

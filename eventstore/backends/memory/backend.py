@@ -19,6 +19,7 @@ from eventstore.backend import (
     matches,
     query_matches,
 )
+from eventstore.backends.memory.snapshots import MemorySnapshots
 from eventstore.errors import AppendConditionFailed, EventfoldError, Unsupported
 from eventstore.expected import verify_expected
 from eventstore.repetition import first_result, rows_of
@@ -37,6 +38,7 @@ class MemoryBackend:
         self._tags: list[tuple[str, ...]] = []
         self._streams: dict[str, list[Row]] = {}
         self._ids: dict[str, Row] = {}
+        self.snapshots = MemorySnapshots(self.stream_page)
 
     def commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Stores all requests; each gets its own result or error."""

@@ -16,6 +16,7 @@ from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.sql import Sql, numbered
 from eventstore.backends.postgresql.wake import Announcer, Listener
 from eventstore.backends.postgresql.writer import Writer
+from eventstore.backends.snapshot_sql import SqlSnapshots
 from eventstore.errors import Unsupported
 from eventstore.migration import Migrator, load_migrations
 from eventstore.sql_database import SqlDatabase
@@ -56,6 +57,7 @@ class PostgresBackend:
             description=self.description,
             translated=lambda: self._translated,
         )
+        self.snapshots = SqlSnapshots(self.sql, lambda statement: self._rows(*numbered(statement)))
         migrations = load_migrations(
             "eventstore",
             "eventstore.backends.postgresql.migrations",

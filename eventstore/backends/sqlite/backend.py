@@ -13,6 +13,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
 from eventstore.backends import log_sql
+from eventstore.backends.snapshot_sql import SqlSnapshots
 from eventstore.backends.sqlite import writer
 from eventstore.backends.sqlite.connection import database_path, open_engine
 from eventstore.backends.sqlite.errors import translate, translated
@@ -51,6 +52,7 @@ class SqliteBackend:
             turn=self._write_lock,
             translated=lambda: translated(self.description),
         )
+        self.snapshots = SqlSnapshots(self.sql, lambda statement: self._rows(*statement))
         self._writer: PoolProxiedConnection | None = None
         self._cursor: sqlite3.Cursor | None = None
 

@@ -19,6 +19,7 @@ from eventstore.testing.contract.reading_streams import ReadingStreams
 from eventstore.testing.contract.repetition import Repetition
 from eventstore.testing.contract.round_trips import RoundTrips
 from eventstore.testing.contract.sharing import Sharing
+from eventstore.testing.contract.snapshots import Snapshots
 from eventstore.testing.contract.subscribing import Subscribing
 from eventstore.testing.contract.subscribing_async import SubscribingAsync
 from eventstore.testing.contract.transactions import Transactions
@@ -40,6 +41,7 @@ class EventStoreContract(
     Listing,
     Aggregates,
     Causing,
+    Snapshots,
     Subscribing,
     SubscribingAsync,
     Limits,
@@ -56,6 +58,7 @@ class EventStoreContract(
 
     Attributes:
         shares_log: a second store can be opened on the same log, also by another process.
+        keeps_snapshots: the backend has a table of snapshots.
         joins_transactions: an append can take part in a transaction that the caller has open.
     """
 

@@ -21,6 +21,7 @@ class StoreCases:
 
     shares_log: ClassVar[bool] = True
     joins_transactions: ClassVar[bool] = True
+    keeps_snapshots: ClassVar[bool] = True
     needs: ClassVar[str | None] = None
     """The capability without which this group is left out."""
 

@@ -1,0 +1,79 @@
+"""Snapshots in memory, beside the log in memory."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from eventstore.backend import Row, StreamRange, label_of
+from eventstore.snapshot import NewSnapshot, Snapshot, SnapshotCount, SnapshotKind, TailRow
+
+
+class MemorySnapshots:
+    """Keeps snapshots in a dict.
+
+    Args:
+        page: reads a part of a stream.
+    """
+
+    def __init__(self, page: Callable[[str, StreamRange, int], list[Row]]) -> None:
+        self._page = page
+        self._kept: dict[tuple[SnapshotKind, str], dict[int, tuple[NewSnapshot, int]]] = {}
+
+    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Sequence[TailRow]:
+        """The newest snapshot within the part of the stream, and up to `limit` events of the part after it."""
+        kept = self._kept.get((kind, stream), {})
+        for version in sorted(kept, reverse=True):
+            new, _ = kept[version]
+            rows = self._page(stream, _after(part, version - 1), limit + 1)
+            if rows and (rows[0][2], rows[0][6]) == (version, new.event_id):
+                first, *tail = rows
+                base: TailRow = (version, first[0], new.event_id, None, new.state)
+                return [base, *((row[2], row[0], row[6], label_of(row[4], row[5]), row[12]) for row in tail)]
+        return []
+
+    def save(self, new: NewSnapshot, keep: int) -> bool:
+        """Keeps a snapshot, if its event is in the log, and the `keep` newest of its kind and stream with it."""
+        if not self._in_log(new):
+            return False
+        kept = {**self._kept.get((new.kind, new.stream), {}), new.version: (new, time.time_ns() // 1000)}
+        self._kept[new.kind, new.stream] = {version: kept[version] for version in sorted(kept)[-keep:]}
+        return True
+
+    def page(self, kind: SnapshotKind, after: tuple[str, int], stream: str | None, limit: int) -> list[Snapshot]:
+        """Up to `limit` snapshots after a stream and a version, in that order; of one stream where it is named."""
+        found = [
+            Snapshot(new.stream, new.version, new.state, taken, self._in_log(new))
+            for (each, name), kept in sorted(self._kept.items())
+            for new, taken in kept.values()
+            if each == kind and (stream is None or name == stream) and (new.stream, new.version) > after
+        ]
+        return found[:limit]
+
+    def counts(self) -> list[SnapshotCount]:
+        """How many there are of each kind."""
+        found = []
+        for kind in sorted({kind for kind, _ in self._kept}):
+            kept = [each for (other, _), kept in self._kept.items() if other == kind for each in kept.values()]
+            streams = len({new.stream for new, _ in kept})
+            ahead = sum(not self._in_log(new) for new, _ in kept)
+            size = sum(len(new.state) for new, _ in kept)
+            found.append(SnapshotCount(*kind, streams, len(kept), size, ahead, max(taken for _, taken in kept)))
+        return found
+
+    def delete(self, kind: SnapshotKind, *, ahead_only: bool = False) -> int:
+        """Deletes all of a kind, or those of events that the log does not hold; returns how many."""
+        deleted = 0
+        for key in [key for key in self._kept if key[0] == kind]:
+            left = {version: each for version, each in self._kept[key].items() if ahead_only and self._in_log(each[0])}
+            deleted += len(self._kept[key]) - len(left)
+            self._kept[key] = left
+            if not left:
+                del self._kept[key]
+        return deleted
+
+    def _in_log(self, new: NewSnapshot) -> bool:
+        rows = self._page(new.stream, StreamRange(new.version - 1, new.version), 1)
+        return bool(rows) and rows[0][6] == new.event_id
+
+
+def _after(part: StreamRange, version: int) -> StreamRange:
+    return StreamRange(version, part.up_to_version, part.up_to_position, part.recorded_until_us)
