@@ -36,7 +36,7 @@ from tests.eventstore.model import EVENTS, Basket, Model, Moved, Put, Took, Want
 Open: TypeAlias = Callable[[int], EventStore]
 """Opens a store on the log of this number, which begins empty."""
 
-QUICK = settings(max_examples=25, stateful_step_count=30)
+QUICK = settings(max_examples=40, stateful_step_count=30)
 LONG = settings(max_examples=400, stateful_step_count=50)
 
 ids = count(1)
@@ -76,7 +76,7 @@ filters = st.one_of(
     ),
 )
 limits = st.none() | st.integers(0, 6)
-pages = st.integers(1, 5)
+pages = st.integers(1, 3)
 
 Batch: TypeAlias = list[tuple[str, Any, list[tuple[Any, list[str]]]]]
 Filter: TypeAlias = tuple[str | None, str | None, Query | None, int | None, int | None]
