@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Annotated, NamedTuple
 
-from eventstore import ANY, Event, EventStore, NewEvent, StreamAppend, Tag, open_store
+from eventstore import ANY, Event, NewEvent, StreamAppend, Tag, open_store
 
 LANES = 3
 SHARED_STREAMS = 5
@@ -88,7 +88,7 @@ def append_until_killed(url: str, run: int, report: Connection) -> None:
 
 def hold_until_killed(url: str, stream: str, report: Connection) -> None:
     """Keeps a transaction open with an append in it."""
-    store: EventStore = open_store(url, events=EVENTS, migrate=True, busy_seconds=60.0)
+    store = open_store(url, events=EVENTS, busy_seconds=60.0)
     assert store.backend.engine is not None
     with store.backend.engine.connect().execution_options(writes=True) as connection:
         store.append(stream, [Noted(0, 0, 0)], connection=connection)
