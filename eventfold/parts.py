@@ -43,6 +43,7 @@ class Parts:
         self._opening = threading.RLock()  # two threads that come first must not open two logs
         self._store: EventStore | None = None
         self._engine: Engine | None = None
+        self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
 
     @property
@@ -72,6 +73,7 @@ class Parts:
         self.close()
         self._options = carried_over(self._options, self.url, url)
         self.url = url
+        self._check_targets()
 
     def migrate(self) -> list[str]:
         """Brings the tables of the log and the projections to the newest version; returns the migrations applied."""
@@ -163,6 +165,19 @@ class Parts:
             if self._store is not None:
                 self._store.close()
             self._store = self._engine = None
+
+    def _check_targets(self) -> None:
+        """Refuses at once what would fail only at the first query: rows in SQL beside a log in memory."""
+        if not self.url.startswith("memory:"):
+            return
+        for bound in self.projections:
+            for target in bound.targets:
+                if target.needs_sql:
+                    raise DefinitionError(
+                        f"projection {bound.projection.name!r}: {type(target).__name__}({target.name!r}) keeps its rows in the "
+                        f"log's own SQL database, and the log is in memory ({self.url}); use MemoryTable(), or a sqlite:// or "
+                        "postgresql:// URL"
+                    )
 
     def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
         found = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]

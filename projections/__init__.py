@@ -1,7 +1,15 @@
 """The read side: projections, the engine that keeps their read models, and queries."""
 
 from projections.engine import Engine
-from projections.errors import InvalidQuery, NeedsRebuild, NotYetVisible, ProjectionFailed, UnknownModel
+from projections.errors import (
+    GenerationDropped,
+    InvalidQuery,
+    NeedsRebuild,
+    NotYetVisible,
+    ProjectionFailed,
+    RebuildRefused,
+    UnknownModel,
+)
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery, Page
 from projections.rebuild import Progress, rebuild
@@ -12,6 +20,7 @@ from projections.targets.sql_table import SqlTable
 __all__ = [
     "BoundProjection",
     "Engine",
+    "GenerationDropped",
     "InvalidQuery",
     "MemoryTable",
     "ModelQuery",
@@ -22,6 +31,7 @@ __all__ = [
     "Projection",
     "ProjectionFailed",
     "ProjectionStatus",
+    "RebuildRefused",
     "SqlTable",
     "UnknownModel",
     "projection",

@@ -3,6 +3,8 @@
 EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
+├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
+├── GenerationDropped   another process has removed the generation that was being written or looked at
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
 └── InvalidQuery        a field, operator or value does not fit the model (an InvalidInput)
@@ -47,6 +49,41 @@ class ProjectionFailed(EventfoldError):
         super().__init__(
             f"projection {projection!r} failed on the event at position {position}, key {key!r}: {reason}. The rows stand "
             "as they were before that event; mend the fold and run the worker again."
+        )
+
+
+class RebuildRefused(EventfoldError):
+    """The database refused what a rebuild wrote: two rows that a declared rule keeps apart, a full disk.
+
+    The live rows are untouched, and the rebuild stands at its last write.
+
+    Attributes:
+        projection: the projection's name.
+        target: where its rows are kept.
+        position: everything up to here was written before.
+    """
+
+    code = "rebuild_refused"
+
+    def __init__(self, projection: str, target: str, generation: int, position: int, error: Exception) -> None:
+        self.projection, self.target, self.position = projection, target, position
+        super().__init__(
+            f"projection {projection!r}: the database refused rows of generation {generation} of {target!r}, made of events "
+            f"after position {position}: {type(error).__name__}: {error}. The rows that queries see are untouched. If it can be "
+            f"mended in the database, run `eventfold projections rebuild {projection}` again, which goes on from there; if the "
+            "fold, or what the target declares as unique, must change, change it and raise version=, and rebuild"
+        )
+
+
+class GenerationDropped(NotFound):
+    """A generation of a read model is gone: another process has rebuilt the projection meanwhile. Look for the live one."""
+
+    code = "generation_dropped"
+
+    def __init__(self, projection: str, target: str, number: int) -> None:
+        super().__init__(
+            f"projection {projection!r}: generation {number} of {target!r} is gone; another process has rebuilt the "
+            "projection meanwhile, see `eventfold projections status`"
         )
 
 

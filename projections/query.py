@@ -1,8 +1,6 @@
 """Queries over a read model: typed, checked against the model, with read-your-writes."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
 import msgspec
@@ -10,20 +8,22 @@ from msgspec.structs import replace
 from sqlalchemy import Table
 
 from eventstore.token import position_of
-from projections.columns import is_comparable
+from projections.condition import comparable, condition_of, field_of
 from projections.cursor import cursor_of, read_cursor
-from projections.engine import Engine, visible_or_raise
+from projections.engine import Engine
 from projections.errors import InvalidQuery
-from projections.model import Field, Model
-from projections.selection import OPERATORS, Condition, Operator, Order, Selection
+from projections.model import Model
+from projections.selection import Order, Selection
+from projections.target import Reader
 from projections.track import Track
+from projections.visibility import read_after
 
 M = TypeVar("M")
+T = TypeVar("T")
 
 WAIT_SECONDS = 5.0
 PAGE_SIZE = 50
 MAX_PAGE = 100_000
-_MAX_INTEGER = 2**63
 
 
 class Page(msgspec.Struct, Generic[M], frozen=True):
@@ -77,14 +77,14 @@ class ModelQuery(Generic[M]):
         Raises:
             InvalidQuery: no such field or operator, or a value that the field cannot have.
         """
-        parsed = tuple(_condition(self._model, name, value) for name, value in conditions.items())
+        parsed = tuple(condition_of(self._model, name, value) for name, value in conditions.items())
         old = self._selection
         return self._with(conditions=old.conditions + parsed, expressions=old.expressions + expressions)
 
     def order_by(self, *fields: str) -> Self:
         """Sorts by these fields; `-field` descending. Nulls come first. The key breaks ties."""
         order = tuple(
-            Order(_comparable(_field(self._model, name.removeprefix("-")), "order_by").name, name.startswith("-"))
+            Order(comparable(field_of(self._model, name.removeprefix("-")), "order_by").name, name.startswith("-"))
             for name in fields
         )
         return self._with(order=order)
@@ -101,14 +101,14 @@ class ModelQuery(Generic[M]):
         self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
     ) -> M | None:
         """The row under a key; None where there is none."""
-        self._wait(after, timeout, stale=stale)
-        rows: list[M] = self._track.target.select(self.where(**{self._model.key.name: key})._selection)  # noqa: SLF001 - our own
+        selection = self.where(**{self._model.key.name: key})._selection  # noqa: SLF001 - our own
+        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
         return rows[0] if rows else None
 
     def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
         """All rows that match, in order."""
-        self._wait(after, timeout, stale=stale)
-        return self._track.target.select(self._ordered())
+        selection = self._ordered()
+        return self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
 
     def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
         """The first row that matches; None where none does."""
@@ -117,8 +117,7 @@ class ModelQuery(Generic[M]):
 
     def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
         """How many rows match; limit and order play no part."""
-        self._wait(after, timeout, stale=stale)
-        return self._track.target.count(self._selection)
+        return self._read(lambda reader: reader.count(self._selection), after, timeout, stale=stale)
 
     def page(
         self,
@@ -146,8 +145,7 @@ class ModelQuery(Generic[M]):
         selection = replace(self._ordered(), limit=size + 1)
         if cursor is not None:
             selection = replace(selection, after=read_cursor(cursor, self._model, selection.order))
-        self._wait(after, timeout, stale=stale)
-        rows: list[M] = self._track.target.select(selection)
+        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
         if len(rows) <= size:
             return Page(rows, None)
         return Page(rows[:size], cursor_of(rows[size - 1], selection.order))
@@ -164,10 +162,12 @@ class ModelQuery(Generic[M]):
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())
 
-    def _wait(self, after: str | None, timeout: float, *, stale: bool) -> None:
+    def _read(self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: bool) -> T:
         self._track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
-        if after is not None:
-            visible_or_raise(self._engine, self._track, position_of(after), timeout, stale=stale)
+        if after is None:
+            with self._track.target.reading() as reader:
+                return read(reader)
+        return read_after(self._engine, self._track, position_of(after), read, seconds=timeout, stale=stale)
 
     def _ordered(self) -> Selection:
         key = self._model.key.name
@@ -178,82 +178,3 @@ class ModelQuery(Generic[M]):
 
     def _with(self, **changes: Any) -> Self:
         return type(self)(self._engine, self._track, replace(self._selection, **changes))
-
-
-def _field(model: Model, name: str) -> Field:
-    field = model.field(name)
-    if field is None:
-        known = ", ".join(each.name for each in model.fields)
-        raise InvalidQuery(f"{model.cls.__name__} has no field {name!r}; it has {known}")
-    return field
-
-
-def _condition(model: Model, name: str, value: Any) -> Condition:
-    plain, _, operator = name.partition("__")
-    field = _field(model, plain)
-    chosen = next((each for each in OPERATORS if each == (operator or "eq")), None)
-    if chosen is None:
-        raise InvalidQuery(f"{name}: expected one of the operators {', '.join(OPERATORS)}, got {operator!r}")
-    return _CHECKS.get(chosen, _check_value)(field, chosen, value)
-
-
-def _check_value(field: Field, operator: Operator, value: Any) -> Condition:
-    if value is None:
-        if operator == "eq":
-            return Condition(field.name, "null", value=True)
-        raise InvalidQuery(f"{field.name}__{operator}: expected a value, got None; use {field.name}__null=False")
-    if operator in {"lt", "lte", "gt", "gte"}:
-        _comparable(field, operator)
-    try:
-        read = msgspec.convert(value, field.type)
-    except msgspec.ValidationError as error:
-        raise InvalidQuery(f"{field.name}: {error}, got {value!r}") from None
-    if problem := _unstorable(read):
-        raise InvalidQuery(f"{field.name}: expected {problem}, got {value!r}")
-    return Condition(field.name, operator, read)
-
-
-def _unstorable(value: Any) -> str | None:
-    """What is expected instead of a value that no database could even compare with."""
-    if isinstance(value, str) and (
-        "\0" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value))
-    ):
-        return "text without NUL and lone surrogates"
-    if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
-        return "an integer of 64 bits"
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return "a datetime with a time zone"
-    if isinstance(value, (float, Decimal)) and value != value:  # noqa: PLR0124 - NaN alone is not itself
-        return "a number"
-    return None
-
-
-def _comparable(field: Field, where: str) -> Field:
-    if not is_comparable(field.type):
-        raise InvalidQuery(f"{where}: {field.name} is {field.type}, whose values have no order in every database")
-    return field
-
-
-def _check_in(field: Field, operator: Operator, value: Any) -> Condition:
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        raise InvalidQuery(f"{field.name}__in: expected a list of values, got {value!r}")
-    return Condition(field.name, operator, tuple(_check_value(field, "in", each).value for each in value))
-
-
-def _check_prefix(field: Field, operator: Operator, value: Any) -> Condition:
-    if field.type is not str or not isinstance(value, str):
-        raise InvalidQuery(f"{field.name}__prefix: expected text on a text field, got {value!r} on {field.type}")
-    return Condition(field.name, operator, value)
-
-
-def _check_null(field: Field, operator: Operator, value: Any) -> Condition:
-    if not isinstance(value, bool):
-        raise InvalidQuery(f"{field.name}__null: expected True or False, got {value!r}")
-    return Condition(field.name, operator, value)
-
-
-_CHECKS: dict[Operator, Callable[[Field, Operator, Any], Condition]] = {
-    "in": _check_in,
-    "prefix": _check_prefix,
-    "null": _check_null,
-}

@@ -3,20 +3,23 @@
 Interrupted at any instant, by Ctrl-C or kill -9, it goes on from its last write when it is started again.
 """
 
+import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
-from eventstore import EventStore
+from eventstore import EventStore, StoreBusy, StoreUnavailable
 from eventstore.codec import codec_of
 from eventstore.log_cursor import LogCursor
-from projections.engine import wanted_by
+from projections.errors import GenerationDropped, RebuildRefused
 from projections.fold import fold
 from projections.row_cache import RowCache
-from projections.target import Change, Generation
+from projections.target import Change, Generation, building_of, live_of
 from projections.track import Track
+from projections.wanted import wanted_by
+
+logger = logging.getLogger(__name__)
 
 BATCH = 10_000
 MAX_ROWS = 100_000
@@ -59,9 +62,10 @@ def rebuild(
 
     Raises:
         ProjectionFailed: a fold raised; the live generation is untouched, and the new one stands before that event.
+        RebuildRefused: the database refused the rows; the live generation is untouched.
+        NeedsRebuild: another process has meanwhile rebuilt the projection by another version of its code.
     """
-    fingerprint = track.projection.fingerprint
-    generation = track.target.building(fingerprint) or track.target.create(fingerprint, live=False)
+    generation = _begun_or_new(track)
     run = _Rebuild(store, track, generation, max_rows=max_rows, write_seconds=write_seconds)
     try:
         while True:
@@ -73,10 +77,19 @@ def rebuild(
     except KeyboardInterrupt:
         run.write_whole()
         raise
+    except GenerationDropped:
+        logger.info("projection %s: another process has rebuilt %s meanwhile", track.projection.name, track.name)
     track.refresh()
     _drop_older(track)
     store.announce()
     return run.events
+
+
+def _begun_or_new(track: Track) -> Generation:
+    """The generation that an interrupted rebuild has left, or a new one."""
+    fingerprint = track.projection.fingerprint
+    begun = building_of(track.target.generations(), fingerprint)
+    return track.target.create(fingerprint, live=False) if begun is None else track.target.generation(begun.number)
 
 
 class _Rebuild:
@@ -85,6 +98,7 @@ class _Rebuild:
     def __init__(
         self, store: EventStore, track: Track, generation: Generation, *, max_rows: int, write_seconds: float
     ) -> None:
+        self._track = track
         self._projection = track.projection
         self._generation = generation
         self._cache = RowCache(generation, max_rows=max_rows)
@@ -125,12 +139,21 @@ class _Rebuild:
         """Writes what was folded, with the position that it stands for."""
         if self.position > self._written:
             change = Change(self._cache.changed, self._written, self.position, self._unwritten_events)
-            if not self._generation.apply(change):
+            if not self._applied(change):
                 self._catch_up_with_other()
                 return
         self._cache.written()
         self._written, self._unwritten_events = self.position, 0
         self._write_at = time.monotonic() + self._write_seconds
+
+    def _applied(self, change: Change) -> bool:
+        try:
+            return self._generation.apply(change)
+        except (StoreUnavailable, StoreBusy):
+            raise
+        except Exception as error:
+            name, target = self._projection.name, self._track.name
+            raise RebuildRefused(name, target, self._generation.number, change.from_position, error) from error
 
     def write_whole(self) -> None:
         """Writes what was folded, unless a batch is half taken over: then a resumed run folds it again."""
@@ -158,5 +181,5 @@ def _drop_older(track: Track) -> None:
 
 def outdated(track: Track) -> bool:
     """Whether the live rows were made by another version of the projection or its model."""
-    live: Any = track.target.live()
-    return live is not None and live.info.fingerprint != track.projection.fingerprint
+    live = live_of(track.target.generations())
+    return live is not None and live.fingerprint != track.projection.fingerprint

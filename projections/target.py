@@ -58,8 +58,16 @@ class Generation(Protocol):
     """One generation, to be read and moved forward."""
 
     @property
+    def number(self) -> int:
+        """From 1."""
+
+    @property
     def info(self) -> GenerationInfo:
-        """As stored at this moment."""
+        """As stored at this moment.
+
+        Raises:
+            GenerationDropped: it is gone.
+        """
 
     def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
         """The rows that exist under these keys."""
@@ -68,19 +76,33 @@ class Generation(Protocol):
         """Writes rows and position in one transaction.
 
         Returns:
-            False, and nothing is written, where the generation does not stand at `from_position` any more or is retired:
-            another worker was faster.
+            False, and nothing is written, where the generation does not stand at `from_position` any more, is retired or
+            dropped: another worker was faster.
         """
+
+
+class Reader(Protocol):
+    """Reads the live rows. What it reads later is never older than the position that it has told."""
+
+    @property
+    def position(self) -> int:
+        """Everything up to here is in the rows; 0 where there are none yet."""
+
+    def select(self, selection: Selection) -> list[Any]:
+        """The rows that a query wants."""
+
+    def count(self, selection: Selection) -> int:
+        """How many they are."""
 
 
 class BoundTarget(Protocol):
     """A target that knows its database, its projection's name and its model."""
 
     def generations(self) -> list[GenerationInfo]:
-        """All generations, oldest first."""
+        """All generations as of one moment, oldest first."""
 
-    def live(self) -> Generation | None:
-        """The generation that queries see."""
+    def generation(self, number: int) -> Generation:
+        """The generation of this number, which is not looked for yet."""
 
     def create(self, fingerprint: str, *, live: bool) -> Generation:
         """A new, empty generation at position 0; the one that queries see from now on, if `live`.
@@ -88,27 +110,35 @@ class BoundTarget(Protocol):
         Where another process has just made it, that one.
         """
 
-    def building(self, fingerprint: str) -> Generation | None:
-        """The generation that is being built for this fingerprint."""
-
     def swap(self, generation: Generation) -> bool:
         """Makes a generation the live one, atomically; the former one is retired and stays readable for whoever reads.
 
         Returns:
             False, and nothing is changed, where the generation stands behind the live one.
+
+        Raises:
+            GenerationDropped: it is gone.
         """
 
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
 
-    def select(self, selection: Selection) -> list[Any]:
-        """The rows of the live generation that a query wants."""
-
-    def count(self, selection: Selection) -> int:
-        """How many they are."""
+    def reading(self) -> AbstractContextManager[Reader]:
+        """A reader of the live rows, whichever they are when it reads."""
 
     def rows(self, number: int) -> AbstractContextManager[Iterable[Any]]:
         """All rows of a generation, for comparison."""
+
+
+def live_of(generations: Iterable[GenerationInfo]) -> GenerationInfo | None:
+    """The generation that queries see."""
+    return next((each for each in generations if each.state == "live"), None)
+
+
+def building_of(generations: Iterable[GenerationInfo], fingerprint: str) -> GenerationInfo | None:
+    """The generation that is being built for a fingerprint."""
+    found = (each for each in generations if each.state == "building")
+    return next((each for each in found if each.fingerprint == fingerprint), None)
 
 
 class Target(Protocol):
@@ -117,6 +147,10 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """Unique among the targets of a projection."""
+
+    @property
+    def needs_sql(self) -> bool:
+        """Whether the log must be in a SQL database."""
 
     def bind(self, backend: Any, projection: str, model: Model) -> BoundTarget:
         """The target over the log's database."""

@@ -1,13 +1,17 @@
 """One projection in one target: where its live generation stands, and how it does."""
 
+import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from eventstore import EventfoldError, StoreBusy, StoreUnavailable
+from eventstore import DefinitionError, EventfoldError, EventStore, StoreBusy, StoreUnavailable
 from eventstore.subscription import backoff
 from projections.errors import NeedsRebuild, ProjectionFailed
-from projections.projection import Projection
-from projections.target import BoundTarget, Generation
+from projections.projection import BoundProjection, Projection
+from projections.target import BoundTarget, Generation, live_of
+
+logger = logging.getLogger(__name__)
 
 
 class Track:
@@ -28,6 +32,7 @@ class Track:
         self._generation: Generation | None = None
         self._failures = 0
         self._retry_at = 0.0
+        self._logged: str | None = None
 
     @property
     def generation(self) -> Generation:
@@ -54,18 +59,15 @@ class Track:
             NeedsRebuild: its rows were made by another version of the projection or model.
         """
         fingerprint = self.projection.fingerprint
-        generation = self.target.live()
-        if generation is None:
-            generation = self.target.create(fingerprint, live=True)
-        info = generation.info
+        info = live_of(self.target.generations()) or self.target.create(fingerprint, live=True).info
         if info.fingerprint != fingerprint:
             raise NeedsRebuild(
                 f"projection {self.projection.name!r}: the rows of target {self.name!r} were made by another version of the "
                 f"projection or its model; run `eventfold projections rebuild {self.projection.name}`"
             )
         if info.position > self.position or isinstance(self.failure, (NeedsRebuild, StoreUnavailable, StoreBusy)):
-            self.failure, self._failures = None, 0  # what it stood still for is over: elsewhere it went on
-        self._generation, self.position = generation, info.position
+            self._recovered()  # what it stood still for is over: elsewhere it went on
+        self._generation, self.position = self.target.generation(info.number), info.position
 
     def retry_now(self) -> None:
         """Lets a failed track be tried without waiting any longer."""
@@ -74,13 +76,22 @@ class Track:
     def succeeded(self, position: int) -> None:
         """The batch is written."""
         self.position = position
-        self.failure, self._failures = None, 0
+        self._recovered()
 
     def failed(self, failure: Exception) -> None:
-        """The batch could not be written, or not whole; it is tried again after a growing pause."""
+        """The batch could not be written, or not whole; it is tried again after a growing pause.
+
+        What it stands still for is logged once, not at each try; see also `eventfold projections status`.
+        """
+        if str(failure) != self._logged:
+            self._logged = str(failure)
+            logger.error("projection %s in %s stands still: %s", self.projection.name, self.name, failure)
         self.failure = failure
         self._failures += 1
         self._retry_at = time.monotonic() + backoff(self._failures)
+
+    def _recovered(self) -> None:
+        self.failure, self._failures, self._logged = None, 0, None
 
     def raise_failure(self) -> None:
         """Raises what it stands still for.
@@ -94,3 +105,40 @@ class Track:
         if self.failure is not None:
             reason = f"{type(self.failure).__name__}: {self.failure}"
             raise ProjectionFailed(self.projection.name, self.position + 1, None, reason) from self.failure
+
+
+def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> list[Track]:
+    """A track for each projection in each of its targets.
+
+    Raises:
+        DefinitionError: two projections have the same name, or keep their rows in the same place.
+    """
+    tracks = [
+        Track(each.projection, target.name, target.bind(store.backend, each.projection.name, each.projection.model))
+        for each in bindings
+        for target in each.targets
+    ]
+    _check_names(tracks)
+    _check_places(tracks)
+    return tracks
+
+
+def _check_names(tracks: Iterable[Track]) -> None:
+    found: dict[str, Projection[Any]] = {}
+    for projection in (track.projection for track in tracks):
+        if found.setdefault(projection.name, projection) is not projection:
+            raise DefinitionError(f"two projections are called {projection.name!r}; give each its own name")
+
+
+def _check_places(tracks: Iterable[Track]) -> None:
+    """No two projections may write one table, and no projection may write it twice."""
+    owners: dict[Any, Track] = {}
+    for track in tracks:
+        table = getattr(track.target, "table", None)
+        place = (track.projection.name, track.name) if table is None else table.fullname
+        other = owners.setdefault(place, track)
+        if other is not track:
+            raise DefinitionError(
+                f"projections {other.projection.name!r} and {track.projection.name!r} both keep their rows in {track.name!r}; "
+                "give each a target of its own name"
+            )

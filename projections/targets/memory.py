@@ -2,19 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
-from projections.errors import InvalidQuery
+from projections.errors import GenerationDropped, InvalidQuery
 from projections.model import Model
-from projections.selection import Condition, Operator, Selection
-from projections.target import Change, Generation, GenerationInfo
-
-_COMPARE: dict[Operator, Callable[[Any, Any], bool]] = {"eq": eq, "ne": ne, "lt": lt, "lte": le, "gt": gt, "gte": ge}
+from projections.selection import Selection
+from projections.target import Change, Generation, GenerationInfo, live_of
+from projections.targets.memory_select import matching, selected
 
 
 class MemoryTable:
@@ -24,156 +23,165 @@ class MemoryTable:
         name: unique among the targets of a projection.
     """
 
+    needs_sql = False
+
     def __init__(self, name: str = "memory") -> None:
         self.name = name
 
     def bind(self, backend: Any, projection: str, model: Model) -> "BoundMemoryTable":
         """A fresh, empty target; the log's database plays no part in it."""
-        return BoundMemoryTable(self.name, projection, model)
+        return BoundMemoryTable(self.name, projection)
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """A generation as it is at one moment."""
+
+    info: GenerationInfo
+    rows: dict[Any, Any]
 
 
 class MemoryGeneration:
-    """One generation: its rows and where it stands."""
+    """One generation, by its number."""
 
-    def __init__(self, info: GenerationInfo, lock: threading.Lock) -> None:
-        self.info = info
-        self.rows: dict[Any, Any] = {}
-        self._lock = lock
+    def __init__(self, table: "BoundMemoryTable", number: int) -> None:
+        self.number = number
+        self._table = table
+
+    @property
+    def info(self) -> GenerationInfo:
+        """Where it stands."""
+        return self._table.stored(self.number).info
 
     def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
         """The rows that exist under these keys."""
-        rows = self.rows
+        rows = self._table.stored(self.number).rows
         return {key: rows[key] for key in keys if key in rows}
 
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
-        with self._lock:
-            if self.info.position != change.from_position or self.info.state == "retired":
-                return False
-            rows = dict(self.rows)
-            for key, row in change.rows.items():
-                if row is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = row
-            self.rows = rows
-            self.info = replace(
-                self.info,
-                position=change.to_position,
-                events=self.info.events + change.events,
-                error=change.error,
-                updated_us=time.time_ns() // 1000,
-            )
-            return True
+        return self._table.apply(self.number, change)
 
 
-class BoundMemoryTable:
-    """The generations of one projection in memory."""
+class MemoryReader:
+    """The live rows as they were at one moment."""
 
-    def __init__(self, name: str, projection: str, model: Model) -> None:
-        self._name, self._projection, self._model = name, projection, model
-        self._lock = threading.Lock()
-        self._generations: list[MemoryGeneration] = []
-
-    def generations(self) -> list[GenerationInfo]:
-        """All generations, oldest first."""
-        return [each.info for each in self._generations]
-
-    def live(self) -> MemoryGeneration | None:
-        """The generation that queries see."""
-        with self._lock:  # not between the two halves of a swap
-            return self._live()
-
-    def _live(self) -> MemoryGeneration | None:
-        return next((each for each in self._generations if each.info.state == "live"), None)
-
-    def create(self, fingerprint: str, *, live: bool) -> MemoryGeneration:
-        """A new, empty generation; where another thread has just made the live one, that one."""
-        with self._lock:
-            if live and (found := self._live()) is not None:
-                return found
-            state = "live" if live else "building"
-            number = max((each.info.number for each in self._generations), default=0) + 1
-            now = time.time_ns() // 1000
-            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, 0, 0, None, now)
-            generation = MemoryGeneration(info, self._lock)
-            self._generations.append(generation)
-            return generation
-
-    def building(self, fingerprint: str) -> MemoryGeneration | None:
-        """The generation that is being built for this fingerprint."""
-        found = (each for each in self._generations if each.info.state == "building")
-        return next((each for each in found if each.info.fingerprint == fingerprint), None)
-
-    def swap(self, generation: Generation) -> bool:
-        """Makes a generation the live one."""
-        with self._lock:
-            chosen = next(each for each in self._generations if each.info.number == generation.info.number)
-            former = self._live()
-            if former is not None and former.info.position > chosen.info.position:
-                return False
-            if former is not None:
-                former.info = replace(former.info, state="retired")
-            chosen.info = replace(chosen.info, state="live")
-            return True
-
-    def drop(self, number: int) -> None:
-        """Removes a generation that is not live."""
-        with self._lock:
-            self._generations = [
-                each for each in self._generations if each.info.number != number or each.info.state == "live"
-            ]
+    def __init__(self, projection: str, live: _Stored | None) -> None:
+        self._projection = projection
+        self.position = 0 if live is None else live.info.position
+        self._rows: Mapping[Any, Any] = {} if live is None else live.rows
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""
-        rows = self._matching(selection)
-        for order in reversed(selection.order):
-            rows.sort(key=lambda row: _sortable(getattr(row, order.field)), reverse=order.descending)
-        if selection.after is not None:
-            rows = [row for row in rows if _is_after(row, selection)]
-        return rows[: selection.limit]
+        return selected(self._plain(selection), selection)
 
     def count(self, selection: Selection) -> int:
         """How many they are."""
-        return len(self._matching(selection))
+        return len(matching(self._plain(selection), selection))
 
-    @contextmanager
-    def rows(self, number: int) -> Iterator[Iterable[Any]]:
-        """All rows of a generation."""
-        yield next(each.rows for each in self._generations if each.info.number == number).values()
-
-    def _matching(self, selection: Selection) -> list[Any]:
+    def _plain(self, selection: Selection) -> Iterable[Any]:
         if selection.expressions:
             raise InvalidQuery(
                 f"projection {self._projection!r} is kept in memory, which takes no SQLAlchemy expressions; compare fields "
                 "by keyword, as in where(amount__gt=100)"
             )
-        live = self.live()
-        rows = live.rows.values() if live is not None else ()
-        return [row for row in rows if all(_holds(row, condition) for condition in selection.conditions)]
+        return self._rows.values()
 
 
-def _holds(row: Any, condition: Condition) -> bool:
-    value, wanted = getattr(row, condition.field), condition.value
-    match condition.operator:
-        case "null":
-            return (value is None) is wanted
-        case "in":
-            return bool(value in wanted)
-        case "prefix":
-            return isinstance(value, str) and value.startswith(wanted)
-        case operator:
-            return value is not None and bool(_COMPARE[operator](value, wanted))
+class BoundMemoryTable:
+    """The generations of one projection in memory."""
+
+    def __init__(self, name: str, projection: str) -> None:
+        self._name, self._projection = name, projection
+        self._lock = threading.Lock()
+        self._generations: dict[int, _Stored] = {}
+
+    def generations(self) -> list[GenerationInfo]:
+        """All generations, oldest first."""
+        with self._lock:  # not between the two halves of a swap
+            return [each.info for each in self._generations.values()]
+
+    def generation(self, number: int) -> MemoryGeneration:
+        """The generation of this number."""
+        return MemoryGeneration(self, number)
+
+    def stored(self, number: int) -> _Stored:
+        """What a generation holds.
+
+        Raises:
+            GenerationDropped: it is gone.
+        """
+        found = self._generations.get(number)
+        if found is None:
+            raise GenerationDropped(self._projection, self._name, number)
+        return found
+
+    def create(self, fingerprint: str, *, live: bool) -> MemoryGeneration:
+        """A new, empty generation; where another thread has just made the live one, that one."""
+        with self._lock:
+            if live and (found := self._live()) is not None:
+                return self.generation(found.info.number)
+            state = "live" if live else "building"
+            number = max(self._generations, default=0) + 1
+            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, 0, 0, None, _now())
+            self._generations[number] = _Stored(info, {})
+            return self.generation(number)
+
+    def apply(self, number: int, change: Change) -> bool:
+        """Writes rows and position of a generation together."""
+        with self._lock:
+            old = self._generations.get(number)
+            if old is None or old.info.position != change.from_position or old.info.state == "retired":
+                return False
+            rows = {**old.rows, **change.rows}
+            for key in [key for key, row in change.rows.items() if row is None]:
+                del rows[key]
+            info = replace(
+                old.info,
+                position=change.to_position,
+                events=old.info.events + change.events,
+                error=change.error,
+                updated_us=_now(),
+            )
+            self._generations[number] = _Stored(info, rows)
+            return True
+
+    def swap(self, generation: Generation) -> bool:
+        """Makes a generation the live one."""
+        with self._lock:
+            chosen, former = self.stored(generation.number), self._live()
+            if former is not None and former.info.position > chosen.info.position:
+                return False
+            if former is not None:
+                self._set_state(former, "retired")
+            self._set_state(chosen, "live")
+            return True
+
+    def drop(self, number: int) -> None:
+        """Removes a generation that is not live."""
+        with self._lock:
+            found = self._generations.get(number)
+            if found is not None and found.info.state != "live":
+                del self._generations[number]
+
+    @contextmanager
+    def reading(self) -> Iterator[MemoryReader]:
+        """A reader of the live rows."""
+        with self._lock:
+            live = self._live()
+        yield MemoryReader(self._projection, live)
+
+    @contextmanager
+    def rows(self, number: int) -> Iterator[Iterable[Any]]:
+        """All rows of a generation."""
+        yield self.stored(number).rows.values()
+
+    def _live(self) -> _Stored | None:
+        info = live_of(each.info for each in self._generations.values())
+        return None if info is None else self._generations[info.number]
+
+    def _set_state(self, stored: _Stored, state: str) -> None:
+        self._generations[stored.info.number] = replace(stored, info=replace(stored.info, state=state))
 
 
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return (value is not None, value)
-
-
-def _is_after(row: Any, selection: Selection) -> bool:
-    assert selection.after is not None  # noqa: S101 - for the type checker; the caller has looked
-    for order, last in zip(selection.order, selection.after, strict=True):
-        value, bound = _sortable(getattr(row, order.field)), _sortable(last)
-        if value != bound:
-            return value < bound if order.descending else value > bound
-    return False
+def _now() -> int:
+    return time.time_ns() // 1000

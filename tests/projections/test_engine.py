@@ -141,6 +141,28 @@ def test_given_a_poisonous_event_then_the_rows_before_it_are_written_and_the_oth
     assert engine.find("broken")[0].failure is None
 
 
+def test_what_a_projection_stands_still_for_is_logged_once_and_again_when_it_changes(
+    store: EventStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason = ["first"]
+
+    @projection("fragile")
+    def fragile(row: Stock | None, recorded: Recorded[Added]) -> Stock:
+        raise ArithmeticError(reason[0])
+
+    store.append("item-a", [Added(1)])
+    engine = Engine(store, [fragile.into(SqlTable("fragile"))])
+
+    for text in ("first", "first", "first", "second", "second"):
+        reason[0] = text
+        engine.tracks[0].retry_now()
+        engine.step()
+
+    logged = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert ["first" in logged[0], "second" in logged[1], len(logged)] == [True, True, 2]
+    assert logged[0].startswith("projection fragile in fragile stands still: ")
+
+
 @pytest.mark.parametrize("made", ["other key", "other class"])
 def test_given_a_fold_that_returns_no_row_of_its_own_then_the_event_at_fault_is_named(
     store: EventStore, made: str

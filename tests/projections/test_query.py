@@ -340,12 +340,28 @@ def test_rows_in_memory_have_no_table() -> None:
             app.query(Stock).where(object()).all()
 
 
-def test_a_log_in_memory_refuses_sql_tables_clearly() -> None:
+def test_a_log_in_memory_refuses_sql_tables_when_the_application_is_made() -> None:
+    with pytest.raises(
+        DefinitionError,
+        match=r"projection 'stock': SqlTable\('stock'\) keeps its rows in .* log is in memory.*use MemoryTable",
+    ):
+        Application("memory://", projections=bindings(SqlTable))
+
+
+def test_an_application_over_sql_tables_cannot_turn_to_a_log_in_memory(sqlite_url: str) -> None:
     with (
-        Application("memory://", projections=bindings(SqlTable)) as app,
+        Application(sqlite_url, projections=bindings(SqlTable)) as app,
+        pytest.raises(DefinitionError, match="keeps its rows in the log's own SQL database"),
+    ):
+        app.parts.use_database("memory://")
+
+
+def test_an_engine_over_a_log_in_memory_refuses_sql_tables() -> None:
+    with (
+        Application("memory://") as app,
         pytest.raises(Unsupported, match=r"SqlTable\('stock'\) needs a SQL database.*use MemoryTable"),
     ):
-        app.query(Stock)
+        Engine(app.store, bindings(SqlTable))
 
 
 def test_a_model_that_nobody_keeps_is_an_error() -> None:

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import inspect
 
 from eventfold import EventStore, MemoryTable, NeedsRebuild, ProjectionFailed, Recorded, SqlTable, projection
-from projections import Engine, Progress, rebuild, status_of
+from projections import Engine, GenerationDropped, Progress, RebuildRefused, rebuild, status_of
 from projections.row_cache import RowCache
+from projections.target import Change
 from tests.projections.conftest import OpenShop
 from tests.projections.shop import (
     Added,
@@ -291,6 +292,73 @@ def test_when_a_fold_fails_then_the_live_rows_are_untouched_and_the_event_is_nam
     fails[0] = False
     assert rebuild(store, engine.tracks[0]) == 2  # goes on after what was written
     assert rows_of(engine, "stock") == {"a": Stock("a", 3)}
+
+
+@projection("holders")
+def holders(row: Stock | None, recorded: Recorded[Added]) -> Stock:
+    return Stock(recorded.stream_id, recorded.event.amount)
+
+
+def test_when_the_database_refuses_the_rows_then_the_error_names_the_table_and_the_remedy(store: EventStore) -> None:
+    store.append("item-a", [Added(1)])
+    engine = Engine(store, [holders.into(SqlTable("holders", unique=["amount"]))])
+    engine.catch_up()
+    store.append("item-b", [Added(1)])
+
+    with pytest.raises(
+        RebuildRefused,
+        match=r"'holders': the database refused rows of generation 2 of 'holders', made of events after position 0: .*"
+        r"change it and raise version=, and rebuild",
+    ) as caught:
+        rebuild(store, engine.tracks[0])
+
+    assert (caught.value.projection, caught.value.target, caught.value.position) == ("holders", "holders", 0)
+    assert rows_of(engine, "holders") == {"a": Stock("a", 1)}
+
+
+def test_when_what_is_declared_changes_with_the_version_then_the_rebuild_that_was_refused_begins_anew(
+    store: EventStore,
+) -> None:
+    store.append("item-a", [Added(1)])
+    store.append("item-b", [Added(1)])
+    with pytest.raises(RebuildRefused):
+        rebuild(store, Engine(store, [holders.into(SqlTable("holders", unique=["amount"]))]).tracks[0])
+    newer = projection("holders", version=2)(holders.function)
+    engine = Engine(store, [newer.into(SqlTable("holders"))])
+
+    rebuild(store, engine.tracks[0])
+
+    assert rows_of(engine, "holders") == {"a": Stock("a", 1), "b": Stock("b", 1)}
+
+
+@pytest.mark.parametrize("target", [MemoryTable, SqlTable])
+def test_a_generation_that_is_gone_says_so(store: EventStore, target: Any) -> None:
+    track = Engine(store, [stock.into(target("stock"))]).tracks[0]
+    assert track.generation.info.number == 1
+    gone = track.target.generation(7)
+
+    for ask in (lambda: gone.info, lambda: track.target.swap(gone)):
+        with pytest.raises(GenerationDropped, match=r"projection 'stock': generation 7 of 'stock' is gone"):
+            ask()
+    assert gone.apply(Change({}, 0, 1, 0)) is False
+
+
+def test_when_newer_code_has_rebuilt_and_dropped_what_is_being_built_then_the_older_rebuild_says_so(
+    open_store: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    store, elsewhere = open_store(), open_store()
+    fill(store, 20)
+    track = open_engine(store).find("stock")[0]
+    newer = Engine(elsewhere, [newer_stock(2).into(SqlTable("stock"))]).tracks[0]
+    meanwhile = iter([lambda: rebuild(elsewhere, newer)])
+
+    def on_progress(_progress: Progress) -> None:
+        next(meanwhile, lambda: 0)()
+
+    with pytest.raises(NeedsRebuild, match="were made by another version"):
+        rebuild(store, track, on_progress=on_progress, **QUICK)
+    assert [(each.number, each.state) for each in newer.target.generations()] == [(2, "live")]
 
 
 def test_rows_in_memory_are_rebuilt_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """The registry of generations in a SQL database: which there are, which one is live, and where each one stands."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, and_, insert, select, update
 
 from eventstore.sql_database import SqlDatabase
+from projections.errors import GenerationDropped
 from projections.target import Change, GenerationInfo
 
 
@@ -52,6 +54,25 @@ class GenerationRegistry:
             return [GenerationInfo(*row) for row in rows]
         found = connection.exec_driver_sql(self._list, (self._projection, self._target))
         return [GenerationInfo(*row) for row in found]
+
+    def one(self, number: int) -> GenerationInfo:
+        """A generation by its number.
+
+        Raises:
+            GenerationDropped: it is gone.
+        """
+        return self.chosen(self.all(), number)
+
+    def chosen(self, known: Iterable[GenerationInfo], number: int) -> GenerationInfo:
+        """The one of that number.
+
+        Raises:
+            GenerationDropped: it is not among them.
+        """
+        found = next((each for each in known if each.number == number), None)
+        if found is None:
+            raise GenerationDropped(self._projection, self._target, number)
+        return found
 
     def insert(self, connection: Connection, number: int, state: str, fingerprint: str) -> GenerationInfo:
         """Adds a generation at position 0."""

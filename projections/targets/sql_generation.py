@@ -1,0 +1,52 @@
+"""One generation of a read model: a table of rows, and its place in the registry."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from eventstore import EventfoldError, StoreBusy, StoreUnavailable
+from eventstore.sql_database import SqlDatabase
+from projections.target import Change, GenerationInfo
+from projections.targets.sql_registry import GenerationRegistry
+from projections.targets.sql_rows import SqlRows
+
+
+class SqlGeneration:
+    """One table of rows and its place in the registry."""
+
+    def __init__(self, database: SqlDatabase, registry: GenerationRegistry, rows: SqlRows, number: int) -> None:
+        self.database = database
+        self.number = number
+        self._registry = registry
+        self._rows = rows
+
+    @property
+    def info(self) -> GenerationInfo:
+        """As stored at this moment."""
+        return self._registry.one(self.number)
+
+    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
+        """The rows that exist under these keys."""
+        if not keys:
+            return {}
+        try:
+            with self.database.reading() as connection:
+                return self._rows.fetch(connection, keys)
+        except (StoreUnavailable, StoreBusy):
+            raise
+        except EventfoldError:
+            self._registry.one(self.number)  # says so if the table is gone because the generation is
+            raise
+
+    def apply(self, change: Change) -> bool:
+        """Writes rows and position in one transaction of its own."""
+        with self.database.transaction() as connection:
+            return self.write(connection, change)
+
+    def write(self, connection: Connection, change: Change) -> bool:
+        """Writes rows and position within a transaction; False, and nothing is written, if another worker was faster."""
+        if not self._registry.advance(connection, self.number, change):
+            return False
+        self._rows.write(connection, change.rows)
+        return True

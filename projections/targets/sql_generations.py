@@ -1,0 +1,130 @@
+"""The generations of a read model in a SQL database.
+
+Every generation has a table of its own, `balances__g2`; a view, `balances`, shows the live one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Index, MetaData, Table, UniqueConstraint
+from sqlalchemy.sql.elements import quoted_name
+
+from eventstore.sql_database import SqlDatabase
+from projections.columns import columns_of
+from projections.model import Model
+from projections.target import Generation, GenerationInfo, live_of
+from projections.targets.sql_generation import SqlGeneration
+from projections.targets.sql_reader import SqlReader
+from projections.targets.sql_registry import GenerationRegistry
+from projections.targets.sql_rows import rows_for
+from projections.targets.sql_view import SqlView
+
+
+class BoundSqlTable:
+    """The tables of one projection, one for each generation, and the view over them.
+
+    Args:
+        name: of the view.
+        database: the log's.
+        projection: the projection's name.
+        model: of the rows.
+        indexes: fields that are indexed together.
+        unique: fields whose values no two rows may share.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        database: SqlDatabase,
+        projection: str,
+        model: Model,
+        *,
+        indexes: Sequence[tuple[str, ...]],
+        unique: Sequence[tuple[str, ...]],
+    ) -> None:
+        self.database = database
+        self._name, self._indexes, self._unique = name, indexes, unique
+        self._model = model
+        self._registry = GenerationRegistry(database, projection, name)
+        self._opened: dict[int, SqlGeneration] = {}
+        self.table = Table(quoted_name(name, quote=True), MetaData(schema=database.schema), *columns_of(model))
+        self._view = SqlView(database, self.table)
+
+    def generations(self) -> list[GenerationInfo]:
+        """All generations, oldest first."""
+        return self._registry.all()
+
+    def generation(self, number: int) -> SqlGeneration:
+        """The generation of this number, made once: the engine asks for it before every batch."""
+        found = self._opened.get(number)
+        if found is None:
+            rows = rows_for(self.database, self._physical(number), self._model)
+            found = self._opened[number] = SqlGeneration(self.database, self._registry, rows, number)
+        return found
+
+    def create(self, fingerprint: str, *, live: bool) -> SqlGeneration:
+        """A new, empty generation; where another process has just made it, that one."""
+        state = "live" if live else "building"
+        with self.database.transaction() as connection:
+            self._registry.hold(connection)
+            if self.database.dialect == "postgresql":  # a crash may take rows back, but not the table that queries name
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            known = self._registry.within(connection)
+            for info in known:
+                if info.state == state and (live or info.fingerprint == fingerprint):
+                    return self.generation(info.number)
+            number = max((each.number for each in known), default=0) + 1
+            physical = self._physical(number)
+            self._view.require_free(connection, physical.name)
+            physical.create(connection)
+            self._registry.insert(connection, number, state, fingerprint)
+            if live:
+                self._view.show(connection, physical)
+        return self.generation(number)
+
+    def swap(self, generation: Generation) -> bool:
+        """Shows a generation in place of the live one, unless it stands behind it."""
+        number = generation.number
+        with self.database.transaction() as connection:
+            known = self._registry.within(connection, lock=True)
+            chosen, live = self._registry.chosen(known, number), live_of(known)
+            if live is not None and live.position > chosen.position:
+                return False
+            if live is not None:
+                self._registry.set_state(connection, live.number, "retired")
+            self._registry.set_state(connection, number, "live")
+            self._view.show(connection, self._physical(number))
+        return True
+
+    def drop(self, number: int) -> None:
+        """Removes a generation that is not live."""
+        with self.database.transaction() as connection:
+            known = {each.number: each for each in self._registry.within(connection, lock=True)}
+            if number in known and known[number].state != "live":
+                self._physical(number).drop(connection, checkfirst=True)
+                self._registry.remove(connection, number)
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlReader]:
+        """A reader of the live rows, through the view."""
+        with self.database.reading() as connection:
+            yield SqlReader(connection, self._registry, self.table, self._model)
+
+    @contextmanager
+    def rows(self, number: int) -> Iterator[Iterable[Any]]:
+        """All rows of a generation."""
+        make, table = self._model.make, self._physical(number)
+        with self.database.reading() as connection:
+            found = connection.execution_options(yield_per=1000).execute(table.select().order_by(table.c[0]))
+            yield (make(*row) for row in found)
+
+    def _physical(self, number: int) -> Table:
+        name = f"{self._name}__g{number}"
+        rules = [UniqueConstraint(*fields, name=f"{name}_{'_'.join(fields)}_unique") for fields in self._unique]
+        table = Table(
+            name, MetaData(schema=self.database.schema), *columns_of(self._model), *rules, sqlite_with_rowid=False
+        )
+        for fields in self._indexes:
+            Index(f"{name}_{'_'.join(fields)}", *[table.c[field] for field in fields])
+        return table

@@ -1,0 +1,46 @@
+"""Reads the live rows of a SQL table, and where they stand, on one connection."""
+
+import sqlite3
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from projections.columns import DECIMAL_ORDER, compare_decimals
+from projections.model import Model
+from projections.selection import Selection
+from projections.target import live_of
+from projections.targets.sql_registry import GenerationRegistry
+from projections.targets.sql_select import count_statement, select_statement
+
+
+class SqlReader:
+    """A reader through the view.
+
+    A server that crashes may take back commits of read models, see ADR 0010, but it ends this connection as well. So rows that are
+    read here after the position are never older than it.
+    """
+
+    def __init__(self, connection: Connection, registry: GenerationRegistry, table: Table, model: Model) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._table = table
+        self._make = model.make
+        raw = connection.connection.driver_connection
+        if isinstance(raw, sqlite3.Connection):
+            raw.create_collation(DECIMAL_ORDER, compare_decimals)
+
+    @cached_property
+    def position(self) -> int:
+        """Everything up to here is in the rows."""
+        live = live_of(self._registry.within(self._connection))
+        return 0 if live is None else live.position
+
+    def select(self, selection: Selection) -> list[Any]:
+        """The rows that a query wants."""
+        make = self._make
+        return [make(*row) for row in self._connection.execute(select_statement(self._table, selection))]
+
+    def count(self, selection: Selection) -> int:
+        """How many they are."""
+        return int(self._connection.execute(count_statement(self._table, selection)).scalar_one())

@@ -1,0 +1,74 @@
+"""Read your writes: rows that contain a certain write, or an error that says why they do not.
+
+What a process remembers of a projection's position only tells when it is worth looking. Whether the rows contain the write is asked
+where they are read: a database that crashed may have taken back the last rows together with their position, see ADR 0010.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from eventstore.signal import ThreadBell
+from projections.engine import Engine
+from projections.errors import NotYetVisible, ProjectionFailed
+from projections.target import Reader
+from projections.track import Track
+
+T = TypeVar("T")
+
+HELP_SECONDS = 0.05
+"""How long one wait takes at most, for the engine or for news: another process may have moved the track meanwhile."""
+
+
+def read_after(
+    engine: Engine, track: Track, position: int, read: Callable[[Reader], T], *, seconds: float, stale: bool
+) -> T:
+    """Reads when a track contains everything up to a position.
+
+    Args:
+        engine: helps where nobody else folds.
+        track: of the read model that is queried.
+        position: of the write to be seen.
+        read: what to do with the rows.
+        seconds: how long to wait.
+        stale: read what there is when the time is over, or when the projection stands still.
+
+    Raises:
+        NotYetVisible: the time is over, and a stale answer will not do.
+        ProjectionFailed: the projection stands still before that position, and a stale answer will not do.
+    """
+    deadline = time.monotonic() + seconds
+    remembered = True
+    while True:
+        visible = (remembered and track.position >= position) or _wait(engine, track, position, deadline, stale=stale)
+        over = not visible or (not remembered and time.monotonic() >= deadline)
+        with track.target.reading() as reader:
+            if reader.position >= position or (over and stale):
+                return read(reader)
+            reached = reader.position
+        if over:
+            raise NotYetVisible(track.projection.name, position, reached, seconds)
+        remembered = False
+
+
+def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale: bool) -> bool:
+    """Waits until the track is there; whoever waits, helps. False when the time is over."""
+    bell = ThreadBell(engine.store.signal)
+    try:
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            moved = engine.help(track, position, min(HELP_SECONDS, left))
+            if track.position >= position:
+                return True
+            track.raise_failure()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            if not moved:
+                bell.wait(min(left, HELP_SECONDS))
+    except ProjectionFailed:
+        if not stale:
+            raise
+        return False
+    finally:
+        bell.close()
