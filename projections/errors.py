@@ -4,7 +4,7 @@ EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
-├── GenerationDropped   another process has removed the generation that was being written or looked at
+├── GenerationDropped   another process has removed the generation that was being written (a NotFound)
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
 └── InvalidQuery        a field, operator or value does not fit the model (an InvalidInput)
