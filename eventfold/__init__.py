@@ -18,6 +18,7 @@ from commands import (
 )
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
+from eventfold.errors import ApplicationNotFound
 from eventfold.worker import Worker
 from eventstore import (
     ANY,
@@ -80,6 +81,7 @@ __all__ = [
     "AppendCondition",
     "AppendConditionFailed",
     "Application",
+    "ApplicationNotFound",
     "AsyncApplication",
     "AsyncMiddleware",
     "Blamed",
