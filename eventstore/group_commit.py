@@ -141,6 +141,9 @@ class GroupCommit(Generic[Q, R]):
 
     def _gather(self, group: list[_Slot[Q, R]]) -> None:
         with self._lock:
+            if len(self._queue) < self._max_group:
+                group += self._queue
+                self._queue.clear()
             while self._queue and len(group) < self._max_group:
                 group.append(self._queue[0])
                 self._queue.popleft()
@@ -198,7 +201,11 @@ def _publish(group: "list[_Slot[Q, R]]", outcomes: "Sequence[R | BaseException]"
     for slot, outcome in zip(group, outcomes, strict=True):
         slot.outcome = outcome
         if slot.future is not None:
-            loops.setdefault(slot.future.get_loop(), []).append(slot)
+            loop = slot.future.get_loop()
+            if loop in loops:
+                loops[loop].append(slot)
+            else:
+                loops[loop] = [slot]
         elif slot.wake is not None:
             _release(slot.wake)
     for loop, slots in loops.items():
