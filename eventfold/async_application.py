@@ -3,22 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, RetryPolicy, enclose
 from commands.bus import check_middleware
 from eventfold.application import Application
-from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, subscribe_async
+from eventfold.async_query import AsyncModelQuery
+from eventfold.parts import Parts
+from eventfold.worker import Worker
+from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, Recording, subscribe_async
 from eventstore.async_store import in_threads
 from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, ModelQuery, Page
-from projections.query import WAIT_SECONDS
+from projections import BoundProjection, Engine, Progress
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
+Rec = TypeVar("Rec", bound=Recording[Any])
 
 
 class AsyncApplication:
@@ -58,9 +61,24 @@ class AsyncApplication:
         self._bus: AsyncBus | None = None
 
     @property
+    def name(self) -> str:
+        """What people call it, in the status and the logs."""
+        return self.sync.name
+
+    @property
+    def parts(self) -> Parts:
+        """The handlers, aggregates, events and projections that the application is made of."""
+        return self.sync.parts
+
+    @property
     def store(self) -> AsyncEventStore:
-        """The log."""
+        """The log, opened on first use."""
         return AsyncEventStore(self.sync.store)
+
+    @property
+    def engine(self) -> Engine:
+        """What keeps the read models; its methods block."""
+        return self.sync.engine
 
     async def dispatch(
         self,
@@ -84,13 +102,42 @@ class AsyncApplication:
         )
         return await self._bus.dispatch(envelope)
 
-    async def load(self, aggregate: type[A], stream_id: str, **moment: Any) -> A:
+    async def load(
+        self,
+        aggregate: type[A],
+        stream_id: str,
+        *,
+        at_version: int | None = None,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+    ) -> A:
         """The state of an aggregate, now or as it was. See `Application.load_with_version` for the arguments."""
-        return (await self.load_with_version(aggregate, stream_id, **moment)).state
+        loaded = await self.load_with_version(
+            aggregate, stream_id, at_version=at_version, position=position, at=at, occurred=occurred
+        )
+        return loaded.state
 
-    async def load_with_version(self, aggregate: type[A], stream_id: str, **moment: Any) -> Loaded[A]:
+    async def load_with_version(
+        self,
+        aggregate: type[A],
+        stream_id: str,
+        *,
+        at_version: int | None = None,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+    ) -> Loaded[A]:
         """The state of an aggregate with its version and position. See `Application.load_with_version`."""
-        return await asyncio.to_thread(lambda: self.sync.load_with_version(aggregate, stream_id, **moment))
+        return await asyncio.to_thread(
+            self.sync.load_with_version,
+            aggregate,
+            stream_id,
+            at_version=at_version,
+            position=position,
+            at=at,
+            occurred=occurred,
+        )
 
     async def history(self, aggregate: type[A], stream_id: str, **moment: Any) -> AsyncIterator[Step[A]]:
         """The events of an aggregate, each with what it changed. See `Application.history`."""
@@ -120,13 +167,29 @@ class AsyncApplication:
         """Writes a snapshot of an aggregate as it is now. See `Application.snapshot`."""
         return await asyncio.to_thread(self.sync.snapshot, aggregate, stream_id)
 
-    def query(self, model: type[M]) -> "AsyncModelQuery[M]":
+    async def open(self, recording: type[Rec], stream_id: str) -> Rec:
+        """An object-style aggregate as it stands now. See `Application.open`."""
+        return await asyncio.to_thread(self.sync.open, recording, stream_id)
+
+    async def save(self, recording: Recording[Any]) -> Receipt | None:
+        """Appends what an object-style aggregate has recorded. See `Application.save`."""
+        return await asyncio.to_thread(self.sync.save, recording)
+
+    def query(self, model: type[M]) -> AsyncModelQuery[M]:
         """A query over the read model of this class, whose reading methods are awaited."""
         return AsyncModelQuery(lambda: self.sync.query(model))
 
-    async def catch_up(self) -> None:
-        """Brings every read model up to date with the log as it is now."""
-        await asyncio.to_thread(self.sync.catch_up)
+    async def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Brings every read model up to date. See `Application.catch_up`; `on_progress` is called in the event loop."""
+        await asyncio.to_thread(self.sync.catch_up, None if on_progress is None else _in_loop(on_progress))
+
+    async def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
+        """Folds the whole log anew. See `Application.rebuild`; `on_progress` is called in the event loop."""
+        return await asyncio.to_thread(self.sync.rebuild, projection, _in_loop(on_progress))
+
+    def worker(self) -> Worker:
+        """A worker that keeps the read models up to date in a thread: `async with app.worker(): ...`."""
+        return self.sync.worker()
 
     def subscribe(self, *, after: int = 0, **filters: Any) -> AsyncSubscription:
         """Follows the log. See `eventstore.subscribe_async`."""
@@ -144,56 +207,11 @@ class AsyncApplication:
         await self.close()
 
 
-class AsyncModelQuery(Generic[M]):
-    """`ModelQuery` for asyncio: building it is the same, reading is awaited."""
+def _in_loop(call: Callable[..., None]) -> Callable[..., None]:
+    """Calls it in the event loop that is running now, from whatever thread."""
+    loop = asyncio.get_running_loop()
 
-    def __init__(self, make: Any) -> None:
-        self._make = make
+    def in_loop(*values: Any) -> None:
+        loop.call_soon_threadsafe(call, *values)
 
-    def where(self, *expressions: Any, **conditions: Any) -> Self:
-        """Only rows for which all of this holds. See `ModelQuery.where`."""
-        return type(self)(lambda: self._make().where(*expressions, **conditions))
-
-    def order_by(self, *fields: str) -> Self:
-        """Sorts by these fields. See `ModelQuery.order_by`."""
-        return type(self)(lambda: self._make().order_by(*fields))
-
-    def limit(self, count: int) -> Self:
-        """At most so many rows."""
-        return type(self)(lambda: self._make().limit(count))
-
-    async def get(
-        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
-    ) -> M | None:
-        """The row under a key; None where there is none."""
-        return await asyncio.to_thread(lambda: self._query().get(key, after=after, timeout=timeout, stale=stale))
-
-    async def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
-        """All rows that match, in order."""
-        return await asyncio.to_thread(lambda: self._query().all(after=after, timeout=timeout, stale=stale))
-
-    async def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
-        """The first row that matches; None where none does."""
-        return await asyncio.to_thread(lambda: self._query().first(after=after, timeout=timeout, stale=stale))
-
-    async def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
-        """How many rows match."""
-        return await asyncio.to_thread(lambda: self._query().count(after=after, timeout=timeout, stale=stale))
-
-    async def page(
-        self,
-        *,
-        cursor: str | None = None,
-        size: int | None = None,
-        after: str | None = None,
-        timeout: float = WAIT_SECONDS,
-        stale: bool = False,
-    ) -> Page[M]:
-        """One page of rows. See `ModelQuery.page`."""
-        return await asyncio.to_thread(
-            lambda: self._query().page(cursor=cursor, size=size, after=after, timeout=timeout, stale=stale)
-        )
-
-    def _query(self) -> ModelQuery[M]:
-        query: ModelQuery[M] = self._make()
-        return query
+    return in_loop

@@ -1,5 +1,6 @@
 """The worker: keeps the read models up to date until it is stopped."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -9,54 +10,75 @@ from eventfold.parts import Parts
 from eventstore import StoreBusy, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
-from projections import ProjectionFailed
 from projections.rebuild import outdated, rebuild
+from projections.track import Track
 
 logger = logging.getLogger(__name__)
 
+GATHER_SECONDS = 0.004
+"""The pause after a step that caught up. A writer in full flow would otherwise wake the worker for each event, and the two
+would take the processor and the database's lock from each other; so what has come in meanwhile is taken in one batch."""
+
 
 class Worker:
-    """Runs an application's projections in this thread (`run`) or in one of its own (`start`).
+    """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
     Any number of workers may run, in any number of processes: a batch that another worker has written is refused by the
     database and looked up again. Rows that were made by another version of a projection or its model are rebuilt first.
 
+    Nothing but `stop` ends it: after an error it waits, longer each time, and tries again.
+
     Args:
         parts: of the application.
+
+    Attributes:
+        error: what went wrong in the last attempt; None where that succeeded. It is logged too.
     """
 
     def __init__(self, parts: Parts) -> None:
+        self.error: Exception | None = None
         self._parts = parts
         self._stopping = threading.Event()
-        self._bell = ThreadBell(parts.store.signal)
+        self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
         self._failures = 0
-        parts.store.listen()
+
+    @property
+    def running(self) -> bool:
+        """Whether the background thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
 
     def run(self) -> None:
-        """Works until `stop` is called. While the database is away it waits and tries again."""
-        work = self._rebuild_outdated
-        while not self._stopping.is_set():
-            if not self._guarded(work):
-                self._bell.wait(self._pause())
-            elif work == self._rebuild_outdated:
-                work = self._parts.engine.step
+        """Works until `stop` is called. While the database is away it waits and tries again.
+
+        Raises:
+            StoreError: the database cannot be opened.
+        """
+        self._open()
+        self._work()
 
     def start(self) -> Self:
-        """Works in a background thread."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self.run, name="eventfold-worker", daemon=True)
+        """Works in a background thread, also after `stop`; where it does so already, nothing happens.
+
+        Raises:
+            StoreError: the database cannot be opened.
+        """
+        if not self.running:
+            self._open()
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._work, name="eventfold-worker", daemon=True)
             self._thread.start()
         return self
 
     def stop(self) -> None:
         """Ends after the batch in hand, and waits for that."""
         self._stopping.set()
-        self._bell.ring()
-        if self._thread is not None:
-            self._thread.join()
+        bell, thread = self._bell, self._thread
+        if bell is not None:
+            bell.ring()
+        if thread is not None:
+            thread.join()
             self._thread = None
-        self._bell.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -64,28 +86,69 @@ class Worker:
     def __exit__(self, *_exception: object) -> None:
         self.stop()
 
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def _open(self) -> None:
+        self._parts.store.listen()
+
+    def _work(self) -> None:
+        bell = self._bell = ThreadBell(self._parts.store.signal)
+        work: Callable[[], bool] = self._rebuild_outdated
+        try:
+            while not self._stopping.is_set():
+                moved = self._guarded(work)
+                if self._failures:
+                    bell.wait(backoff(self._failures))
+                elif work == self._rebuild_outdated:
+                    work = self._parts.engine.step
+                elif moved and self._parts.engine.caught_up:
+                    self._stopping.wait(GATHER_SECONDS)
+                elif not moved:
+                    bell.wait(self._pause())
+        finally:
+            self._bell = None
+            bell.close()
+            self._stopping.clear()
+
     def _guarded(self, work: Callable[[], bool]) -> bool:
         try:
             moved = work()
         except (StoreUnavailable, StoreBusy) as error:
-            self._failures += 1
             logger.warning("the worker waits for the database: %s", error)
-            return False
-        self._failures = 0
+            return self._failed(error)
+        except Exception as error:
+            if repr(error) == repr(self.error):
+                logger.warning("the worker failed again and tries on: %s", error)
+            else:
+                logger.exception("the worker failed and tries again")
+            return self._failed(error)
+        self._failures, self.error = 0, None
         return moved
 
+    def _failed(self, error: Exception) -> bool:
+        self._failures += 1
+        self.error = error
+        return False
+
     def _pause(self) -> float:
-        if self._failures:
-            return backoff(self._failures)
         retry = self._parts.engine.retry_in()
         return SAFETY_POLL_SECONDS if retry is None else max(0.01, min(retry, SAFETY_POLL_SECONDS))
 
     def _rebuild_outdated(self) -> bool:
         for track in self._parts.engine.tracks:
             if outdated(track):
-                logger.info("projection %s has changed: rebuilding %s", track.projection.name, track.name)
-                try:
-                    rebuild(self._parts.store, track)
-                except ProjectionFailed as error:  # the others go on; its status says "outdated"
-                    logger.error("%s", error)  # noqa: TRY400 - the fold's own traceback is its cause
+                self._rebuild(track)
         return True
+
+    def _rebuild(self, track: Track) -> None:
+        logger.info("projection %s has changed: rebuilding %s", track.projection.name, track.name)
+        try:
+            rebuild(self._parts.store, track)
+        except (StoreUnavailable, StoreBusy):
+            raise
+        except Exception:  # the others go on; its status says "outdated"
+            logger.exception("projection %s cannot be rebuilt", track.projection.name)

@@ -113,6 +113,11 @@ class Engine:
             raise DefinitionError(f"no projection is called {name!r} (there are: {known})")
         return found
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether every track stands where the log ended when a step last looked; those that have failed do not count."""
+        return all(each.failure is not None or each.position >= self._horizon for each in self.tracks)
+
     def retry_in(self) -> float | None:
         """Seconds until the next failed track is tried again; None where none has failed."""
         waits = [wait for each in self.tracks if (wait := each.retry_in) is not None]

@@ -8,6 +8,7 @@ import pytest
 
 import commands.errors
 import eventfold
+import eventfold.errors
 import eventstore.errors
 import projections.errors
 from eventfold import EventfoldError
@@ -17,6 +18,33 @@ from eventfold import EventfoldError
 def test_every_public_name_exists_and_is_listed_once(package: ModuleType) -> None:
     assert [name for name in package.__all__ if not hasattr(package, name)] == []
     assert len(set(package.__all__)) == len(package.__all__)
+
+
+def branches(cls: type[EventfoldError]) -> list[type[EventfoldError]]:
+    """An error and all under it, as far as they are the rooms' own."""
+    rooms = ("eventstore.", "commands.", "projections.", "eventfold.")
+    own = [each for each in cls.__subclasses__() if each.__module__.startswith(rooms)]
+    return [cls, *(branch for each in own for branch in branches(each))]
+
+
+def test_every_error_of_the_tree_can_be_imported_from_eventfold() -> None:
+    tree = branches(EventfoldError)
+
+    assert len(tree) > 20
+    assert [cls.__name__ for cls in tree if getattr(eventfold, cls.__name__, None) is not cls] == []
+    assert {cls.__name__ for cls in tree} <= set(eventfold.__all__)
+
+
+PLUMBING = {"AsyncBus", "Bus", "Engine", "HandlerMap", "enclose", "rebuild", "status_of"}
+"""What the application does for its users."""
+
+
+@pytest.mark.parametrize("room", [eventstore, commands, projections], ids=lambda each: each.__name__)
+def test_what_a_room_gives_its_users_can_be_imported_from_eventfold(room: ModuleType) -> None:
+    given = set(room.__all__) - PLUMBING
+
+    assert given <= set(eventfold.__all__)
+    assert [name for name in given if getattr(eventfold, name) is not getattr(room, name)] == []
 
 
 def drawn(module: ModuleType) -> dict[str, str]:
@@ -40,7 +68,7 @@ def drawn(module: ModuleType) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "module", [eventstore.errors, commands.errors, projections.errors], ids=lambda each: each.__name__
+    "module", [eventstore.errors, commands.errors, projections.errors, eventfold.errors], ids=lambda each: each.__name__
 )
 def test_the_tree_of_errors_in_the_docstring_is_that_of_the_classes(module: ModuleType) -> None:
     classes = {
@@ -51,7 +79,7 @@ def test_the_tree_of_errors_in_the_docstring_is_that_of_the_classes(module: Modu
     assert drawn(module) == classes
 
 
-@pytest.mark.parametrize("module", [eventstore.errors, commands.errors, projections.errors])
+@pytest.mark.parametrize("module", [eventstore.errors, commands.errors, projections.errors, eventfold.errors])
 def test_every_error_has_a_code_of_its_own_and_a_status(module: ModuleType) -> None:
     for name, cls in inspect.getmembers(module, inspect.isclass):
         if issubclass(cls, EventfoldError):

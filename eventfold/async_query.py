@@ -1,0 +1,76 @@
+"""Queries over a read model for asyncio: built up as in `ModelQuery`, and awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, Self, TypeVar
+
+from sqlalchemy import Table
+
+from projections import ModelQuery, Page
+from projections.query import WAIT_SECONDS
+
+M = TypeVar("M")
+
+
+class AsyncModelQuery(Generic[M]):
+    """`ModelQuery` for asyncio: building it is the same, reading is awaited."""
+
+    def __init__(self, make: Callable[[], ModelQuery[M]]) -> None:
+        self._make = make
+
+    @property
+    def table(self) -> Table:
+        """The SQLAlchemy table over the live rows. See `ModelQuery.table`; opens the log on first use."""
+        return self._query().table
+
+    def where(self, *expressions: Any, **conditions: Any) -> Self:
+        """Only rows for which all of this holds. See `ModelQuery.where`."""
+        return type(self)(lambda: self._make().where(*expressions, **conditions))
+
+    def order_by(self, *fields: str) -> Self:
+        """Sorts by these fields. See `ModelQuery.order_by`."""
+        return type(self)(lambda: self._make().order_by(*fields))
+
+    def limit(self, count: int) -> Self:
+        """At most so many rows."""
+        return type(self)(lambda: self._make().limit(count))
+
+    async def get(
+        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
+    ) -> M | None:
+        """The row under a key; None where there is none."""
+        return await asyncio.to_thread(lambda: self._query().get(key, after=after, timeout=timeout, stale=stale))
+
+    async def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
+        """All rows that match, in order."""
+        return await asyncio.to_thread(lambda: self._query().all(after=after, timeout=timeout, stale=stale))
+
+    async def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
+        """The first row that matches; None where none does."""
+        return await asyncio.to_thread(lambda: self._query().first(after=after, timeout=timeout, stale=stale))
+
+    async def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
+        """How many rows match."""
+        return await asyncio.to_thread(lambda: self._query().count(after=after, timeout=timeout, stale=stale))
+
+    async def page(
+        self,
+        *,
+        cursor: str | None = None,
+        size: int | None = None,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: bool = False,
+    ) -> Page[M]:
+        """One page of rows. See `ModelQuery.page`."""
+        return await asyncio.to_thread(
+            lambda: self._query().page(cursor=cursor, size=size, after=after, timeout=timeout, stale=stale)
+        )
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        for row in await self.all():
+            yield row
+
+    def _query(self) -> ModelQuery[M]:
+        query: ModelQuery[M] = self._make()
+        return query
