@@ -6,7 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
-from eventfold import Application, SqlTable, open_store
+import pytest
+
+from eventfold import Application, NotMigrated, SqlTable, open_store
 from tests.projections.shop import EVENTS, Added, assert_straight, bindings, fill, open_app, open_engine, rows_of
 from tests.services.postgresql import PostgresServer
 
@@ -87,3 +89,87 @@ def test_when_a_process_is_terminated_then_its_rows_belong_to_their_checkpoint(s
         assert_straight(app.store, engine)
         engine.catch_up()
         assert_straight(app.store, engine)
+
+
+def test_after_it_was_stopped_it_can_be_started_again(sqlite_url: str) -> None:
+    with open_app(sqlite_url) as app:
+        worker = app.worker()
+        with worker:
+            fill(app.store, 5)
+            wait_until_caught_up(sqlite_url)
+        worker.stop()
+        assert not worker.running
+
+        with worker:
+            assert worker.start() is worker
+            fill(app.store, 5, seed=5)
+            wait_until_caught_up(sqlite_url)
+
+        assert_straight(app.store, app.engine)
+
+
+def test_after_it_was_stopped_it_can_be_run_again(sqlite_url: str) -> None:
+    with open_app(sqlite_url) as app:
+        worker = app.worker()
+        for round_ in range(2):
+            thread = threading.Thread(target=worker.run)
+            thread.start()
+            fill(app.store, 5, seed=5 * round_)
+            wait_until_caught_up(sqlite_url)
+            worker.stop()
+            thread.join(PATIENCE_SECONDS)
+            assert not thread.is_alive()
+
+
+def test_given_an_unexpected_error_then_it_is_logged_and_told_and_the_worker_goes_on(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed, looked = threading.Event(), threading.Event()
+    with open_app(sqlite_url) as app:
+        worker, step, calls = app.worker(), app.engine.step, 0
+
+        def flaky() -> bool:
+            nonlocal calls
+            calls += 1
+            if calls <= 3:
+                raise ZeroDivisionError("out of the blue")
+            if calls == 4:
+                failed.set()
+                assert looked.wait(PATIENCE_SECONDS)
+            return step()
+
+        monkeypatch.setattr(app.engine, "step", flaky)
+        with worker:
+            fill(app.store, 5)
+            assert failed.wait(PATIENCE_SECONDS)
+            assert isinstance(worker.error, ZeroDivisionError)
+            assert worker.running
+            looked.set()
+            wait_until_caught_up(sqlite_url)
+        assert worker.error is None
+        assert_straight(app.store, app.engine)
+    told = [record for record in caplog.records if record.name == "eventfold.worker"]
+    assert [record.exc_info is not None for record in told] == [True, False, False]
+
+
+def test_given_a_projection_that_cannot_be_rebuilt_then_the_others_go_on(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise ZeroDivisionError("out of the blue")
+
+    with open_app(sqlite_url) as app:
+        fill(app.store, 5)
+        app.catch_up()
+        monkeypatch.setattr("eventfold.worker.outdated", lambda track: track.projection.name == "stock")
+        monkeypatch.setattr("eventfold.worker.rebuild", refuse)
+        with app.worker():
+            fill(app.store, 5, seed=5)
+            wait_until_caught_up(sqlite_url)
+        assert_straight(app.store, app.engine)
+    assert "projection stock cannot be rebuilt" in caplog.text
+
+
+def test_a_database_that_cannot_be_opened_is_told_to_who_starts_it(sqlite_url: str) -> None:
+    with Application(sqlite_url, migrate=False) as app, pytest.raises(NotMigrated):
+        app.worker().start()

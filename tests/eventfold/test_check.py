@@ -1,0 +1,95 @@
+"""What `check` finds without the database: what cannot work, and what is perhaps not meant."""
+
+import re
+from typing import Any
+
+import pytest
+
+from commands import Handler
+from eventfold import Aggregate, Application, Command, Event, MemoryTable, SqlTable, handles
+from eventfold.check import hints, problems
+from tests.commands.bank import HANDLERS, Account, AccountEvent, Deposit
+from tests.projections.shop import bindings
+
+
+class Ticked(Event):
+    pass
+
+
+class Still(Aggregate[Ticked]):
+    pass
+
+
+class Needy(Aggregate[Ticked]):
+    name: str
+
+    def evolve(self, event: Ticked) -> "Needy":
+        return self
+
+
+class Tick(Command):
+    still_id: str
+    needy_id: str
+
+
+class Opaque(Command):
+    account_id: str
+    what: list[int] | tuple[str, ...]
+
+
+@handles
+def tick_still(still: Still, command: Tick) -> list[Ticked]:
+    return []
+
+
+@handles
+def tick_needy(needy: Needy, command: Tick) -> list[Ticked]:
+    return []
+
+
+@handles
+def opaque(account: Account, command: Opaque) -> list[AccountEvent]:
+    return []
+
+
+@handles
+def astray(account: Account, command: Deposit) -> list[Ticked]:
+    return []
+
+
+@pytest.mark.parametrize(
+    ("handler", "sentence"),
+    [
+        (tick_still, r"aggregate Still: it has no evolve\(self, event\)"),
+        (tick_needy, "aggregate Needy: .*name must have a default"),
+        (opaque, "command Opaque: a field's type cannot be read from JSON"),
+        (astray, "handler astray: returns Ticked, which its aggregate is not folded from"),
+    ],
+    ids=["evolve", "default", "field", "event"],
+)
+def test_what_would_fail_only_when_it_is_used_is_found(handler: Handler[..., Any], sentence: str) -> None:
+    (found,) = problems(Application("memory://", handlers=[handler]).parts)
+
+    assert re.search(sentence, found)
+
+
+def test_where_all_is_well_nothing_is_found() -> None:
+    parts = Application("memory://", handlers=HANDLERS, projections=bindings(MemoryTable)).parts
+
+    assert problems(parts) == []
+
+
+def test_a_target_that_the_database_cannot_have_is_found() -> None:
+    (found,) = problems(Application("memory://", handlers=HANDLERS, projections=bindings(SqlTable)).parts)
+
+    assert "memory" in found
+
+
+def test_an_application_without_handlers_is_pointed_out() -> None:
+    assert hints(Application("memory://").parts) == ["the application has no handlers: it takes no commands"]
+
+
+def test_events_that_no_aggregate_is_folded_from_are_pointed_out() -> None:
+    parts = Application("memory://", handlers=HANDLERS, projections=bindings(MemoryTable)).parts
+
+    assert any(hint.startswith("projection stock: Added") for hint in hints(parts))
