@@ -68,6 +68,7 @@ from eventstore import (
     StreamNotFound,
     Subscription,
     Tag,
+    UnfitState,
     UnknownEvent,
     UnknownEventType,
     UnreadableEvent,
@@ -80,6 +81,7 @@ from eventstore import (
 )
 from projections import (
     BoundProjection,
+    GenerationDropped,
     InvalidQuery,
     MemoryTable,
     ModelQuery,
@@ -126,6 +128,7 @@ __all__ = [
     "EventStore",
     "EventfoldError",
     "ExpectedVersion",
+    "GenerationDropped",
     "Handler",
     "InvalidCommand",
     "InvalidEvent",
@@ -172,6 +175,7 @@ __all__ = [
     "Subscription",
     "Tag",
     "TooManyConflicts",
+    "UnfitState",
     "UnknownEvent",
     "UnknownEventType",
     "UnknownModel",

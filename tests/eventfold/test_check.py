@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from commands import Handler
-from eventfold import Aggregate, Application, Command, Event, MemoryTable, SqlTable, handles
+from eventfold import Aggregate, Application, Command, Event, MemoryTable, handles
 from eventfold.check import hints, problems
 from tests.commands.bank import HANDLERS, Account, AccountEvent, Deposit
 from tests.projections.shop import bindings
@@ -77,12 +77,6 @@ def test_where_all_is_well_nothing_is_found() -> None:
     parts = Application("memory://", handlers=HANDLERS, projections=bindings(MemoryTable)).parts
 
     assert problems(parts) == []
-
-
-def test_a_target_that_the_database_cannot_have_is_found() -> None:
-    (found,) = problems(Application("memory://", handlers=HANDLERS, projections=bindings(SqlTable)).parts)
-
-    assert "memory" in found
 
 
 def test_an_application_without_handlers_is_pointed_out() -> None:
