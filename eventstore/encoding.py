@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from eventstore.errors import DefinitionError, InvalidEvent, PayloadTooLarge
+from eventstore.errors import DefinitionError, InvalidEvent, PayloadTooLarge, shown
 from eventstore.event import Event, event_type, has_tags, schema_version
 
 ESCAPED_NUL = b"\\u0000"
@@ -132,11 +132,19 @@ def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
 
 def _field_at_fault(event: Event, error: Exception) -> str:
     for name in event.__struct_fields__:
+        value = getattr(event, name)
         try:
-            _encode_json(getattr(event, name))
+            _encode_json(value)
         except (TypeError, ValueError, OverflowError, RecursionError) as found:
-            return f"{name}: {found}"
+            return f"{name}: {unencodable(value, found)}"
     return str(error)
+
+
+def unencodable(value: Any, error: Exception) -> str:
+    """What JSON text should have been, and the value that it cannot be made of."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"expected text without lone surrogates, which UTF-8 cannot hold, got {shown(value)}"
+    return f"expected what JSON can hold, got {shown(value)} ({error})"
 
 
 def _undecodable(event: Event, error: Exception) -> str:
@@ -146,7 +154,7 @@ def _undecodable(event: Event, error: Exception) -> str:
         try:
             msgspec.json.decode(_encode_json(value), type=field.type)
         except (msgspec.DecodeError, ValueError) as found:
-            return f"{field.name}: {found}, got {value!r}"
+            return f"{field.name}: {found}, got {shown(value)}"
     return str(error)
 
 
@@ -155,7 +163,7 @@ def _changed(event: Event, back: Event) -> str:
     for name in event.__struct_fields__:
         value, other = getattr(event, name), getattr(back, name)
         if value != other:
-            return f"{name}: expected a value that reads back equal, got {value!r}, which reads back as {other!r}"
+            return f"{name}: expected a value that reads back equal, got {shown(value)}, which reads back as {shown(other)}"
     return "the event does not equal itself once read back: leave its comparison to msgspec"
 
 
@@ -176,7 +184,7 @@ def _problem_in(value: Any) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return f"expected a finite number, got {value}"
     if isinstance(value, str) and "\0" in value:
-        return "expected text without NUL (\\0), which databases cannot hold"
+        return f"expected text without NUL (\\0), which databases cannot hold, got {shown(value)}"
     if isinstance(value, dict):
         parts: Iterable[Any] = (part for pair in value.items() for part in pair)
     elif isinstance(value, (list, tuple)):

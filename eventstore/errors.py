@@ -30,6 +30,14 @@ what to do next.
 
 from typing import ClassVar
 
+LONGEST_SHOWN = 120
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: a line at most, however large it is."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
+
 
 class EventfoldError(Exception):
     """The root: `except EventfoldError` catches whatever the framework raises on purpose."""

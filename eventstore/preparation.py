@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from eventstore.backend import PreparedRow, StreamWrite, WriteRequest
-from eventstore.encoding import ESCAPED_NUL, check_depth, encode, form_of, problem_in
-from eventstore.errors import InvalidEvent, InvalidInput
+from eventstore.encoding import ESCAPED_NUL, check_depth, encode, form_of, problem_in, unencodable
+from eventstore.errors import InvalidEvent, InvalidInput, shown
 from eventstore.event import Event, tags_of
 from eventstore.expected import ANY, ExpectedVersion, check_expected
 from eventstore.identifier import check_event_id, new_ids
@@ -165,7 +165,7 @@ def _check_id(field: str, value: str | None) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
-        raise InvalidEvent(f"{field}: expected 1 to {MAX_ID_LENGTH} printable characters, got {value!r}")
+        raise InvalidEvent(f"{field}: expected 1 to {MAX_ID_LENGTH} printable characters, got {shown(value)}")
     return value
 
 
@@ -173,7 +173,7 @@ def _metadata_json(new: NewEvent[Any], limit: int) -> str | None:
     if new.metadata is None:
         return None
     if not isinstance(new.metadata, dict):
-        raise InvalidEvent(f"metadata: expected a dict of texts to JSON values, got {new.metadata!r}")
+        raise InvalidEvent(f"metadata: expected a dict of texts to JSON values, got {shown(new.metadata)}")
     try:
         data = msgspec.json.encode(new.metadata)
         if len(data) > limit:
@@ -183,11 +183,10 @@ def _metadata_json(new: NewEvent[Any], limit: int) -> str | None:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, InvalidEvent):
             raise
-        raise InvalidEvent(f"metadata: cannot be stored as JSON: {error}") from error
+        raise InvalidEvent(f"metadata: {unencodable(new.metadata, error)}") from error
     if not same or ESCAPED_NUL in data:
         problem = problem_in(new.metadata)
         if problem or not same:
-            raise InvalidEvent(
-                f"metadata: {problem or 'expected a dict of texts to JSON values'}, got {new.metadata!r}"
-            )
+            expected = f"expected a dict of texts to JSON values, got {shown(new.metadata)}"
+            raise InvalidEvent(f"metadata: {problem or expected}")
     return data.decode() if new.metadata else None

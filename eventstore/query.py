@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from eventstore.bounds import check_number
-from eventstore.errors import InvalidInput
+from eventstore.errors import InvalidInput, shown
 from eventstore.event import MAX_TYPE_LENGTH, Event, event_type
 
 MAX_TAG_LENGTH = 255
@@ -91,7 +91,7 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     given = tuple(tags)
     for tag in given:
         if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG_LENGTH or not tag.isprintable():
-            raise InvalidInput(f"tags: expected 1 to {MAX_TAG_LENGTH} printable characters each, got {tag!r}")
+            raise InvalidInput(f"tags: expected 1 to {MAX_TAG_LENGTH} printable characters each, got {shown(tag)}")
     return tuple(dict.fromkeys(given))
 
 

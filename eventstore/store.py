@@ -55,7 +55,7 @@ class EventStore:
         self.backend = backend
         self.snapshots = Snapshots(backend, check_number("cache_states", cache_states))
         self.codec = Codec(events)
-        self.max_payload = max_payload
+        self.max_payload = check_number("max_payload", max_payload, least=1)
         self.signal = Signal()
         self._group: GroupCommit[WriteRequest, Written] = GroupCommit(self._commit)
         self._stop_listening: Any = None

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 
+from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
 
 Cursor = psycopg.RawCursor[Any]
@@ -35,6 +36,7 @@ def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
     """
     if isinstance(pool_size, bool) or not isinstance(pool_size, int) or pool_size < 1:
         raise InvalidInput(f"pool_size: expected an integer >= 1, got {pool_size!r}")
+    lock_timeout = max(1, int(1000 * check_seconds("busy_seconds", busy_seconds)))  # the server takes 0 for ever
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={"autocommit": True},
@@ -48,7 +50,7 @@ def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
         connection.execute(
             "SELECT set_config('default_transaction_isolation', 'read committed', false), "
             "set_config('lock_timeout', %s, false)",
-            [str(int(busy_seconds * 1000))],
+            [str(lock_timeout)],
         )
 
     @event.listens_for(engine, "checkout")

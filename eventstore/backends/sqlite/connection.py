@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
+from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
 
 
@@ -35,7 +36,7 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         raise InvalidInput(f"synchronous: expected FULL or NORMAL, got {synchronous!r}")
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"check_same_thread": False, "timeout": busy_seconds},
+        connect_args={"check_same_thread": False, "timeout": check_seconds("busy_seconds", busy_seconds)},
         pool_use_lifo=True,  # the connection used last has the warmest page cache
         pool_size=8,
         max_overflow=64,

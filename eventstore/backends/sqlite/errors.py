@@ -32,6 +32,8 @@ def translate(error: BaseException, description: str) -> StoreError:
         return StoreUnavailable(f"{description}: {text}; check that the folder exists and may be written to")
     if "not a database" in text or "malformed" in text:
         return StoreError(f"{description}: {text}; point the URL at a SQLite file that Eventfold made, or a new one")
+    if "already exists" in text:
+        return StoreError(f"{description}: {text}, and Eventfold did not make it; choose another `prefix`")
     if "full" in text:
         return StoreUnavailable(f"{description}: {text}; nothing was stored. Free some room and try again.")
     return StoreError(f"{description}: {text}")
