@@ -218,7 +218,7 @@ class Application:
             UnfitState: the state would not read back equal.
         """
         stream = stream_name(category_of(aggregate), stream_id)
-        version = self.store.snapshots.take(aggregate, stream)
+        version, _ = self.store.snapshots.take(aggregate, stream)
         if version == 0:
             raise StreamNotFound(stream)
         return version

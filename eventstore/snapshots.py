@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from eventstore.aggregate import Aggregate, codec_for, policy_of
 from eventstore.backend import Backend, StreamRange
@@ -18,6 +18,13 @@ A = TypeVar("A", bound=Aggregate[Any])
 NOW = StreamRange()
 
 log = logging.getLogger("eventfold.snapshots")
+
+
+class Taken(NamedTuple):
+    """What came of taking a snapshot: the version of the stream, 0 where it has no events; and whether one was written."""
+
+    version: int
+    written: bool
 
 
 class Snapshots:
@@ -123,11 +130,8 @@ class Snapshots:
             events = [each.event if isinstance(each, NewEvent) else each for each in new]
             self._writer.offer(aggregate, before.stream, Work(before.state, events, version, event_id))
 
-    def take(self, aggregate: type[Aggregate[Any]], stream: str) -> int:
-        """Writes a snapshot of a stream as it is now, and waits for it.
-
-        Returns:
-            Its version; 0 where the stream has no events.
+    def take(self, aggregate: type[Aggregate[Any]], stream: str) -> Taken:
+        """Writes a snapshot of a stream as it is now, unless there is one, and waits for it.
 
         Raises:
             DefinitionError: the aggregate declares no snapshots.
@@ -142,9 +146,10 @@ class Snapshots:
             raise Unsupported(f"{self._backend.description}: this backend keeps no snapshots")
         found = self._from_table(aggregate, stream, NOW)
         folded = found.folded if found is not None else fold_stream(self._backend, aggregate, stream, NOW)
-        if folded.version and (found is None or found.snapshot < folded.version):
-            self._writer.write_now(aggregate, stream, folded.state, folded.version, folded.event_id)
-        return folded.version
+        if folded.version == 0 or (found is not None and found.snapshot == folded.version):
+            return Taken(folded.version, written=False)
+        written = self._writer.write_now(aggregate, stream, folded.state, folded.version, folded.event_id)
+        return Taken(folded.version, written)
 
     def flush(self) -> None:
         """Waits until every snapshot that is due has been written."""

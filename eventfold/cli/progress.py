@@ -9,13 +9,17 @@ from rich.text import Text
 from eventfold.cli.output import error_console
 
 
-class EventsPerSecond(ProgressColumn):
-    """How many events a second went by."""
+class Rate(ProgressColumn):
+    """How many events, or others, a second went by."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
         """The rate, as text."""
         events, seconds = task.fields["events"], task.finished_time or task.elapsed
-        return Text(f"{events / seconds:,.0f} events/s" if events and seconds else "", style="dim")
+        return Text(f"{events / seconds:,.0f} {self._unit}/s" if events and seconds else "", style="dim")
 
 
 class Bar:
@@ -33,18 +37,19 @@ class Bar:
 
 
 @contextmanager
-def bar(title: str, start: int = 0) -> Iterator[Bar]:
+def bar(title: str, start: int = 0, unit: str = "events") -> Iterator[Bar]:
     """A bar while the block runs.
 
     Args:
         title: what is going on.
         start: the position where it begins.
+        unit: what goes by.
     """
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        EventsPerSecond(),
+        Rate(unit),
         TimeRemainingColumn(),
         console=error_console(),
     )

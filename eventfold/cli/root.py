@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from eventfold import __version__
-from eventfold.cli import check, dispatch, events, init, migrate, projections, query, state, status, streams, worker
+from eventfold.cli import (
+    check,
+    dispatch,
+    events,
+    init,
+    migrate,
+    projections,
+    query,
+    snapshots,
+    state,
+    status,
+    streams,
+    worker,
+)
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.session import AppOption, DatabaseOption, DebugOption, FormatOption
 
@@ -21,7 +34,7 @@ for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
 for _noun in (dispatch, streams, events, state, query):
     _noun.add_to(app, "Write and read")
-for _noun in (projections, worker):
+for _noun in (projections, snapshots, worker):
     _noun.add_to(app, "Read models")
 
 

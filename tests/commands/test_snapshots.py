@@ -135,5 +135,5 @@ def test_a_snapshot_can_be_asked_for_and_awaited(url: str) -> None:
 
 
 def test_what_has_no_events_has_no_snapshot(pots: Driver) -> None:
-    assert pots.store.snapshots.take(Pot, "pot-9") == 0
+    assert pots.store.snapshots.take(Pot, "pot-9") == (0, False)
     assert kept(pots, Pot) == []

@@ -54,7 +54,8 @@ class Snapshots(StoreCases):
 
     def test_a_load_begins_with_the_snapshot_and_gives_what_replay_gives(self, store: EventStore) -> None:
         _given(store, 4)
-        assert store.snapshots.take(Purse, "account-1") == 4
+        assert store.snapshots.take(Purse, "account-1") == (4, True)
+        assert store.snapshots.take(Purse, "account-1") == (4, False)
         store.append("account-1", [Deposited(5), Renamed("x")])
 
         loaded = store.load(Purse, "1")

@@ -16,6 +16,7 @@ from eventfold import (
     Receipt,
     Recorded,
     Rejected,
+    SnapshotPolicy,
     SqlTable,
     Struct,
     Tag,
@@ -54,7 +55,7 @@ class OrderMoved(Event):
 OrderEvent = OrderOpened | ItemAdded | ItemsCleared | OrderMoved
 
 
-class Order(Aggregate[OrderEvent]):
+class Order(Aggregate[OrderEvent], snapshots=SnapshotPolicy()):
     owner: str | None = None
     address: Address | None = None
     items: tuple[Item, ...] = ()
