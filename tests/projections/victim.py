@@ -1,38 +1,65 @@
-"""A process to be killed: appends and projects, or rebuilds, until it is ended. Run by `test_kill.py`."""
+"""A process to be killed: projects what it appends, or rebuilds, until it is ended. It reports each thing done as a dot.
+
+Run by `test_kill.py`: `python -m tests.projections.victim URL SEED project|rebuild|rebuild-quietly`.
+"""
 
 import os
 import random
 import sys
 import threading
 
+from eventfold import EventStore
 from projections import rebuild
 from tests.projections.shop import Added, Closed, Moved, open_engine, open_shop
 
+REBUILD = sys.modules["projections.rebuild"]  # the name in the package is the function
 
-def main() -> None:
-    url, seed = sys.argv[1], int(sys.argv[2])
-    chance = random.Random(seed)
-    store = open_shop(url)
+
+def append(store: EventStore, chance: random.Random) -> None:
+    item = f"i{chance.randrange(6)}"
+    event = chance.choice([Added(chance.randrange(20)), Moved(f"i{chance.randrange(6)}", 1), Closed()])
+    store.append(f"item-{item}", [event] * chance.randrange(1, 4))
+
+
+def project(store: EventStore, chance: random.Random) -> None:
+    """Appends in one thread and projects in another."""
     engine = open_engine(store, batch_size=chance.randrange(1, 30))
 
-    def project() -> None:
+    def follow() -> None:
         while True:
             engine.step()
 
-    def build() -> None:
-        own = open_engine(store)
-        while True:
-            rebuild(store, own.find("stock")[0], max_rows=2, write_seconds=0.0)
-
-    threading.Thread(target=project, daemon=True).start()
-    if seed % 3 == 0:
-        threading.Thread(target=build, daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
     os.write(1, b"ready\n")
     while True:
-        item = f"i{chance.randrange(6)}"
-        event = chance.choice([Added(chance.randrange(20)), Moved(f"i{chance.randrange(6)}", 1), Closed()])
-        store.append(f"item-{item}", [event] * chance.randrange(1, 4))
+        append(store, chance)
         os.write(1, b".")
+
+
+def rebuild_again_and_again(store: EventStore, chance: random.Random, *, quietly: bool) -> None:
+    """Rebuilds one projection after the other; unless quietly, events come in meanwhile and move the live rows."""
+    setattr(REBUILD, "BATCH", chance.randrange(1, 12))  # noqa: B010 - a module, to a type checker
+    engine = open_engine(store)
+
+    def on_progress(_progress: object) -> None:
+        if not quietly and chance.randrange(4) == 0:
+            append(store, chance)
+            engine.step()
+        os.write(1, b".")
+
+    os.write(1, b"ready\n")
+    while True:
+        for name in ("stock", "totals"):
+            rebuild(store, engine.find(name)[0], on_progress=on_progress, max_rows=2, write_seconds=0.0)
+
+
+def main() -> None:
+    url, seed, work = sys.argv[1:]
+    store, chance = open_shop(url), random.Random(int(seed))
+    if work == "project":
+        project(store, chance)
+    else:
+        rebuild_again_and_again(store, chance, quietly=work == "rebuild-quietly")
 
 
 main()
