@@ -160,6 +160,6 @@ async def stamp(envelope: Envelope, call_next: Callable[[Envelope], Awaitable[Re
     return await call_next(replace(envelope, metadata={"stamped": True}))
 
 
-async_app = AsyncApplication("memory://", middleware=[stamp], **PARTS)
+async_app = AsyncApplication("sqlite:///shop.db", middleware=[stamp], **PARTS)
 
 not_an_app = 7

@@ -84,6 +84,14 @@ def test_values_are_written_as_a_person_reads_them(value: object, text: str) -> 
     assert plain(value) == text
 
 
+@pytest.mark.parametrize(("variable", "coloured"), [("FORCE_COLOR", True), ("NO_COLOR", False), ("TERM", False)])
+def test_colours_are_for_terminals_unless_one_asks_otherwise(filled: Cli, variable: str, *, coloured: bool) -> None:
+    process = filled.start("events", "list", **{variable: "1"})
+    out, _ = process.communicate(timeout=30)
+
+    assert ("\x1b[36m" in out) is coloured
+
+
 def test_how_to_go_on_is_said_after_the_rows(filled: Cli) -> None:
     said = filled("events", "list", "--limit", "2").output
 
