@@ -30,7 +30,7 @@ def clocks(row: Clock | None, recorded: Recorded[Ticked]) -> Clock | None:
     return Clock(row.name, row.ticks + 1)
 
 
-app = Application("memory://", projections=[clocks.into(SqlTable("clocks"))], name="gated")
+app = Application("sqlite:///gated.db", projections=[clocks.into(SqlTable("clocks"))], name="gated")
 
 
 def fill(database: str) -> None:
