@@ -26,6 +26,7 @@ TypeOption = Annotated[
 TagOption = Annotated[
     list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag, or all of several.")
 ]
+EventIdArgument = Annotated[str, typer.Argument(metavar="EVENT_ID", help="The event's id, a UUID.", show_default=False)]
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -85,7 +86,7 @@ def list_events(
 
 def show(
     session: Session,
-    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The event's id, a UUID.", show_default=False)],
+    event_id: EventIdArgument,
 ) -> None:
     """Show everything that the log knows of one event."""
     show_record(event_row(session.application.store.event(event_id)), session.format)

@@ -6,9 +6,14 @@ import typer
 
 from eventfold import __version__
 from eventfold.cli import (
+    bisect,
+    blame,
+    causes,
     check,
     dispatch,
+    effects,
     events,
+    history,
     init,
     migrate,
     projections,
@@ -32,8 +37,10 @@ app = typer.Typer(
 )
 for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
-for _noun in (dispatch, streams, events, state, query):
+for _noun in (dispatch, streams, events, query):
     _noun.add_to(app, "Write and read")
+for _noun in (state, history, blame, bisect, causes, effects):
+    _noun.add_to(app, "Ask the history")
 for _noun in (projections, snapshots, worker):
     _noun.add_to(app, "Read models")
 

@@ -7,8 +7,16 @@ import typer
 
 from eventfold.application import Application
 from eventfold.cli.changes import COLUMNS, change_row, coloured_row
-from eventfold.cli.completion import aggregate_names
-from eventfold.cli.instants import moment_of, until
+from eventfold.cli.instants import moment_of
+from eventfold.cli.moments import (
+    AggregateArgument,
+    AtOption,
+    IdArgument,
+    OccurredOption,
+    PositionOption,
+    VersionOption,
+    bounds_of,
+)
 from eventfold.cli.output import Format, console, show_record, show_rows
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import builtin
@@ -24,48 +32,33 @@ def add_to(app: typer.Typer, panel: str) -> None:
 
 def state(
     session: Session,
-    aggregate: Annotated[
-        str, typer.Argument(metavar="AGGREGATE", help="Its class name or category.", autocompletion=aggregate_names)
-    ],
-    stream_id: Annotated[
-        str, typer.Argument(metavar="ID", help="What follows the category in the stream's name.", show_default=False)
-    ],
+    aggregate: AggregateArgument,
+    stream_id: IdArgument,
     *,
-    version: Annotated[
-        int | None, typer.Option(metavar="NUMBER", min=0, help="At this version.", show_default=False)
-    ] = None,
-    position: Annotated[
-        int | None, typer.Option(metavar="NUMBER", min=0, help="At this position of the log.", show_default=False)
-    ] = None,
-    at: Annotated[str | None, typer.Option(metavar="INSTANT", help="As the log knew it then.")] = None,
-    occurred: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="From what had occurred by then, as known now.")
-    ] = None,
+    version: VersionOption = None,
+    position: PositionOption = None,
+    at: AtOption = None,
+    occurred: OccurredOption = None,
     diff: Annotated[
         str | None, typer.Option(metavar="A..B", help="What changed from A to B; see above.", show_default=False)
     ] = None,
 ) -> None:
     """Show an aggregate, now or as it was, or what changed.
 
-    INSTANT is a date or a date with a time, in UTC unless it says otherwise; a plain date means the end of that day.
+    INSTANT is a date or a date with a time, in UTC unless it says otherwise; a plain date means the end of that day. Several
+    moments hold together: --at A --occurred B is what was known on day A about day B.
 
     In --diff, A and B are versions (3..7) or instants (2026-01-01..2026-01-31). With position: or occurred: in
     front they are that: occurred:1997-01-31..1997-06-30. Without A it begins before the first event, without B it ends now.
+    The other options then hold for both: --occurred 1997-06-30 --diff 2026-01-01.. is what was learnt since about that time.
     """
     app = session.application
     cls = app.parts.aggregate(aggregate)
-    bounds = {
-        "at_version": version,
-        "position": position,
-        "at": until(at) if at is not None else None,
-        "occurred": until(occurred) if occurred is not None else None,
-    }
+    bounds = bounds_of(version, position, at, occurred)
     if diff is None:
-        _show_state(session, app.load_with_version(cls, stream_id, **bounds))  # type: ignore[arg-type]
+        _show_state(session, app.load_with_version(cls, stream_id, **bounds))
         return
-    if any(each is not None for each in bounds.values()):
-        usage_error("--diff names both moments itself; leave out --version, --position, --at and --occurred")
-    _show_difference(session, *_both(app, cls, stream_id, diff))
+    _show_difference(session, *_both(app, cls, stream_id, diff, bounds))
 
 
 def _show_state(session: Session, loaded: Loaded[Any]) -> None:
@@ -74,13 +67,19 @@ def _show_state(session: Session, loaded: Loaded[Any]) -> None:
     show_record(where | (values if session.format is Format.TABLE else {"state": values}), session.format)
 
 
-def _both(app: Application, cls: type[Aggregate[Any]], stream_id: str, diff: str) -> tuple[Loaded[Any], Loaded[Any]]:
+def _both(
+    app: Application, cls: type[Aggregate[Any]], stream_id: str, diff: str, bounds: Mapping[str, Any]
+) -> tuple[Loaded[Any], Loaded[Any]]:
     first, dots, last = diff.partition("..")
     if not dots:
         usage_error(f"--diff: expected A..B, as in 3..7 or 2026-01-01..2026-01-31, got {diff!r}")
     kind, start = moment_of(first) if first else (None, {"at_version": 0})
     _, end = moment_of(last, kind) if last else (None, {})
-    before, after = (_load(app, cls, stream_id, each) for each in (start, end))
+    for name in bounds:
+        if name in start or name in end:
+            option = name.removeprefix("at_")
+            usage_error(f"--{option}: --diff names that itself; leave one of them out")
+    before, after = (_load(app, cls, stream_id, {**bounds, **each}) for each in (start, end))
     if not before.version and not after.version:
         raise StreamNotFound(before.stream)
     return before, after

@@ -61,6 +61,23 @@ def test_the_ends_of_a_diff_may_be_positions_or_instants_and_may_be_left_out(fil
     assert versions("1990-01-01..2999-12-31") == (0, 4)
 
 
+def test_what_was_known_on_one_day_about_another(filled: Cli) -> None:
+    filled("dispatch", "MoveOrder", "order_id=o-1", 'address={"city": "York"}', "--occurred-at", "1997-01-15")
+    known = filled.json("events", "list", "--format", "json")[3]["recorded_at"]
+
+    def city(*moment: str) -> str | None:
+        address = filled.json("state", "Order", "o-1", *moment)["state"]["address"]
+        return address and address["city"]
+
+    assert city("--occurred", "1997-01-31") == "York"
+    assert city("--at", known, "--occurred", "1997-01-31") is None
+    assert city("--at", known, "--occurred", "1997-04-30") == "Bath"
+    found = filled.json("state", "Order", "o-1", "--occurred", "1997-01-31", "--diff", f"{known}..")
+    assert [(each["field"], each["before"], each["after"]["city"]) for each in found] == [("address", None, "York")]
+    found = filled.json("state", "Order", "o-1", "--at", known, "--diff", "occurred:1997-02-28..1997-04-30")
+    assert [each["field"] for each in found] == ["address", "items[1]"]
+
+
 def test_a_diff_is_readable_at_80_columns_in_colours(filled: Cli) -> None:
     long = "Long Street " * 9
     filled("dispatch", "MoveOrder", "order_id=o-1", f'address={{"city": "Bath", "street": "{long}"}}')
@@ -81,5 +98,5 @@ def test_nothing_changed_is_said(filled: Cli) -> None:
 def test_what_is_no_moment_is_wrong_usage(filled: Cli) -> None:
     for arguments in (["--diff", "3"], ["--diff", "a..b"], ["--diff", "position:x..2"], ["--at", "yesterday"]):
         filled("state", "Order", "o-1", *arguments, code=2)
-    filled("state", "Order", "o-1", "--diff", "1..2", "--version", "2", code=2)
+    assert "--version" in filled("state", "Order", "o-1", "--diff", "1..2", "--version", "2", code=2).stderr
     filled("state", "Order", "o-1", "--version", "-1", code=2)

@@ -1,0 +1,97 @@
+"""`eventfold history`: each event of an aggregate, with what it changed."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from eventfold.cli.moments import (
+    AggregateArgument,
+    AtOption,
+    IdArgument,
+    OccurredOption,
+    PositionOption,
+    VersionOption,
+    bounds_of,
+)
+from eventfold.cli.output import Format, console
+from eventfold.cli.paging import LimitOption, show_page, warn_of_more, with_one_more
+from eventfold.cli.session import Session, command
+from eventfold.cli.steps import step_block, step_row
+from eventstore import Step
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the command."""
+    command(app, "history", example="eventfold history Account a-1 --backwards --limit 5", rich_help_panel=panel)(
+        history
+    )
+
+
+def history(
+    session: Session,
+    aggregate: AggregateArgument,
+    stream_id: IdArgument,
+    *,
+    first: Annotated[
+        int | None, typer.Option("--from", metavar="VERSION", min=1, help="Begin with it.", show_default=False)
+    ] = None,
+    backwards: Annotated[bool, typer.Option("--backwards", help="The newest first.")] = False,
+    version: VersionOption = None,
+    position: PositionOption = None,
+    at: AtOption = None,
+    occurred: OccurredOption = None,
+    limit: LimitOption = 100,
+) -> None:
+    """Show each event of an aggregate: what it changed, when, and by whom.
+
+    + is what was added, ~ what was changed, - what was removed. Who did it is the `actor` in the event's metadata.
+
+    With --version, --position, --at or --occurred it ends at that moment, as in `state`.
+    """
+    app = session.application
+    cls = app.parts.aggregate(aggregate)
+    steps = app.history(cls, stream_id, **bounds_of(version, position, at, occurred))
+    chosen = _newest(steps, first, limit) if backwards else _from(steps, first, limit)
+    if session.format is Format.TABLE:
+        _show_blocks(chosen, limit, backwards=backwards)
+        return
+    show_page(
+        (step_row(each) for each in chosen),
+        [],
+        session.format,
+        limit=limit,
+        how_to_go_on=lambda last: _further(last["version"], backwards=backwards),
+        empty="",
+    )
+
+
+def _show_blocks(steps: Iterable[Step[Any]], limit: int, *, backwards: bool) -> None:
+    last: Step[Any] | None = None
+    for count, step in enumerate(steps):
+        if last is not None and limit and count >= limit:
+            warn_of_more(_further(last.version, backwards=backwards))
+            return
+        if last is not None:
+            console().print()
+        console().print(step_block(step))
+        last = step
+
+
+def _further(version: int, *, backwards: bool) -> str:
+    return f"--from {version - 1 if backwards else version + 1}"
+
+
+def _from(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterable[Step[Any]]:
+    chosen = (step for step in steps if step.version >= (first or 1))
+    return islice(chosen, with_one_more(limit))
+
+
+def _newest(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterable[Step[Any]]:
+    """The last ones: every event must be folded for them, but no more are kept than are shown."""
+    chosen = (step for step in steps if first is None or step.version <= first)
+    kept: deque[Step[Any]] = deque(chosen, maxlen=with_one_more(limit))
+    kept.reverse()
+    return kept
