@@ -31,6 +31,7 @@ from eventstore.errors import (
     UnknownEventType,
     UnreadableEvent,
     Unsupported,
+    UpcastFailed,
     WrongExpectedVersion,
 )
 from eventstore.event import Event, Tag
@@ -47,6 +48,7 @@ from eventstore.snapshot_policy import SnapshotPolicy
 from eventstore.store import EventStore
 from eventstore.stream import stream_name
 from eventstore.subscription import Subscription, subscribe
+from eventstore.upcaster import JsonObject, Upcaster, upcasts
 
 __all__ = [
     "ANY",
@@ -71,6 +73,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidInput",
     "InvalidStreamName",
+    "JsonObject",
     "Link",
     "Loaded",
     "NewEvent",
@@ -97,9 +100,12 @@ __all__ = [
     "UnknownEventType",
     "UnreadableEvent",
     "Unsupported",
+    "UpcastFailed",
+    "Upcaster",
     "WrongExpectedVersion",
     "open_store",
     "stream_name",
     "subscribe",
     "subscribe_async",
+    "upcasts",
 ]

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar, ForwardRef, Generic, Self, TypeVar, dataclass_transform, get_args, get_origin
 
@@ -9,7 +10,7 @@ import msgspec
 
 from eventstore.codec import Codec, codec_of
 from eventstore.errors import DefinitionError
-from eventstore.event import Event, event_classes
+from eventstore.event import Event, event_classes, event_type
 from eventstore.frozen import FrozenMeta, options_of
 from eventstore.snapshot_policy import SnapshotPolicy
 
@@ -30,9 +31,12 @@ class Aggregate(msgspec.Struct, Generic[E], metaclass=FrozenMeta):
 
     `snapshots=SnapshotPolicy(every=100)` keeps snapshots of long streams. Then `version=2` says that `evolve` folds another
     state than before from the same events: snapshots of other versions are not used any more.
+
+    A stored event of a type that is not declared is an error, because the state would be wrong without it. What the state
+    no longer needs is named, and passed over: `class Account(..., retired=["FeeAnnounced"])`.
     """
 
-    __allowed_options__: ClassVar[frozenset[str]] = frozenset({"category", "snapshots", "version"})
+    __allowed_options__: ClassVar[frozenset[str]] = frozenset({"category", "snapshots", "version", "retired"})
 
     def evolve(self, event: E) -> Self:
         """The state after one more event. Pure: no clock, no randomness, no input or output."""
@@ -82,7 +86,28 @@ def evolve_version(aggregate: type[Aggregate[Any]]) -> int:
 @cache
 def codec_for(aggregate: type[Aggregate[Any]]) -> Codec:
     """The codec of this aggregate's events, which refuses events that it does not declare."""
-    return codec_of(events_of(aggregate), strict=True)
+    return codec_of(events_of(aggregate), strict=True, retired=retired_of(aggregate))
+
+
+@cache
+def retired_of(aggregate: type[Aggregate[Any]]) -> tuple[str, ...]:
+    """The names of the stored types that the aggregate passes over.
+
+    Raises:
+        DefinitionError: it is not a list of names, or one of them is declared.
+    """
+    retired = options_of(aggregate).get("retired", ())
+    if (
+        isinstance(retired, str)
+        or not isinstance(retired, Sequence)
+        or any(not isinstance(each, str) for each in retired)
+    ):
+        raise DefinitionError(f"{aggregate.__qualname__}: retired: expected a list of type names, got {retired!r}")
+    if both := {event_type(cls) for cls in events_of(aggregate)}.intersection(retired):
+        raise DefinitionError(
+            f"{aggregate.__qualname__}: retired: {', '.join(sorted(both))}: declared as its event, too"
+        )
+    return tuple(retired)
 
 
 @cache

@@ -21,7 +21,8 @@ class AsyncSubscription:
     """`Subscription` for asyncio: the same promises, awaited. The database is read in a thread of the loop's pool.
 
     Attributes:
-        position: everything wanted up to here has been handed out: that of the event in hand, or of the last batch.
+        position: everything wanted up to here has been handed out: that of the event in hand, or of the last batch. Where
+            one stored event is read as several, it moves with the last of them.
     """
 
     def __init__(self, store: EventStore, cursor: LogCursor) -> None:
@@ -40,10 +41,11 @@ class AsyncSubscription:
 
     async def __aiter__(self) -> AsyncIterator[Recorded[Any]]:
         while (batch := await self._wait()) is not None:
-            for recorded in batch.events:
-                self.position = recorded.position
+            for recorded, whole in batch.with_ends():
+                if whole:
+                    self.position = recorded.position
                 yield recorded
-                if self._stopped:
+                if whole and self._stopped:
                     return
             self.position = batch.position
 

@@ -28,6 +28,12 @@ def label_of(event_type: str, schema: int) -> str:
     return event_type if schema == 1 else f"{event_type}\n{schema}"
 
 
+def node_of(label: str) -> tuple[str, int]:
+    """The type and schema version that a label stands for."""
+    event_type, _, schema = label.partition("\n")
+    return event_type, int(schema) if schema else 1
+
+
 PreparedRow: TypeAlias = tuple[str, int, str, int | None, str | None, str | None, str | None, str | None, str]
 """An event to be stored: a `Row` from `type` on."""
 

@@ -119,7 +119,7 @@ def _event(store: EventStore, message_id: str) -> Recorded[Any] | None:
         row = store.backend.event_row(check_event_id(message_id))
     except InvalidEvent:
         return None
-    return None if row is None else store.codec.decode([row])[0]
+    return None if row is None else next(iter(store.codec.decode([row])), None)
 
 
 def _check_depth(max_depth: int | None) -> None:

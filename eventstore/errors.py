@@ -14,7 +14,8 @@
     │   └── StreamNotFound
     ├── UnreadableEvent          a stored event cannot be turned into a declared type
     │   ├── UnknownEventType
-    │   └── NewerEventSchema
+    │   ├── NewerEventSchema
+    │   └── UpcastFailed
     ├── UnfitState               a state cannot be kept as a snapshot: it would not read back equal
     └── StoreError               the database refused or could not be reached
         ├── StoreUnavailable
@@ -173,6 +174,12 @@ class NewerEventSchema(UnreadableEvent):
     """A stored event has a newer schema version than the code that reads it."""
 
     code = "newer_event_schema"
+
+
+class UpcastFailed(UnreadableEvent):
+    """An upcaster raised, or returned what no event can be made of."""
+
+    code = "upcast_failed"
 
 
 class UnfitState(EventfoldError):

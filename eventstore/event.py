@@ -1,7 +1,7 @@
 """Events: what happened, as frozen Structs with a stable type name and an integer schema version."""
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, ClassVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
@@ -10,6 +10,7 @@ import msgspec
 
 from eventstore.errors import DefinitionError
 from eventstore.frozen import FrozenMeta, options_of
+from eventstore.upcaster import Node, Upcaster, check_steps
 
 MAX_TYPE_LENGTH = 120
 
@@ -24,11 +25,22 @@ class Event(msgspec.Struct, metaclass=FrozenMeta):
         class Deposited(Event, event_type="account-deposited", version=2):
             amount: int
 
+    What was stored under another name, or in another shape, is read through `aliases` and `upcasters`:
+
+        class AmountDeposited(Event, version=3, aliases=["Deposited"], upcasters=[in_cents, with_currency]):
+            amount: int
+            currency: str
+
     Raises:
-        DefinitionError: the name is empty, too long or starts with `$`, or the version is not a positive integer.
+        DefinitionError: the name is empty, too long or starts with `$`, the version is not a positive integer, or an
+            upcaster does not lead to this version.
     """
 
-    __allowed_options__: ClassVar[frozenset[str]] = frozenset({"event_type", "version"})
+    __allowed_options__: ClassVar[frozenset[str]] = frozenset({"event_type", "version", "aliases", "upcasters"})
+
+    @classmethod
+    def __check_options__(cls) -> None:
+        upcasters_of(cls)  # which looks at the others, too
 
 
 class Tag:
@@ -67,6 +79,48 @@ def schema_version(cls: type[Event]) -> int:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise DefinitionError(f"{cls.__qualname__}: version must be a positive integer, got {version!r}")
     return version
+
+
+@cache
+def aliases_of(cls: type[Event]) -> tuple[str, ...]:
+    """The other names under which events of this class may be stored."""
+    aliases = options_of(cls).get("aliases", ())
+    if isinstance(aliases, str) or not isinstance(aliases, Sequence):
+        raise DefinitionError(f"{cls.__qualname__}: aliases: expected a list of names, got {aliases!r}")
+    for alias in aliases:
+        if not isinstance(alias, str) or not 0 < len(alias) <= MAX_TYPE_LENGTH or alias == event_type(cls):
+            raise DefinitionError(
+                f"{cls.__qualname__}: aliases: expected other names than {event_type(cls)!r}, of 1 to {MAX_TYPE_LENGTH} "
+                f"characters, got {alias!r}"
+            )
+    return tuple(aliases)
+
+
+@cache
+def upcasters_of(cls: type[Event]) -> tuple[Upcaster[Any], ...]:
+    """The upcasters that lead to this class."""
+    upcasters = options_of(cls).get("upcasters", ())
+    if isinstance(upcasters, Upcaster) or not isinstance(upcasters, Sequence):
+        raise DefinitionError(f"{cls.__qualname__}: upcasters: expected a list, got {upcasters!r}")
+    name, names = event_type(cls), dict.fromkeys(aliases_of(cls), event_type(cls))
+    names |= {alias: step.type for step in upcasters if isinstance(step, Upcaster) for alias in step.aliases}
+    steps: dict[Node, Upcaster[Any]] = {}
+    for step in upcasters:
+        if not isinstance(step, Upcaster):
+            raise DefinitionError(f"{cls.__qualname__}: upcasters: expected functions under @upcasts, got {step!r}")
+        node = (names.get(step.type, step.type), step.version)
+        if node == (name, schema_version(cls)):
+            raise DefinitionError(
+                f"{cls.__qualname__}: upcaster {step.name} reads {step.type} {step.version}, which is the class's present "
+                f"version; raise it, as in `version={step.version + 1}`"
+            )
+        if node in steps:
+            raise DefinitionError(
+                f"{cls.__qualname__}: {step.type} {step.version} is read by {steps[node].name} and {step.name}; keep one"
+            )
+        steps[node] = step
+    check_steps(cls.__qualname__, (name, schema_version(cls)), steps, names)
+    return tuple(upcasters)
 
 
 @cache

@@ -27,7 +27,12 @@ class FrozenMeta(StructMeta):
         keywords.setdefault("frozen", True)
         cls = super().__new__(mcls, name, bases, namespace, **keywords)
         cls.__options__ = options
+        if options:
+            cls.__check_options__()
         return cls
+
+    def __check_options__(cls) -> None:
+        """Refuses keywords that make no sense, where the class is defined; the declaring base says what."""
 
 
 def _allowed_options(bases: tuple[type, ...]) -> frozenset[str]:

@@ -5,11 +5,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from eventstore.aggregate import Aggregate, category_of, codec_for, initial
+from eventstore.aggregate import Aggregate, category_of, codec_for, events_of, initial
 from eventstore.backend import Backend, LogFilter, StreamRange
 from eventstore.bounds import check_instant, check_number
+from eventstore.codec import codec_of
+from eventstore.log_reader import LogReader
 from eventstore.query import Query
 from eventstore.reading import PAGE
+from eventstore.recorded import UnknownEvent
 from eventstore.stream import stream_name
 
 A = TypeVar("A", bound=Aggregate[Any])
@@ -151,14 +154,16 @@ def load_query(backend: Backend, aggregate: type[A], query: Query, start: A | No
     Returns:
         The state, with the log's horizon as its position: an append condition after it sees everything newer.
     """
-    codec = codec_for(aggregate)
-    known = set(codec.types)
+    codec = codec_of(events_of(aggregate))
+    known = {stored for name in codec.types for stored in codec.lineage.stored_names(name)}
+    reader = LogReader(backend, codec, LogFilter(query=query))
     horizon, after = backend.horizon(), 0
     state, version = initial(aggregate) if start is None else start, 0
     while True:
-        rows = backend.log_page(LogFilter(query=query), after, horizon, PAGE)
-        for event in codec.decode_events([row for row in rows if row[4] in known]):
-            state, version = state.evolve(event), version + 1
+        rows = reader.rows(after, horizon, PAGE)
+        for event in reader.decode_events([row for row in rows if row[4] in known]):
+            if type(event) is not UnknownEvent:
+                state, version = state.evolve(event), version + 1
         if len(rows) < PAGE:
             return Loaded(state, "", version, horizon)
         after = rows[-1][0]

@@ -1,11 +1,14 @@
 """A place in the log that moves forward a page at a time and never passes an append in flight."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from eventstore.backend import Backend, LogFilter
 from eventstore.codec import Codec
+from eventstore.log_reader import LogReader
 from eventstore.recorded import Recorded
 
 E = TypeVar("E", covariant=True)
@@ -22,6 +25,12 @@ class Batch(msgspec.Struct, Generic[E], frozen=True):
     events: list[Recorded[E]]
     position: int
 
+    def with_ends(self) -> Iterator[tuple[Recorded[E], bool]]:
+        """Each event, and whether it is the last of those that its stored event was upcast into."""
+        for recorded, following in pairwise([*self.events, None]):
+            assert recorded is not None  # noqa: S101 - for the type checker; None is only ever the last
+            yield recorded, following is None or following.position != recorded.position
+
 
 class LogCursor:
     """Reads the wanted events after a position.
@@ -31,8 +40,7 @@ class LogCursor:
 
     def __init__(self, backend: Backend, codec: Codec, wanted: LogFilter, *, after: int, page_size: int) -> None:
         self._backend = backend
-        self._codec = codec
-        self._wanted = wanted
+        self._reader = LogReader(backend, codec, wanted)
         self._page_size = page_size
         self._horizon = 0
         self.position = after
@@ -51,6 +59,6 @@ class LogCursor:
             horizon = self._horizon = self._backend.horizon()
             if position >= horizon:
                 return None
-        rows = self._backend.log_page(self._wanted, position, horizon, self._page_size)
+        rows = self._reader.rows(position, horizon, self._page_size)
         reached = rows[-1][0] if len(rows) == self._page_size else horizon
-        return Batch(self._codec.decode(rows), reached)
+        return Batch(self._reader.decode(rows), reached)

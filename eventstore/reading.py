@@ -1,14 +1,15 @@
 """Reading in pages: streams by version, the log by position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from eventstore.backend import Backend, LogFilter, StreamRange
+from eventstore.backend import Backend, LogFilter, Row, StreamRange
 from eventstore.bounds import check_instant, check_number
 from eventstore.codec import Codec
 from eventstore.errors import InvalidInput
 from eventstore.event import Event
+from eventstore.log_reader import LogReader
 from eventstore.query import Query, QueryItem, check_query, check_tags, type_names
 from eventstore.recorded import Recorded
 from eventstore.stream import check_category, check_stream_name
@@ -82,11 +83,12 @@ def read_stream(
             part.backwards,
         )
         rows = backend.stream_page(stream, bounded, size)
-        yield from codec.decode(rows)
+        events = _first(_in_order(codec.decode, rows, backwards=part.backwards), left)
+        yield from events
         if len(rows) < size:
             return
         after, up_to = (after, rows[-1][2] - 1) if part.backwards else (rows[-1][2], up_to)
-        left = None if left is None else left - len(rows)
+        left = None if left is None else left - len(events)
 
 
 def read_log(
@@ -102,12 +104,30 @@ def read_log(
     """The wanted events of the log as far as it is complete now, a page at a time."""
     after, horizon = bounds[0], backend.horizon()
     up_to = horizon if bounds[1] is None else min(bounds[1], horizon)
-    left = limit
+    left, reader = limit, LogReader(backend, codec, wanted)
     while (left is None or left > 0) and after < up_to:
         size = page_size if left is None else min(left, page_size)
-        rows = backend.log_page(wanted, after, up_to, size, backwards=backwards)
-        yield from codec.decode(rows)
+        rows = reader.rows(after, up_to, size, backwards=backwards)
+        events = _first(_in_order(reader.decode, rows, backwards=backwards), left)
+        yield from events
         if len(rows) < size:
             return
         after, up_to = (after, rows[-1][0] - 1) if backwards else (rows[-1][0], up_to)
-        left = None if left is None else left - len(rows)
+        left = None if left is None else left - len(events)
+
+
+def _in_order(
+    decode: Callable[[Sequence[Row]], list[Recorded[Any]]], rows: list[Row], *, backwards: bool
+) -> list[Recorded[Any]]:
+    """The events of the rows; read backwards, those that one row was upcast into come backwards, too."""
+    return decode(rows[::-1])[::-1] if backwards else decode(rows)
+
+
+def _first(events: list[Recorded[Any]], limit: int | None) -> list[Recorded[Any]]:
+    """As many as the limit allows, and the rest of those that the last one's stored event was upcast into."""
+    if limit is None or len(events) <= limit:
+        return events
+    end = limit
+    while end < len(events) and events[end].position == events[end - 1].position:
+        end += 1
+    return events[:end]

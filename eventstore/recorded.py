@@ -24,14 +24,16 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
         stream: the stream's name.
         version: its place in the stream, from 1, without gaps.
         recorded_us: when the store recorded it, in microseconds since 1970 UTC.
-        type: the stable name of its type.
-        schema: the schema version it was stored with.
+        type: the stable name of its type; of an event that was upcast, the name that it has now.
+        schema: the schema version of that type.
         event_id: a UUID as text.
         occurred_us: the business time given by the caller, in microseconds since 1970 UTC; None where none was given.
         correlation_id: the conversation that it belongs to.
         causation_id: the message that caused it.
         metadata_json: the metadata, as a JSON object; None where there is none.
         tags_json: the tags, as a JSON array; None where there are none.
+        sub_index: its place, from 0, among the events that one stored event was upcast into. They share everything that
+            the log knows of it: position, version, event id, tags.
     """
 
     event: E
@@ -47,6 +49,7 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     causation_id: str | None = None
     metadata_json: str | None = None
     tags_json: str | None = None
+    sub_index: int = 0
 
     @property
     def recorded_at(self) -> datetime:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
+import msgspec
 from sqlalchemy import Connection
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.orm import Session, scoped_session
@@ -99,7 +100,7 @@ class EventStore:
         A stream without events is guarded: its expected version must hold, and nothing is written to it. So a decision
         that read it is stored only where it has not moved, whoever else appends at the same time.
         """
-        request = prepare(appends, condition, max_payload=self.max_payload)
+        request = self._prepare(appends, condition)
         if connection is not None:
             return _appended(request, self._write_on(connection, request))
         written = self._group.submit(request)
@@ -109,9 +110,17 @@ class EventStore:
         self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
     ) -> Appended:
         """`append_all` for an asyncio task: many tasks share one transaction, and the event loop stays free."""
-        request = prepare(appends, condition, max_payload=self.max_payload)
+        request = self._prepare(appends, condition)
         written = await self._group.submit_async(request)
         return _appended(request, written)
+
+    def _prepare(self, appends: Sequence[StreamAppend], condition: AppendCondition | None) -> WriteRequest:
+        """Validated and encoded; the condition asks for the older names of its types, too."""
+        request = prepare(appends, condition, max_payload=self.max_payload)
+        if request.condition is None:
+            return request
+        query = self.codec.lineage.stored(request.condition.query)
+        return msgspec.structs.replace(request, condition=AppendCondition(query, request.condition.after))
 
     def _commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Commits a group and wakes its readers once."""
@@ -159,7 +168,7 @@ class EventStore:
             after_version: only versions above it.
             up_to_version: only versions up to it.
             backwards: newest first.
-            limit: at most so many events.
+            limit: at most so many events, and the rest of what one stored event was upcast into.
             page_size: how many events are fetched at once.
             codec: decodes in place of the store's own.
         """
@@ -193,7 +202,7 @@ class EventStore:
             up_to: only positions up to it.
             wanted: a filter made with `log_filter`, in place of `filters`.
             backwards: newest first.
-            limit: at most so many events.
+            limit: at most so many events, and the rest of what one stored event was upcast into.
             page_size: how many events are fetched at once.
             codec: decodes in place of the store's own.
             filters: `category`, `stream`, `types`, `tags`, `query`, `since`, `until`, as for `log_filter`.
@@ -221,15 +230,18 @@ class EventStore:
         return self.snapshots.load(aggregate, check_stream_name(stream, system=True), part)
 
     def event(self, event_id: str) -> Recorded[Any]:
-        """The event with this id.
+        """The event with this id; the first of them, where it was upcast into several.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or an upcaster drops it.
         """
         row = self.backend.event_row(check_event_id(event_id))
         if row is None:
             raise NotFound(f"no event has the id {event_id}. `eventfold events list` shows the events there are.")
-        return self.codec.decode([row])[0]
+        found = self.codec.decode([row])
+        if not found:
+            raise NotFound(f"the event {event_id} is stored as {row[4]} {row[5]}, which an upcaster drops")
+        return found[0]
 
     def caused_by(self, causation_ids: Sequence[str]) -> list[Recorded[Any]]:
         """The events that name one of these messages as their cause, in the order of the log."""

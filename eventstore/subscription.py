@@ -32,7 +32,8 @@ class Subscription:
     Used as a context manager and iterated over, from one thread; `stop` may be called from any.
 
     Attributes:
-        position: everything wanted up to here has been handed out: that of the event in hand, or of the last batch.
+        position: everything wanted up to here has been handed out: that of the event in hand, or of the last batch. Where
+            one stored event is read as several, it moves with the last of them.
     """
 
     def __init__(self, store: EventStore, cursor: LogCursor) -> None:
@@ -55,10 +56,11 @@ class Subscription:
             batch = self._wait(SAFETY_POLL_SECONDS)
             if batch is None:
                 continue
-            for recorded in batch.events:
-                self.position = recorded.position
+            for recorded, whole in batch.with_ends():
+                if whole:
+                    self.position = recorded.position
                 yield recorded
-                if self._stopped.is_set():
+                if whole and self._stopped.is_set():
                     return
             self.position = batch.position
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from eventstore import EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
 from eventstore.codec import Codec
+from eventstore.log_reader import LogReader
 from projections.errors import NeedsRebuild, ProjectionFailed
 from projections.fold import fold
 from projections.projection import Projection
@@ -39,10 +40,11 @@ class BatchRunner:
             Whether anything moved.
         """
         projections = {each.projection.name: each.projection for each in tracks}
-        rows = self._store.backend.log_page(wanted_by(projections.values()), start, up_to, self._size)
+        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values()))
+        rows = reader.rows(start, up_to, self._size)
         end = rows[-1][0] if len(rows) == self._size else up_to
         try:
-            events = self._codec.decode(rows)
+            events = reader.decode(rows)
         except EventfoldError as error:
             return self._unreadable(tracks, start, up_to, error)
         work = [
@@ -110,8 +112,7 @@ class BatchRunner:
     def _narrow(self, refused: Work, error: Exception) -> bool:
         """The database refuses the rows of a batch: writes those of its first half, down to the event at fault."""
         track, start, events = refused.track, refused.change.from_position, refused.events
-        if len(events) > 1:
-            half = events[: len(events) // 2]
+        if half := first_half(events):
             return self._write(_folded([track], half, start, half[-1].position))
         position = events[0].position if events else start + 1
         keys = list(refused.change.rows)
@@ -119,6 +120,13 @@ class BatchRunner:
         failure = ProjectionFailed(track.projection.name, position, keys[0] if len(keys) == 1 else keys, reason)
         change = Change({}, start, position - 1, 0, str(failure))
         return self._write([Work(track, change, (), failure)])
+
+
+def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
+    """The first half, ending between two positions; nothing where all have the same one."""
+    middle = len(events) // 2
+    before = [each for each in events[:middle] if each.position != events[middle].position]
+    return before or [each for each in events if each.position == events[0].position != events[-1].position]
 
 
 def look_up(track: Track) -> bool:

@@ -23,6 +23,7 @@ from eventstore.testing.contract.snapshots import Snapshots
 from eventstore.testing.contract.subscribing import Subscribing
 from eventstore.testing.contract.subscribing_async import SubscribingAsync
 from eventstore.testing.contract.transactions import Transactions
+from eventstore.testing.contract.upcasting import Upcasting
 
 
 class EventStoreContract(
@@ -47,6 +48,7 @@ class EventStoreContract(
     Limits,
     Sharing,
     Transactions,
+    Upcasting,
 ):
     """What every backend owes. Subclass it as `TestX` and define the fixture `store_factory`.
 
