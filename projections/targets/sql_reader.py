@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Table
 from projections.columns import DECIMAL_ORDER, compare_decimals
 from projections.model import Model
 from projections.selection import Selection
-from projections.target import live_of
 from projections.targets.sql_registry import GenerationRegistry
 from projections.targets.sql_select import count_statement, select_statement
 
@@ -33,8 +32,7 @@ class SqlReader:
     @cached_property
     def position(self) -> int:
         """Everything up to here is in the rows."""
-        live = live_of(self._registry.within(self._connection))
-        return 0 if live is None else live.position
+        return self._registry.live_position(self._connection)
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""

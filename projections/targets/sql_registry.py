@@ -35,6 +35,10 @@ class GenerationRegistry:
             f"SELECT {', '.join(column.name for column in self._table.columns)} FROM {database.qualified(self._table.name)} "
             f"WHERE projection = {mark} AND target = {mark} ORDER BY number"
         )
+        self._live_position = (
+            f"SELECT position FROM {database.qualified(self._table.name)} "
+            f"WHERE projection = {mark} AND target = {mark} AND state = 'live'"
+        )
         self._advance = (
             f"UPDATE {database.qualified(self._table.name)} SET position = {mark}, events = events + {mark}, error = {mark}, "
             f"updated_at = {mark} WHERE projection = {mark} AND target = {mark} AND number = {mark} "
@@ -54,6 +58,13 @@ class GenerationRegistry:
             return [GenerationInfo(*row) for row in rows]
         found = connection.exec_driver_sql(self._list, (self._projection, self._target))
         return [GenerationInfo(*row) for row in found]
+
+    def live_position(self, connection: Connection) -> int:
+        """Where the live generation stands; 0 where there is none. Through the driver's cursor: it is asked before each read."""
+        cursor = connection.connection.cursor()
+        cursor.execute(self._live_position, (self._projection, self._target))
+        found = cursor.fetchone()
+        return 0 if found is None else int(found[0])
 
     def one(self, number: int) -> GenerationInfo:
         """A generation by its number.
