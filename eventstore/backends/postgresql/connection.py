@@ -119,7 +119,7 @@ class Lanes:
 
     def give_back(self, lane: Lane) -> None:
         """Keeps one at hand; the pool has the others."""
-        if self._idle or not lane.usable():
+        if self._idle or lane.connection.pgconn.transaction_status != IDLE:
             lane.close()
         else:
             self._idle.append(lane)

@@ -121,23 +121,16 @@ class Writer(NamedTuple):
         return found or self._first_result(request)
 
     def _write_one(self, request: WriteRequest) -> Written:
-        stream, expected, rows = request.writes[0].stream, request.writes[0].expected, request.writes[0].rows
-        name, schema, event_id, occurred, *rest = rows[0]
-        self.cursor.execute(
-            self.sql.append_one,
-            (
-                stream,
-                str(expected_code(expected)),
-                name,
-                str(schema),
-                event_id,
-                None if occurred is None else str(occurred),
-                *rest,
-                str(write_key(name, stream)),
-                "t" if request.own_ids else "f",
-            ),
-            prepare=True,
-        )
+        write = request.writes[0]
+        stream, expected = write.stream, write.expected
+        name, schema, event_id, occurred, *beside, payload = write.rows[0]
+        arguments: list[str | None] = [stream, str(expected_code(expected)), name, str(schema), event_id]
+        arguments += [str(write_key(name, stream)), payload]
+        statement = self.sql.append_bare
+        if request.own_ids or occurred is not None or any(beside):
+            statement = self.sql.append_one
+            arguments += [None if occurred is None else str(occurred), *beside, "t" if request.own_ids else "f"]
+        self.cursor.execute(statement, arguments, prepare=True)
         version, position = self.cursor.fetchall()[0]
         if position is None:
             verify_expected(stream, expected, version)

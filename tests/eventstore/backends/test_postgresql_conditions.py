@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from eventstore import (
     AppendCondition,
@@ -164,7 +165,7 @@ def test_every_event_that_matches_shares_a_lock_with_the_condition() -> None:
             matches = any(
                 (not item.types or "Ticked" in item.types) and set(item.tags) <= set(tags) for item in query.items
             )
-            shared = written_names(written) & guarded_names(written._replace(condition=AppendCondition(query)))
+            shared = written_names(written) & guarded_names(structs.replace(written, condition=AppendCondition(query)))
             assert shared or not matches
 
 
