@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
+from itertools import compress, repeat
+from operator import is_not
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -89,8 +91,12 @@ def _compare(path: Path, before: Any, after: Any, found: list[Difference]) -> No
         for name, label in _fields(type(before)):
             _compare((*path, label), getattr(before, name), getattr(after, name), found)
     elif isinstance(before, AbstractSet) and isinstance(after, AbstractSet):
-        found.extend(Difference((*path, _key(each)), "removed", each, None) for each in plain(before - after))
-        found.extend(Difference((*path, _key(each)), "added", None, each) for each in plain(after - before))
+        came = after - before
+        gone = before - after if len(before) + len(came) != len(after) else frozenset()
+        found.extend(Difference((*path, _key(each)), "removed", each, None) for each in plain(gone))
+        found.extend(Difference((*path, _key(each)), "added", None, each) for each in plain(came))
+    elif isinstance(before, dict) and isinstance(after, dict):
+        _compare_keys(path, before, after, found)
     else:
         _compare_opened(path, before, after, found)
 
@@ -98,16 +104,29 @@ def _compare(path: Path, before: Any, after: Any, found: list[Difference]) -> No
 def _compare_opened(path: Path, before: Any, after: Any, found: list[Difference]) -> None:
     old, new = _opened(before), _opened(after)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in old if old.keys() == new.keys() else dict.fromkeys([*old, *new]):
-            _compare((*path, key), old.get(key, msgspec.UNSET), new.get(key, msgspec.UNSET), found)
+        _compare_keys(path, old, new, found)
     elif isinstance(old, Sequence) and isinstance(new, Sequence):
-        common = min(len(old), len(new))
-        same = common if old[:common] == new[:common] else 0  # most lists only grow
-        for i in range(same, max(len(old), len(new))):
-            was, now = (each[i] if i < len(each) else msgspec.UNSET for each in (old, new))
-            _compare((*path, i), was, now, found)
+        _compare_places(path, old, new, found)
     elif before != after:
         found.append(Difference(path, "changed", plain(before), plain(after)))
+
+
+def _compare_keys(path: Path, old: Mapping[Any, Any], new: Mapping[Any, Any], found: list[Difference]) -> None:
+    """Of a large map an event changes a key or two: the others, whose values are the same objects, are sifted out in C."""
+    values = map(old.get, new, repeat(msgspec.UNSET))
+    came_or_changed = list(compress(new, map(is_not, values, new.values())))
+    came = sum(key not in old for key in came_or_changed)
+    gone = [key for key in old if key not in new] if len(old) + came != len(new) else []
+    for key in (*gone, *came_or_changed):
+        _compare((*path, _label(key)), old.get(key, msgspec.UNSET), new.get(key, msgspec.UNSET), found)
+
+
+def _compare_places(path: Path, old: Sequence[Any], new: Sequence[Any], found: list[Difference]) -> None:
+    common = min(len(old), len(new))
+    same = common if old[:common] == new[:common] else 0  # most lists only grow
+    for i in range(same, max(len(old), len(new))):
+        was, now = (each[i] if i < len(each) else msgspec.UNSET for each in (old, new))
+        _compare((*path, i), was, now, found)
 
 
 def _opened(value: Any) -> Mapping[str | int, Any] | Sequence[Any] | None:
@@ -119,7 +138,7 @@ def _opened(value: Any) -> Mapping[str | int, Any] | Sequence[Any] | None:
             opened |= {label: getattr(value, name) for name, label in _fields(type(value))}
             return {label: each for label, each in opened.items() if each is not msgspec.UNSET}
         case Mapping():
-            return {key if isinstance(key, str) else str(plain(key)): each for key, each in value.items()}
+            return {_label(key): each for key, each in value.items()}
         case list() | tuple():
             return value
         case AbstractSet():
@@ -129,6 +148,11 @@ def _opened(value: Any) -> Mapping[str | int, Any] | Sequence[Any] | None:
         case _:
             made = plain(value)  # a dataclass is an object, a UUID is a text
             return made if isinstance(made, dict) else None
+
+
+def _label(key: Any) -> str:
+    """A map's key as JSON has it."""
+    return key if type(key) is str else str(plain(key))
 
 
 def _key(element: Any) -> str | int:

@@ -62,7 +62,7 @@ def test_equal_states_do_not_differ() -> None:
         (
             Order(paid=Card("1")),
             Order(paid=Cash(1)),
-            [("paid.type", "changed", "Card", "Cash"), ("paid.number", "removed", "1", None), ("paid.cents", "added", None, 1)],
+            [("paid.number", "removed", "1", None), ("paid.type", "changed", "Card", "Cash"), ("paid.cents", "added", None, 1)],
         ),
         (Order(place=Place("Bath")), Order(place=Place("York")), [("place.city", "changed", "Bath", "York")]),
         (Order(), Order(note="x"), [("note", "added", None, "x")]),
