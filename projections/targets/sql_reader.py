@@ -1,7 +1,6 @@
 """Reads the live rows of a SQL table, and where they stand, on one connection."""
 
 import sqlite3
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -29,7 +28,7 @@ class SqlReader:
         if isinstance(raw, sqlite3.Connection):
             raw.create_collation(DECIMAL_ORDER, compare_decimals)
 
-    @cached_property
+    @property
     def position(self) -> int:
         """Everything up to here is in the rows."""
         return self._registry.live_position(self._connection)
