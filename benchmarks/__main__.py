@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import append, conditions, history, latency, load, memory, project, read
+from benchmarks import append, conditions, history, latency, load, memory, project, read, snapshots
 from benchmarks.harness import FULL, QUICK, Benchmark, Effort, Result, measure
 from benchmarks.place import postgres_place, sqlite_place
 from benchmarks.report import as_json, print_table
@@ -17,6 +17,7 @@ BENCHMARKS: list[Benchmark] = [
     *read.BENCHMARKS,
     *load.BENCHMARKS,
     *history.BENCHMARKS,
+    *snapshots.BENCHMARKS,
     *project.BENCHMARKS,
     *conditions.BENCHMARKS,
     *latency.BENCHMARKS,

@@ -104,8 +104,11 @@ class RawLog(Protocol):
     def page(self, after: int, limit: int) -> list[Any]:
         """Whole rows after a position."""
 
-    def payloads(self, stream: str) -> list[tuple[str, str]]:
-        """Types and payloads of a stream."""
+    def payloads(self, stream: str, after: int = 0) -> list[tuple[str, str]]:
+        """Types and payloads of a stream, after a version."""
+
+    def snapshot(self, stream: str) -> tuple[int, str]:
+        """The newest snapshot of a stream: its version and state."""
 
     def seed(self, events: Iterable[tuple[str, int, Event]]) -> None:
         """Fills an empty log, as fast as it goes."""

@@ -100,9 +100,15 @@ class RawPostgres:
         sql = sql.replace("event_id", "event_id::text")
         return self._cursor.execute(sql, (str(after), str(limit)), prepare=True, binary=True).fetchall()
 
-    def payloads(self, stream: str) -> list[tuple[str, str]]:
-        sql = "SELECT type, payload FROM eventfold_events WHERE stream = $1 ORDER BY version"
-        return self._cursor.execute(sql, (stream,), prepare=True, binary=True).fetchall()
+    def payloads(self, stream: str, after: int = 0) -> list[tuple[str, str]]:
+        sql = "SELECT type, payload FROM eventfold_events WHERE stream = $1 AND version > $2 ORDER BY version"
+        return self._cursor.execute(sql, (stream, str(after)), prepare=True, binary=True).fetchall()
+
+    def snapshot(self, stream: str) -> tuple[int, str]:
+        sql = "SELECT version, state FROM eventfold_snapshots WHERE stream = $1 ORDER BY version DESC LIMIT 1"
+        found: tuple[int, str] | None = self._cursor.execute(sql, (stream,), prepare=True, binary=True).fetchone()
+        assert found is not None
+        return found
 
     def seed(self, events: Iterable[tuple[str, int, Event]]) -> None:
         left, position, index = iter(events), 0, []

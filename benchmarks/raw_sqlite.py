@@ -62,9 +62,14 @@ class RawSqlite:
         sql = f"SELECT {COLUMNS} FROM eventfold_events WHERE position > ? ORDER BY position LIMIT ?"
         return self._cursor.execute(sql, (after, limit)).fetchall()
 
-    def payloads(self, stream: str) -> list[tuple[str, str]]:
-        sql = "SELECT type, payload FROM eventfold_events WHERE stream = ? ORDER BY version"
-        return self._cursor.execute(sql, (stream,)).fetchall()
+    def payloads(self, stream: str, after: int = 0) -> list[tuple[str, str]]:
+        sql = "SELECT type, payload FROM eventfold_events WHERE stream = ? AND version > ? ORDER BY version"
+        return self._cursor.execute(sql, (stream, after)).fetchall()
+
+    def snapshot(self, stream: str) -> tuple[int, str]:
+        sql = "SELECT version, state FROM eventfold_snapshots WHERE stream = ? ORDER BY version DESC LIMIT 1"
+        found: tuple[int, str] = self._cursor.execute(sql, (stream,)).fetchone()
+        return found
 
     def seed(self, events: Iterable[tuple[str, int, Event]]) -> None:
         left, position, index = iter(events), 0, []

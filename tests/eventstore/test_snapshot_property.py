@@ -13,7 +13,9 @@ from eventstore.testing.contract.vocabulary import EVENTS, Deposited, Renamed, W
 
 amounts = st.integers(0, 10**6)
 happenings = st.one_of(
-    st.builds(Deposited, amounts), st.builds(Withdrawn, amounts), st.builds(Renamed, st.text("ab\u00e9\u2713", max_size=5))
+    st.builds(Deposited, amounts),
+    st.builds(Withdrawn, amounts),
+    st.builds(Renamed, st.text("ab\u00e9\u2713", max_size=5)),
 ).map(NewEvent)
 steps = st.lists(
     st.one_of(
