@@ -1,13 +1,12 @@
 """Snapshots: the encoded state of a stream at a version, and what a database must do to keep them."""
 
-from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from eventstore.aggregate import Aggregate
-from eventstore.backend import StreamRange
+from eventstore.backend import Payload, StreamRange
 from eventstore.errors import DefinitionError, UnfitState
 from eventstore.snapshot_fingerprint import fingerprint
 
@@ -71,17 +70,31 @@ class SnapshotCount(msgspec.Struct, frozen=True):
     taken_us: int
 
 
-TailRow: TypeAlias = tuple[int, int, str, str | None, str]
-"""Version, position, event id, label and payload of an event; a snapshot has no label, and its state for a payload."""
+class StreamEnd(NamedTuple):
+    """The last event of a fold."""
+
+    version: int
+    position: int
+    event_id: str
+
+
+class Beginning(NamedTuple):
+    """A snapshot and what follows it."""
+
+    state: str
+    at: StreamEnd
+    tail: list[Payload]
+    end: StreamEnd
+    """The last event of the tail, or of the snapshot where there is none."""
 
 
 class SnapshotTable(Protocol):
     """Keeps snapshots in the log's database. A snapshot that does not fit the log there is never returned for a load."""
 
-    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Sequence[TailRow]:
+    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Beginning | None:
         """The newest snapshot within the part of the stream, and up to `limit` events of the part after it.
 
-        Empty where there is no such snapshot whose last event is in the log.
+        None where there is no such snapshot whose last event is in the log.
         """
 
     def save(self, new: NewSnapshot, keep: int) -> bool:

@@ -82,24 +82,21 @@ class Snapshots:
         """The nearest snapshot in the part, and what follows it there; None where there is none to be used."""
         if self.table is None or part.occurred_until_us is not None:
             return None  # business time does not follow the versions
-        rows = self.table.begin(stream, kind_of(aggregate), part, LOAD_PAGE)
-        if not rows:
+        found = self.table.begin(stream, kind_of(aggregate), part, LOAD_PAGE)
+        if found is None:
             return None
-        version, position, event_id, _, text = rows[0]
+        text, at, tail, end = found
         try:
-            start = Folded(decode_state(aggregate, text), version, position, event_id)
+            state = decode_state(aggregate, text)
         except ValueError as error:
-            log.warning("the snapshot of %s at version %s is passed over: %s", stream, version, error)
+            log.warning("the snapshot of %s at version %s is passed over: %s", stream, at.version, error)
             return None
-        tail = rows[1:]
-        events = codec_for(aggregate).decode_payloads([(str(label), payload) for _, _, _, label, payload in tail])
+        events = codec_for(aggregate).decode_payloads(tail)
         if events is None or len(tail) == LOAD_PAGE:
-            return Cached(fold_stream(self._backend, aggregate, stream, part, start), version)
-        state = start.state
+            return Cached(fold_stream(self._backend, aggregate, stream, part, Folded(state, *at)), at.version)
         for event in events:
             state = state.evolve(event)
-        last = rows[-1]
-        return Cached(Folded(state, last[0], last[1], last[2]), version)
+        return Cached(Folded(state, *end), at.version)
 
     def after_append(
         self,

@@ -1,15 +1,51 @@
 """Snapshots in a relational database. The load is one hot statement; all else is for a background thread and the CLI."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from sqlalchemy import text
 
 from eventstore.backend import StreamRange
-from eventstore.backends.log_sql import LABEL, Statement
-from eventstore.snapshot import NewSnapshot, Snapshot, SnapshotCount, SnapshotKind, TailRow
+from eventstore.backends.log_sql import Statement
+from eventstore.snapshot import Beginning, NewSnapshot, Snapshot, SnapshotCount, SnapshotKind
 from eventstore.sql_database import SqlDatabase
+
+Begin: TypeAlias = "Callable[[SnapshotSql, str, SnapshotKind, StreamRange, int], Beginning | None]"
+
+
+class SnapshotSql:
+    """The hot statement over a log and its snapshots.
+
+    Args:
+        events: the table of events.
+        snapshots: the table of snapshots.
+    """
+
+    def __init__(self, events: str, snapshots: str) -> None:
+        self.events = events
+        self.snapshots = snapshots
+
+    def newest(self, stream: str, kind: SnapshotKind, part: StreamRange) -> Statement:
+        """The newest snapshot within a part of a stream whose event is in the log: version, position, event id, state."""
+        clause, values = bounds("s", part)
+        sql = f"""
+            SELECT s.version, s.position, CAST(e.event_id AS TEXT) AS event_id, s.state
+            FROM {self.snapshots} s JOIN {self.events} e ON e.stream = s.stream AND e.version = s.version
+            WHERE s.stream = ? AND s.aggregate = ? AND s.fingerprint = ? AND e.event_id = s.event_id{clause}
+            ORDER BY s.version DESC LIMIT 1"""
+        return sql, [stream, kind.aggregate, kind.fingerprint, *values]
+
+
+def bounds(table: str, part: StreamRange) -> tuple[str, list[Any]]:
+    """The upper bounds of a part as conditions on a table, and their values."""
+    columns = (
+        ("version", part.up_to_version),
+        ("position", part.up_to_position),
+        ("recorded_at", part.recorded_until_us),
+    )
+    wanted = [(column, value) for column, value in columns if value is not None]
+    return "".join(f" AND {table}.{column} <= ?" for column, _ in wanted), [value for _, value in wanted]
 
 
 class SqlSnapshots:
@@ -17,51 +53,22 @@ class SqlSnapshots:
 
     Args:
         database: where both are; its transactions need not wait for the disk, since a snapshot can be lost.
-        read: runs a statement on the log's fastest way.
+        begin: reads a snapshot and its tail on the log's fastest way.
     """
 
-    def __init__(self, database: SqlDatabase, read: Callable[[Statement], list[TailRow]]) -> None:
+    def __init__(self, database: SqlDatabase, begin: Begin) -> None:
         self._database = database
-        self._read = read
+        self._begin = begin
         self._snapshots = database.qualified(f"{database.prefix}snapshots")
         self._events = database.qualified(f"{database.prefix}events")
-        self._event_id = "CAST(e.event_id AS TEXT)"
+        self._sql = SnapshotSql(self._events, self._snapshots)
         self._in_log = f"""
             EXISTS (SELECT 1 FROM {self._events} e
                     WHERE e.stream = s.stream AND e.version = s.version AND e.event_id = s.event_id)"""
 
-    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Sequence[TailRow]:
+    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Beginning | None:
         """The newest snapshot within the part of the stream, and up to `limit` events of the part after it."""
-        found = self._read(self._begin(stream, kind, part, limit))
-        found.sort(key=_version)  # UNION ALL promises no order
-        return found
-
-    def _begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Statement:
-        of_snapshot, of_event, bounds = "", "", []
-        for column, value in (
-            ("version", part.up_to_version),
-            ("position", part.up_to_position),
-            ("recorded_at", part.recorded_until_us),
-        ):
-            if value is not None:
-                of_snapshot += f" AND s.{column} <= ?"
-                of_event += f" AND e.{column} <= ?"
-                bounds.append(value)
-        sql = f"""
-            WITH base AS MATERIALIZED (
-                SELECT s.version, s.position, {self._event_id} AS event_id, s.state
-                FROM {self._snapshots} s JOIN {self._events} e ON e.stream = s.stream AND e.version = s.version
-                WHERE s.stream = ? AND s.aggregate = ? AND s.fingerprint = ? AND e.event_id = s.event_id{of_snapshot}
-                ORDER BY s.version DESC LIMIT 1
-            )
-            SELECT version, position, event_id, NULL, state FROM base
-            UNION ALL
-            SELECT * FROM (
-                SELECT e.version, e.position, {self._event_id}, {LABEL}, e.payload FROM {self._events} e
-                WHERE e.stream = ? AND e.version > (SELECT version FROM base){of_event}
-                ORDER BY e.version LIMIT ?
-            ) AS tail"""
-        return sql, [stream, *kind, *bounds, stream, *bounds, limit]
+        return self._begin(self._sql, stream, kind, part, limit)
 
     def save(self, new: NewSnapshot, keep: int) -> bool:
         """Keeps a snapshot, if its event is in the log, and the `keep` newest of its kind and stream with it."""
@@ -98,7 +105,7 @@ class SqlSnapshots:
             INSERT INTO {self._snapshots}
                 (stream, aggregate, fingerprint, version, position, event_id, recorded_at, taken_at, state)
             SELECT e.stream, :aggregate, :fingerprint, e.version, e.position, e.event_id, {recorded}, :taken_at, :state
-            FROM {self._events} e WHERE e.stream = :stream AND e.version = :version AND {self._event_id} = :event_id
+            FROM {self._events} e WHERE e.stream = :stream AND e.version = :version AND CAST(e.event_id AS TEXT) = :event_id
             ON CONFLICT (stream, aggregate, fingerprint, version) DO UPDATE SET
                 position = excluded.position, event_id = excluded.event_id, recorded_at = excluded.recorded_at,
                 taken_at = excluded.taken_at, state = excluded.state"""
@@ -140,7 +147,3 @@ class SqlSnapshots:
     def _all(self, sql: str, values: dict[str, Any]) -> list[Any]:
         with self._database.reading() as connection:
             return list(connection.execute(text(sql), values))
-
-
-def _version(row: TailRow) -> int:
-    return row[0]

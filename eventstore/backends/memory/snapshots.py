@@ -1,10 +1,10 @@
 """Snapshots in memory, beside the log in memory."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from eventstore.backend import Row, StreamRange, label_of
-from eventstore.snapshot import NewSnapshot, Snapshot, SnapshotCount, SnapshotKind, TailRow
+from eventstore.snapshot import Beginning, NewSnapshot, Snapshot, SnapshotCount, SnapshotKind, StreamEnd
 
 
 class MemorySnapshots:
@@ -18,17 +18,17 @@ class MemorySnapshots:
         self._page = page
         self._kept: dict[tuple[SnapshotKind, str], dict[int, tuple[NewSnapshot, int]]] = {}
 
-    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Sequence[TailRow]:
+    def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Beginning | None:
         """The newest snapshot within the part of the stream, and up to `limit` events of the part after it."""
         kept = self._kept.get((kind, stream), {})
         for version in sorted(kept, reverse=True):
             new, _ = kept[version]
             rows = self._page(stream, _after(part, version - 1), limit + 1)
             if rows and (rows[0][2], rows[0][6]) == (version, new.event_id):
-                first, *tail = rows
-                base: TailRow = (version, first[0], new.event_id, None, new.state)
-                return [base, *((row[2], row[0], row[6], label_of(row[4], row[5]), row[12]) for row in tail)]
-        return []
+                tail = [(label_of(row[4], row[5]), row[12]) for row in rows[1:]]
+                at, last = StreamEnd(version, rows[0][0], new.event_id), rows[-1]
+                return Beginning(new.state, at, tail, StreamEnd(version + len(tail), last[0], last[6]))
+        return None
 
     def save(self, new: NewSnapshot, keep: int) -> bool:
         """Keeps a snapshot, if its event is in the log, and the `keep` newest of its kind and stream with it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from eventstore.backends import log_sql
 from eventstore.backends.postgresql.batch import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
 from eventstore.backends.postgresql.errors import Translator
+from eventstore.backends.postgresql.snapshots import begin
 from eventstore.backends.postgresql.sql import Sql, numbered
 from eventstore.backends.postgresql.wake import Announcer, Listener
 from eventstore.backends.postgresql.writer import Writer
@@ -57,7 +59,7 @@ class PostgresBackend:
             description=self.description,
             translated=lambda: self._translated,
         )
-        self.snapshots = SqlSnapshots(self.sql, lambda statement: self._rows(*numbered(statement)))
+        self.snapshots = SqlSnapshots(self.sql, partial(begin, lambda statement: self._rows(*numbered(statement))))
         migrations = load_migrations(
             "eventstore",
             "eventstore.backends.postgresql.migrations",

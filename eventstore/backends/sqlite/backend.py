@@ -13,13 +13,15 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
 from eventstore.backends import log_sql
-from eventstore.backends.snapshot_sql import SqlSnapshots
+from eventstore.backends.snapshot_sql import SnapshotSql, SqlSnapshots
 from eventstore.backends.sqlite import writer
 from eventstore.backends.sqlite.connection import database_path, open_engine
 from eventstore.backends.sqlite.errors import translate, translated
+from eventstore.backends.sqlite.snapshots import begin
 from eventstore.backends.sqlite.sql import Sql
 from eventstore.backends.sqlite.wake import WakePipes
 from eventstore.migration import Migrator, load_migrations
+from eventstore.snapshot import Beginning, SnapshotKind
 from eventstore.sql_database import SqlDatabase
 
 
@@ -52,7 +54,7 @@ class SqliteBackend:
             turn=self._write_lock,
             translated=lambda: translated(self.description),
         )
-        self.snapshots = SqlSnapshots(self.sql, lambda statement: self._rows(*statement))
+        self.snapshots = SqlSnapshots(self.sql, self._begin)
         self._writer: PoolProxiedConnection | None = None
         self._cursor: sqlite3.Cursor | None = None
 
@@ -193,6 +195,12 @@ class SqliteBackend:
             self._writer = self.engine.raw_connection()
         connection: sqlite3.Connection = self._writer.driver_connection  # type: ignore[assignment]  # SQLite's engine gives SQLite's connection
         return connection
+
+    def _begin(
+        self, sql: SnapshotSql, stream: str, kind: SnapshotKind, part: StreamRange, limit: int
+    ) -> Beginning | None:
+        with self._reader() as cursor:
+            return begin(cursor, sql, stream, kind, part, limit)
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Cursor]:
