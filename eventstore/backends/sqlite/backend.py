@@ -55,6 +55,7 @@ class SqliteBackend:
             translated=lambda: translated(self.description),
         )
         self.snapshots = SqlSnapshots(self.sql, self._begin)
+        self._idle: list[PoolProxiedConnection] = []
         self._writer: PoolProxiedConnection | None = None
         self._cursor: sqlite3.Cursor | None = None
 
@@ -182,6 +183,8 @@ class SqliteBackend:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = self._cursor = None
+        while self._idle:
+            self._idle.pop().close()
         self.engine.dispose()
         self.sql.engine.dispose()
 
@@ -205,11 +208,17 @@ class SqliteBackend:
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Cursor]:
         with translated(self.description):
-            connection = self.engine.raw_connection()
             try:
-                yield connection.cursor()  # type: ignore[misc]  # SQLite's own cursor
+                connection = self._idle.pop()  # no word to the pool, which would take longer than a short read
+            except IndexError:
+                connection = self.engine.raw_connection()
+            try:
+                yield connection.cursor()  # type: ignore[misc]  # SQLite's own cursor; a new one, so that none stays open
             finally:
-                connection.close()
+                if self._idle:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
 
     def _rows(self, sql: str, params: list[object]) -> list[Any]:
         with self._reader() as cursor:
