@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 
+from eventstore.backend import Row
 from eventstore.bounds import check_number
-from eventstore.errors import InvalidEvent, InvalidInput, NotFound
+from eventstore.codec import Codec
+from eventstore.errors import InvalidEvent, InvalidInput, NotFound, UnreadableEvent
 from eventstore.identifier import check_event_id
 from eventstore.recorded import Recorded
 from eventstore.store import EventStore
@@ -47,7 +49,9 @@ def causes(store: EventStore, event_id: str, *, max_depth: int | None = None) ->
         NotFound: no event has it.
     """
     _check_depth(max_depth)
-    recorded = store.event(event_id)
+    recorded = _event(store, check_event_id(event_id))
+    if recorded is None:
+        raise NotFound(f"no event has the id {event_id}. `eventfold events list` shows the events there are.")
     found, seen = [Link(recorded.event_id, 0, recorded)], {recorded.event_id}
     while recorded.causation_id is not None and found[-1].depth != max_depth:
         cause = _event(store, recorded.causation_id)
@@ -91,7 +95,8 @@ def _gather(store: EventStore, start: str, max_depth: int | None) -> dict[str, l
     below: dict[str, list[Recorded[Any]]] = {}
     level, seen, depth = [start], {start}, 0
     while level and depth != max_depth:
-        found = [each for i in range(0, len(level), BATCH) for each in store.caused_by(level[i : i + BATCH])]
+        batches = [level[i : i + BATCH] for i in range(0, len(level), BATCH)]
+        found = [_decoded(store, row) for each in batches for row in store.backend.caused_rows(each)]
         for each in found:
             below.setdefault(str(each.causation_id), []).append(each)
         level = [each.event_id for each in found if each.event_id not in seen]
@@ -119,7 +124,19 @@ def _event(store: EventStore, message_id: str) -> Recorded[Any] | None:
         row = store.backend.event_row(check_event_id(message_id))
     except InvalidEvent:
         return None
-    return None if row is None else next(iter(store.codec.decode([row])), None)
+    return None if row is None else _decoded(store, row)
+
+
+def _decoded(store: EventStore, row: Row) -> Recorded[Any]:
+    """The first event that a stored one is read as. One that cannot be read, or is dropped, still has causes and effects."""
+    try:
+        found = store.codec.decode([row])
+    except UnreadableEvent:
+        found = []
+    return (found or _ANYTHING.decode([row]))[0]
+
+
+_ANYTHING = Codec()
 
 
 def _check_depth(max_depth: int | None) -> None:

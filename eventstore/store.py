@@ -243,10 +243,6 @@ class EventStore:
             raise NotFound(f"the event {event_id} is stored as {row[4]} {row[5]}, which an upcaster drops")
         return found[0]
 
-    def caused_by(self, causation_ids: Sequence[str]) -> list[Recorded[Any]]:
-        """The events that name one of these messages as their cause, in the order of the log."""
-        return self.codec.decode(self.backend.caused_rows(causation_ids))
-
     def stream_version(self, stream: str) -> int:
         """The version of a stream: the number of its events, 0 where it has none."""
         return self.backend.stream_version(check_stream_name(stream, system=True))

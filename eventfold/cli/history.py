@@ -1,7 +1,7 @@
 """`eventfold history`: each event of an aggregate, with what it changed."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -16,9 +16,9 @@ from eventfold.cli.moments import (
     VersionOption,
     bounds_of,
 )
-from eventfold.cli.output import Format, console
-from eventfold.cli.paging import LimitOption, show_page, warn_of_more, with_one_more
-from eventfold.cli.session import Session, command
+from eventfold.cli.output import Format, console, show_rows
+from eventfold.cli.paging import LimitOption, warn_of_more, with_one_more
+from eventfold.cli.session import Session, command, warn
 from eventfold.cli.steps import step_block, step_row
 from eventstore import Step
 
@@ -54,37 +54,31 @@ def history(
     app = session.application
     cls = app.parts.aggregate(aggregate)
     steps = app.history(cls, stream_id, **bounds_of(version, position, at, occurred))
-    chosen = _newest(steps, first, limit) if backwards else _from(steps, first, limit)
+    found: Iterable[Step[Any]] = _newest(steps, first, limit) if backwards else _from(steps, first, limit)
+    further: Sequence[Step[Any]] = ()
+    if limit:
+        one_more = list(found)
+        found, further = one_more[:limit], one_more[limit:]
     if session.format is Format.TABLE:
-        _show_blocks(chosen, limit, backwards=backwards)
-        return
-    show_page(
-        (step_row(each) for each in chosen),
-        [],
-        session.format,
-        limit=limit,
-        how_to_go_on=lambda last: _further(last["version"], backwards=backwards),
-        empty="",
-    )
+        if not _show_blocks(found):
+            warn(f"{cls.__name__} {stream_id} has no such versions")
+    else:
+        show_rows(map(step_row, found), [], session.format)
+    if further:
+        warn_of_more(f"--from {further[0].version}")
 
 
-def _show_blocks(steps: Iterable[Step[Any]], limit: int, *, backwards: bool) -> None:
-    last: Step[Any] | None = None
-    for count, step in enumerate(steps):
-        if last is not None and limit and count >= limit:
-            warn_of_more(_further(last.version, backwards=backwards))
-            return
-        if last is not None:
+def _show_blocks(steps: Iterable[Step[Any]]) -> int:
+    """Prints the steps, and returns how many they were."""
+    count = 0
+    for count, step in enumerate(steps, 1):
+        if count > 1:
             console().print()
         console().print(step_block(step))
-        last = step
+    return count
 
 
-def _further(version: int, *, backwards: bool) -> str:
-    return f"--from {version - 1 if backwards else version + 1}"
-
-
-def _from(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterable[Step[Any]]:
+def _from(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterator[Step[Any]]:
     chosen = (step for step in steps if step.version >= (first or 1))
     return islice(chosen, with_one_more(limit))
 

@@ -7,12 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore import Difference, EventStore, NewEvent, StreamNotFound, UnknownEventType, open_store
+from eventstore import (
+    Aggregate,
+    Difference,
+    Event,
+    EventStore,
+    NewEvent,
+    StreamNotFound,
+    UnknownEventType,
+    open_store,
+    upcasts,
+)
+from eventstore.blame import blame
 from eventstore.difference import plain
 from eventstore.history import history
 from eventstore.loading import load, moment
 from eventstore.recorded import to_datetime
 from eventstore.testing.contract.vocabulary import Deposited
+from eventstore.upcaster import JsonObject
 from tests.eventstore.garden import Cleared, Garden, GardenEvent, Planted, Watered, garden_of, histories
 
 
@@ -71,6 +83,39 @@ def test_an_event_that_the_aggregate_does_not_declare_is_an_error_that_names_it(
 
     with pytest.raises(UnknownEventType, match=r"version 2 .*Deposited"):
         list(history(store.backend, Garden, "g"))
+
+
+def test_an_event_that_is_read_as_several_is_several_steps_of_one_version(sqlite_url: str) -> None:
+    class Bulk(Event, event_type="Bulk"):
+        litres: list[int]
+
+    @upcasts("Bulk", 1, into={"Poured": 1})
+    def one_by_one(data: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+        for each in data["litres"]:
+            yield "Poured", {"litres": each}
+
+    class Poured(Event, upcasters=[one_by_one]):
+        litres: int
+
+    class Can(Aggregate[Poured]):
+        litres: int = 0
+
+        def evolve(self, event: Poured) -> "Can":
+            return Can(self.litres + event.litres)
+
+    with open_store(sqlite_url) as store:
+        store.append("can-1", [Poured(1), Bulk([2, 3]), Bulk([]), Poured(4)])
+
+        steps = list(history(store.backend, Can, "1"))
+
+        assert [(each.version, each.recorded.sub_index, each.state.litres) for each in steps] == [
+            (1, 0, 1),
+            (2, 0, 3),
+            (2, 1, 6),
+            (4, 0, 10),
+        ]
+        assert load(store.backend, Can, "1").state == steps[-1].state
+        assert [each.recorded and each.recorded.version for each in blame(Can, steps[:3])] == [2]
 
 
 @given(histories)

@@ -116,6 +116,19 @@ class Aggregates(StoreCases):
 
         assert (loaded.version, loaded.state) == (2, Account(7))
 
+    def test_what_was_known_at_one_instant_about_another_is_exact(self, store: EventStore) -> None:
+        days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 8)]
+        for amount, day in ((1, 5), (2, 1), (4, 3), (8, 5), (16, 0), (32, 6)):  # most of them late, each on its own day
+            store.append("account-1", [NewEvent(Deposited(amount), occurred_at=days[day])])
+        events = list(store.read_stream("account-1"))
+
+        for known in [each.recorded_at for each in events]:
+            for about in days:
+                wanted = [each for each in events if each.recorded_at <= known and each.occurred_at <= about]
+                loaded = load(store.backend, Account, "1", moment(at=known, occurred=about))
+                assert loaded.state.balance == sum(_worth(each.event) for each in wanted)
+                assert loaded.version == len(wanted)
+
     def test_a_stream_of_more_than_a_page_is_folded_whole(self, store: EventStore) -> None:
         store.append("account-1", [Deposited(1)] * (2 * PAGE + 1))
 
