@@ -37,6 +37,7 @@ def test_every_port_has_guarantees() -> None:
         "Commands",
         "Delivery",
         "Snapshots",
+        "History",
         "Read model",
         "Rebuild",
         "Input",
