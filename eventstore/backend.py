@@ -118,6 +118,28 @@ class StreamInfo(msgspec.Struct, frozen=True):
     last_position: int
 
 
+class StoredType(msgspec.Struct, frozen=True):
+    """What the log holds of one type in one schema version; instants in microseconds since 1970 UTC.
+
+    Attributes:
+        type: the stored name.
+        schema: the schema version.
+        events: how many there are.
+        first_position: of the first one.
+        first_recorded_us: when it was recorded.
+        last_position: of the last one.
+        last_recorded_us: when it was recorded.
+    """
+
+    type: str
+    schema: int
+    events: int
+    first_position: int
+    first_recorded_us: int
+    last_position: int
+    last_recorded_us: int
+
+
 class StalledAppend(msgspec.Struct, frozen=True):
     """An append in flight that subscriptions wait for.
 
@@ -187,6 +209,9 @@ class Backend(Protocol):
 
     def count(self) -> int:
         """How many events the log holds."""
+
+    def stored_types(self) -> list[StoredType]:
+        """The types and schema versions that the log holds, in their order."""
 
     def stalled(self) -> list[StalledAppend]:
         """Appends in flight, the longest first."""

@@ -64,6 +64,10 @@ class Codec:
         """The stable names of the declared types."""
         return tuple(self._known)
 
+    def reads(self, name: str, schema: int) -> bool:
+        """Whether a stored type and schema version is that of a declared class."""
+        return name in self._known and self._known[name][0] == schema
+
     def decode(self, rows: Iterable[Row]) -> list[Recorded[Any]]:
         """The rows as recorded events.
 

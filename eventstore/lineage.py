@@ -49,6 +49,11 @@ class Lineage:
         """The present name of a stored type; the name itself where it never had another."""
         return self._aliases.get(name, name)
 
+    def present(self, name: str) -> int | None:
+        """The present schema version of a stored type; None where no class is declared for it."""
+        cls = self.classes.get(self.canonical(name))
+        return None if cls is None else schema_version(cls)
+
     def is_older(self, node: Node) -> bool:
         """Whether a stored type and version is read through an alias or an upcaster."""
         name = self.canonical(node[0])

@@ -14,6 +14,7 @@ from eventstore.backend import (
     Backend,
     LogFilter,
     StalledAppend,
+    StoredType,
     StreamInfo,
     StreamRange,
     WriteRequest,
@@ -295,6 +296,10 @@ class EventStore:
         if not rows:
             raise NotFound(f"position {position}: expected one between 1 and {self.head()}, the log's head")
         return to_datetime(rows[0][3])
+
+    def stored_types(self) -> list[StoredType]:
+        """The types and schema versions that the log holds, under their stored names; looks through all of it."""
+        return self.backend.stored_types()
 
     def stalled_appends(self) -> list[StalledAppend]:
         """Appends in flight that hold subscriptions back, the longest first."""

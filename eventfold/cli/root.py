@@ -18,10 +18,12 @@ from eventfold.cli import (
     migrate,
     projections,
     query,
+    schema,
     snapshots,
     state,
     status,
     streams,
+    types,
     worker,
 )
 from eventfold.cli.help import PlainGroup
@@ -41,6 +43,8 @@ for _noun in (dispatch, streams, events, query):
     _noun.add_to(app, "Write and read")
 for _noun in (state, history, blame, bisect, causes, effects):
     _noun.add_to(app, "Ask the history")
+for _noun in (types, schema):
+    _noun.add_to(app, "Events over the years")
 for _noun in (projections, snapshots, worker):
     _noun.add_to(app, "Read models")
 

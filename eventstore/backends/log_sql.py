@@ -147,3 +147,11 @@ def tag_size(tags: str) -> str:
 
 def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
+
+
+def stored_types(events: str) -> str:
+    """The types and schema versions of the whole log, which it looks through."""
+    return (
+        "SELECT type, schema_version, count(*), min(position), min(recorded_at), max(position), max(recorded_at) "
+        f"FROM {events} GROUP BY type, schema_version ORDER BY type, schema_version"
+    )

@@ -10,5 +10,6 @@ Only this package needs pytest.
 """
 
 from eventstore.testing.contract import EventStoreContract
+from eventstore.testing.stored import assert_locked_shapes_read, stored
 
-__all__ = ["EventStoreContract"]
+__all__ = ["EventStoreContract", "assert_locked_shapes_read", "stored"]

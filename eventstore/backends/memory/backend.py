@@ -11,6 +11,7 @@ from eventstore.backend import (
     Payload,
     Row,
     StalledAppend,
+    StoredType,
     StreamInfo,
     StreamRange,
     WriteRequest,
@@ -153,6 +154,16 @@ class MemoryBackend:
     def count(self) -> int:
         """How many events the log holds."""
         return self.horizon()
+
+    def stored_types(self) -> list[StoredType]:
+        """The types and schema versions that the log holds."""
+        groups: dict[tuple[str, int], list[Row]] = {}
+        for row in self._log[: self.horizon()]:
+            groups.setdefault((row[4], row[5]), []).append(row)
+        return [
+            StoredType(*node, len(rows), rows[0][0], rows[0][3], rows[-1][0], rows[-1][3])
+            for node, rows in sorted(groups.items())
+        ]
 
     def stalled(self) -> list[StalledAppend]:
         """None: an append is over before it is seen."""

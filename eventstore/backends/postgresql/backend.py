@@ -9,7 +9,17 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
-from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
+from eventstore.backend import (
+    LogFilter,
+    Payload,
+    Row,
+    StalledAppend,
+    StoredType,
+    StreamInfo,
+    StreamRange,
+    WriteRequest,
+    Written,
+)
 from eventstore.backends import log_sql
 from eventstore.backends.postgresql.batch import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
@@ -152,6 +162,10 @@ class PostgresBackend:
     def count(self) -> int:
         """How many events the log holds: counted, since positions may have gaps."""
         return self._number(self._sql.count, [])
+
+    def stored_types(self) -> list[StoredType]:
+        """The types and schema versions that the log holds, by looking through all of it."""
+        return [StoredType(*row) for row in self._rows(log_sql.stored_types(self._sql.events), [])]
 
     def stalled(self) -> list[StalledAppend]:
         """Appends in flight, the longest first."""

@@ -11,7 +11,17 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import PoolProxiedConnection
 
-from eventstore.backend import LogFilter, Payload, Row, StalledAppend, StreamInfo, StreamRange, WriteRequest, Written
+from eventstore.backend import (
+    LogFilter,
+    Payload,
+    Row,
+    StalledAppend,
+    StoredType,
+    StreamInfo,
+    StreamRange,
+    WriteRequest,
+    Written,
+)
 from eventstore.backends import log_sql
 from eventstore.backends.snapshot_sql import SnapshotSql, SqlSnapshots
 from eventstore.backends.sqlite import writer
@@ -154,6 +164,10 @@ class SqliteBackend:
     def count(self) -> int:
         """How many events the log holds: positions have no gaps here."""
         return self.horizon()
+
+    def stored_types(self) -> list[StoredType]:
+        """The types and schema versions that the log holds, by looking through all of it."""
+        return [StoredType(*row) for row in self._rows(log_sql.stored_types(self._sql.events), [])]
 
     def stalled(self) -> list[StalledAppend]:
         """None: an append in flight holds the write lock, and readers do not wait for it."""

@@ -253,6 +253,20 @@ class Upcasting(StoreCases):
         with pytest.raises(NotFound, match="OrderViewed 1, which an upcaster drops"):
             orders.event(dropped)
 
+    def test_stored_types_are_listed_under_their_stored_names(self, orders: EventStore) -> None:
+        placed = next(each for each in orders.stored_types() if each.type == "OrderPlaced" and each.schema == 2)
+
+        assert [(each.type, each.schema, each.events) for each in orders.stored_types()] == [
+            ("OrderCreated", 1, 1),
+            ("OrderPaid", 1, 1),
+            ("OrderPlaced", 2, 2),
+            ("OrderPlaced", 3, 1),
+            ("OrderViewed", 1, 1),
+        ]
+        rows = orders.backend.stream_page("order-1", moment(), 9)
+        assert (placed.first_position, placed.first_recorded_us) == (rows[1][0], rows[1][3])
+        assert (placed.last_position, placed.last_recorded_us) == (rows[3][0], rows[3][3])
+
 
 def _stopping_at(event: Any, subscription: Subscription) -> Iterator[Any]:
     for recorded in subscription:
