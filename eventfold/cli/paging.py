@@ -41,7 +41,7 @@ def show_page(
     def first_rows() -> Iterator[Row]:
         last: Row = {}
         for count, row in enumerate(rows):
-            if limit and count >= limit:
+            if limit and count >= limit and not _of_one_stored_event(last, row):
                 left.append(how_to_go_on(last))
                 return
             last = row
@@ -50,6 +50,11 @@ def show_page(
     show_rows(first_rows(), columns, form, empty=empty)
     for options in left:
         warn_of_more(options)
+
+
+def _of_one_stored_event(last: Row, row: Row) -> bool:
+    """Whether both were upcast from the same stored event, which is never cut in two."""
+    return row.get("sub_index") is not None and row.get("position") == last.get("position")
 
 
 def warn_of_more(options: str) -> None:

@@ -33,6 +33,7 @@ def event_row(recorded: Recorded[Any]) -> dict[str, Any]:
         "position": recorded.position,
         "stream": recorded.stream,
         "version": recorded.version,
+        "sub_index": recorded.sub_index,
         "type": recorded.type,
         "schema": recorded.schema,
         "event_id": recorded.event_id,

@@ -7,7 +7,7 @@ import typer
 from rich.syntax import Syntax
 
 from eventfold.cli.help import PlainGroup
-from eventfold.cli.output import Format, console, error_console, show_rows
+from eventfold.cli.output import Format, console, show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
@@ -121,7 +121,7 @@ def _check_lock(session: Session, path: Path) -> None:
     show_rows(rows, PROBLEM_COLUMNS, session.format, empty="every shape that was ever locked reads")
     if session.format is Format.TABLE:
         for draft in dict.fromkeys(each.draft for each in problems if each.draft):
-            error_console().print("\nA draft to begin with:\n", style="bold")
+            console().print("\nA draft to begin with:\n", style="bold")
             console().print(Syntax(draft, "python", background_color="default", word_wrap=True))
     if fresh := unlocked(held, codec):
         warn(f"not locked yet: {', '.join(fresh)}; run `eventfold schema lock` before you deploy")

@@ -8,7 +8,7 @@ import msgspec
 
 from eventstore.event import Event, aliases_of, event_type, schema_version, upcasters_of
 from eventstore.schema.compare import describe
-from eventstore.schema.shape import Schema, example_of, flat, resolve
+from eventstore.schema.shape import Schema, example_of, flat, json_schema, resolve
 
 
 def as_markdown(title: str, classes: Sequence[type[Event]]) -> str:
@@ -58,7 +58,7 @@ def as_asyncapi(title: str, classes: Sequence[type[Event]]) -> str:
 
 
 def _message(cls: type[Event]) -> dict[str, Any]:
-    name, schema = event_type(cls), flat(msgspec.json.schema(cls))
+    name, schema = event_type(cls), flat(json_schema(cls))
     return {
         "name": name,
         "title": f"{name} {schema_version(cls)}",
@@ -81,7 +81,7 @@ def _definitions(classes: Sequence[type[Event]], template: str) -> dict[str, Any
 
 
 def _section(cls: type[Event]) -> str:
-    schema = flat(msgspec.json.schema(cls))
+    schema = flat(json_schema(cls))
     lines = [f"## {event_type(cls)}", "", f"Version {schema_version(cls)}."]
     if aliases_of(cls):
         lines[-1] += f" Also stored as {', '.join(aliases_of(cls))}."

@@ -34,14 +34,14 @@ def _body(old: Schema, new: Schema) -> list[str]:
             lines.append(f'data["{field}"] = data.pop("{same}")  # renamed?')
         else:
             lines.append(f'data["{field}"] = ...  # {describe(resolve(after[field], new))}')
-    lines += [f'del data["{each}"]  # was {describe(resolve(before[each], old))}' for each in gone]
+    used = [f'{each} = data.pop("{each}", None)  # gone: {describe(resolve(before[each], old))}' for each in gone]
     changed = dict.fromkeys(each.field.partition(".")[0].partition("[")[0] for each in changes(old, new))
     lines += [
         f'data["{each}"] = ...  # from {describe(resolve(before[each], old))} to {describe(resolve(after[each], new))}'
         for each in changed
         if each in before and each in after
     ]
-    return lines
+    return [*used, *lines]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -56,30 +56,30 @@ class LogCheck:
         counts = Counter([(row[4], row[5]) for row in rows])
         for node, count in counts.items():
             self._read.setdefault(node, Read(*node)).events += count
-        if not self._reads(self._codec, rows):
-            self._find_faults(self._codec, rows)
+        failed = self._faults(self._codec, rows)
         for category, codecs in self._needed.items():
             mine = [row for row in rows if row[1].startswith(category) and category_of(row[1]) == category]
             for codec in codecs:
-                if mine and not self._reads(codec, mine):
-                    self._find_faults(codec, mine)
+                failed |= self._faults(codec, [row for row in mine if row[0] not in failed])
 
-    def _reads(self, codec: Codec, rows: Sequence[Row]) -> bool:
+    def _faults(self, codec: Codec, rows: Sequence[Row]) -> set[int]:
+        """The positions of those that a codec cannot read: all at once, and one by one only where that fails."""
         try:
             codec.decode_events(rows)
         except EventfoldError:
+            return {row[0] for row in rows if not self._reads(codec, row)}
+        return set()
+
+    def _reads(self, codec: Codec, row: Row) -> bool:
+        try:
+            codec.decode([row])
+        except EventfoldError as error:
+            read = self._read[row[4], row[5]]
+            read.failed += 1
+            if read.position is None:
+                read.position, read.problem = row[0], str(error)
             return False
         return True
-
-    def _find_faults(self, codec: Codec, rows: Sequence[Row]) -> None:
-        for row in rows:
-            try:
-                codec.decode([row])
-            except EventfoldError as error:
-                read = self._read[row[4], row[5]]
-                read.failed += 1
-                if read.position is None:
-                    read.position, read.problem = row[0], str(error)
 
 
 def pages(backend: Backend, sample: int | None = None) -> Iterator[list[Row]]:

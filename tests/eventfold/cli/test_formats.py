@@ -22,6 +22,8 @@ LISTS = [
     ("projections", "rebuild", "--all"),
     ("query", "OrderRow", "--fresh"),
     ("worker", "run", "--until-caught-up"),
+    ("types",),
+    ("schema", "check", "--against-log"),
     ("migrate", "--dry-run"),
 ]
 RECORDS = [
