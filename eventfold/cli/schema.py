@@ -13,7 +13,7 @@ from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number
 from eventfold.schema_check import needed_by_category, retired_types
-from eventstore import EventfoldError
+from eventstore import NotFound, UnreadableEvent
 from eventstore.codec import Codec
 from eventstore.schema.catalogue import as_asyncapi, as_json_schema, as_markdown
 from eventstore.schema.check import check as check_lock
@@ -36,12 +36,6 @@ LOCK = Path("schema.lock.json")
 WRITERS = {"markdown": as_markdown, "json-schema": as_json_schema, "asyncapi": as_asyncapi}
 
 
-class SchemaProblems(EventfoldError):
-    """Stored events could not be read by this code."""
-
-    code = "schema_problems"
-
-
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
     group = typer.Typer(no_args_is_help=True, cls=PlainGroup)
@@ -62,7 +56,7 @@ def lock(session: Session, *, lock: LockOption = LOCK) -> None:
     held, codec = read_lock(lock), Codec(parts.events)
     problems = check_lock(held, codec, retired_types(parts))
     if problems:
-        raise SchemaProblems(f"{problems[0].problem}. {lock.name} is as it was; `eventfold schema check` shows all")
+        raise UnreadableEvent(f"{problems[0].problem}. {lock.name} is as it was; `eventfold schema check` shows all")
     made = locked(held, parts.events)
     write_lock(lock, made)
     before = {(each.type, each.version): len(each.shapes) for each in held.events}
@@ -111,7 +105,7 @@ def check(
 def _check_lock(session: Session, path: Path) -> None:
     parts = session.application.parts
     if not path.exists():
-        raise SchemaProblems(f"{path} does not exist; write it with `eventfold schema lock`, and commit it")
+        raise NotFound(f"{path} does not exist; write it with `eventfold schema lock`, and commit it")
     held, codec = read_lock(path), Codec(parts.events)
     problems = check_lock(held, codec, retired_types(parts))
     rows = [
