@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eventfold import Event, JsonObject, upcasts
+from eventfold import Event
 from eventfold.cli.schema import LOCK
 from tests.eventfold.cli import shop
 from tests.eventfold.cli.conftest import Cli
@@ -127,21 +127,3 @@ def test_the_catalogue_is_printed_for_people_and_for_programs(cli: Cli, folder: 
     assert set(schema["$defs"]) >= {"OrderOpened", "ItemAdded", "ItemsCleared", "OrderMoved", "Item", "Address"}
     assert set(asyncapi["components"]["messages"]) == {"OrderOpened", "ItemAdded", "ItemsCleared", "OrderMoved"}
     assert "expected one of markdown" in cli("schema", "docs", "--as", "xml", code=2).stderr
-
-
-def test_upcasters_stand_in_the_catalogue() -> None:
-    from eventstore.schema.catalogue import as_markdown
-
-    @upcasts("Moved", 1)
-    def trimmed(data: JsonObject) -> JsonObject:
-        """Without blanks."""
-        return data
-
-    class Moved(Event, version=2, aliases=["Went"], upcasters=[trimmed]):
-        city: str = "Bath"
-
-    page = as_markdown("trips", [Moved])
-
-    assert "Version 2. Also stored as Went." in page
-    assert "| Moved 1 -> Moved 2 | Without blanks. |" in page
-    assert '| `city` | string | `"Bath"` |' in page
