@@ -80,7 +80,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("piece", Part(3), r"expected Part: Expected `str`, got `int` - at `\$.name`, got Part\(name=3\)"),  # type: ignore[arg-type]
     ("pieces", Part("a"), r"expected list\[.*Part\]: Expected `array`"),
     ("pieces", [Part("a"), 3], r"Expected `object`, got `int` - at `\$\[1\]`"),
-    ("pieces", [object()], r"Encoding objects of type object is unsupported"),
+    ("pieces", [3j], r"Encoding objects of type complex is unsupported"),
     ("level", 7, r"expected Level: Invalid enum value 7"),
     ("maybe", "1", r"expected int or None, got '1' \(str\)"),
     ("maybe_piece", {"nom": "x"}, r"expected Part or None: Object missing required field `name`"),
