@@ -7,13 +7,17 @@ from eventfold import (
     Aggregate,
     Application,
     AsyncApplication,
+    Blamed,
     Command,
+    Difference,
     Event,
+    Link,
     Loaded,
     Page,
     Projection,
     Receipt,
     Recorded,
+    Step,
     Struct,
     handles,
     projection,
@@ -131,6 +135,14 @@ def an_application(app: Application) -> None:
     assert_type(app.load(Account, "a-1"), Account)
     assert_type(app.load_with_version(Account, "a-1"), Loaded[Account])
     assert_type(app.load_with_version(Account, "a-1", at_version=1).state.balance, int)
+    for step in app.history(Account, "a-1", at_version=1):
+        assert_type(step, Step[Account])
+        assert_type(step.state.balance, int)
+        assert_type(step.changes, tuple[Difference, ...])
+    assert_type(app.blame(Account, "a-1"), list[Blamed])
+    assert_type(app.bisect(Account, "a-1", "state.balance < 0"), Step[Account] | None)
+    assert_type(app.bisect(Account, "a-1", lambda account: account.balance < 0), Step[Account] | None)
+    assert_type(app.effects("019ad5c2-3e5f-7c1a-8b3e-0a4f5b6c7d8e"), list[Link])
     query = app.query(Balance)
     assert_type(query.get("a-1", after=receipt.token), Balance | None)
     assert_type(query.where(amount__gt=1).order_by("-amount").limit(3).all(), list[Balance])
@@ -146,6 +158,9 @@ async def an_async_application(app: AsyncApplication) -> None:
     assert_type(await app.dispatch(Deposit("a-1", 1)), Receipt)
     assert_type(await app.load(Account, "a-1"), Account)
     assert_type(await app.load_with_version(Account, "a-1"), Loaded[Account])
+    async for step in app.history(Account, "a-1"):
+        assert_type(step, Step[Account])
+    assert_type(await app.bisect(Account, "a-1", lambda account: account.balance < 0), Step[Account] | None)
     assert_type(await app.query(Balance).get("a-1"), Balance | None)
     assert_type(await app.query(Balance).where(amount=1).all(), list[Balance])
     assert_type(await app.query(Balance).count(), int)

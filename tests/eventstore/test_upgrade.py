@@ -1,0 +1,51 @@
+"""A log that an earlier release has made is brought to the newest tables, with all that is in it."""
+
+from typing import Any
+
+import pytest
+
+from eventstore import Event, EventStore, NewEvent, open_store
+from eventstore.causation import effects
+from eventstore.migration import load_migrations
+from eventstore.opening import open_backend
+
+NEWEST = len(load_migrations("eventstore", "eventstore.backends.sqlite.migrations", prefix=""))
+
+
+class Moved(Event):
+    city: str
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return found
+
+
+def made_by(url: str, version: int) -> EventStore:
+    """A log with the tables as they were after so many migrations."""
+    backend: Any = open_backend(url)
+    backend._migrator._migrations = backend._migrator._migrations[:version]
+    backend.migrate()
+    return EventStore(backend, events=Moved)
+
+
+@pytest.mark.parametrize("version", range(1, NEWEST))
+def test_its_events_and_their_effects_are_found_and_it_goes_on(url: str, version: int) -> None:
+    with made_by(url, version) as old:
+        [first] = old.append("person-ada", [NewEvent(Moved("Rome"), tags=["city:Rome"])]).event_ids
+        old.append("person-bob", [NewEvent(Moved("Oslo"), causation_id=first)])
+        before = list(old.read_log())
+
+    with open_store(url, events=Moved, migrate=True) as store:
+        assert store.backend.pending_migrations() == []
+        assert list(store.read_log()) == before
+        assert list(store.read_log(tags=["city:Rome"])) == before[:1]
+        assert [each.recorded for each in effects(store, first)] == before
+        assert store.append("person-ada", [Moved("Bath")], expected=1).position == 3
+
+
+def test_both_databases_are_at_the_same_migration() -> None:
+    for dialect in ("sqlite", "postgresql"):
+        package = f"eventstore.backends.{dialect}.migrations"
+        assert len(load_migrations("eventstore", package, prefix="", qualifier="")) == NEWEST
