@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, groupby, islice
 from typing import Annotated, Any
 
 import typer
@@ -54,18 +54,19 @@ def history(
     app = session.application
     cls = app.parts.aggregate(aggregate)
     steps = app.history(cls, stream_id, **bounds_of(version, position, at, occurred))
-    found: Iterable[Step[Any]] = _newest(steps, first, limit) if backwards else _from(steps, first, limit)
-    further: Sequence[Step[Any]] = ()
+    chosen = _newest(steps, first, limit) if backwards else _from(steps, first, limit)
+    further: Sequence[list[Step[Any]]] = ()
     if limit:
-        one_more = list(found)
-        found, further = one_more[:limit], one_more[limit:]
+        one_more = list(chosen)
+        chosen, further = one_more[:limit], one_more[limit:]
+    found = chain.from_iterable(chosen)
     if session.format is Format.TABLE:
         if not _show_blocks(found):
             warn(f"{cls.__name__} {stream_id} has no such versions")
     else:
         show_rows(map(step_row, found), [], session.format)
     if further:
-        warn_of_more(f"--from {further[0].version}")
+        warn_of_more(f"--from {further[0][0].version}")
 
 
 def _show_blocks(steps: Iterable[Step[Any]]) -> int:
@@ -78,14 +79,18 @@ def _show_blocks(steps: Iterable[Step[Any]]) -> int:
     return count
 
 
-def _from(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterator[Step[Any]]:
+def _from(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterable[list[Step[Any]]]:
     chosen = (step for step in steps if step.version >= (first or 1))
-    return islice(chosen, with_one_more(limit))
+    return islice(_by_version(chosen), with_one_more(limit))
 
 
-def _newest(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterable[Step[Any]]:
+def _newest(steps: Iterator[Step[Any]], first: int | None, limit: int) -> Iterable[list[Step[Any]]]:
     """The last ones: every event must be folded for them, but no more are kept than are shown."""
     chosen = (step for step in steps if first is None or step.version <= first)
-    kept: deque[Step[Any]] = deque(chosen, maxlen=with_one_more(limit))
-    kept.reverse()
-    return kept
+    kept = deque(_by_version(chosen), maxlen=with_one_more(limit))
+    return [each[::-1] for each in reversed(kept)]
+
+
+def _by_version(steps: Iterable[Step[Any]]) -> Iterator[list[Step[Any]]]:
+    """Steps that were upcast from one stored event are together, so that no limit cuts them in two."""
+    return (list(each) for _, each in groupby(steps, key=lambda step: step.version))

@@ -24,6 +24,7 @@ def event_fields(recorded: Recorded[Any] | None) -> dict[str, Any]:
         "version": recorded.version,
         "position": recorded.position,
         "type": recorded.type,
+        "sub_index": recorded.sub_index,
         "event_id": recorded.event_id,
         "recorded_at": recorded.recorded_at,
         "occurred_at": recorded.occurred_at,

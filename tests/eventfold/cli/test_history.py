@@ -1,6 +1,9 @@
 import pytest
 
+from eventfold.cli.history import _from, _newest
+from eventstore import Recorded, Step
 from tests.eventfold.cli.conftest import Cli
+from tests.eventfold.cli.shop import Order
 
 LONG = "Long Street " * 9
 
@@ -77,6 +80,13 @@ def test_it_begins_and_ends_where_it_is_told_to_and_says_how_to_go_on(filled: Cl
         assert "--from 3" in filled("history", "Order", "o-1", "--limit", "2", "-f", form).stderr
         assert "--from 2" in filled("history", "Order", "o-1", "--limit", "2", "--backwards", "-f", form).stderr
         assert filled("history", "Order", "o-1", "--limit", "4", "-f", form).stderr == ""
+
+
+def test_steps_of_one_stored_event_are_never_cut_in_two() -> None:
+    steps = [Step(Recorded(None, v, "order-1", v, 0, "T", 1, ""), (), Order()) for v in (1, 2, 2, 2, 3)]
+
+    assert [[each.version for each in part] for part in _from(iter(steps), 2, 1)] == [[2, 2, 2], [3]]
+    assert [[each.version for each in part] for part in _newest(iter(steps), None, 1)] == [[3], [2, 2, 2]]
 
 
 def test_an_event_that_changed_nothing_says_so(filled: Cli) -> None:
