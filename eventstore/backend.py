@@ -11,6 +11,7 @@ from eventstore.query import AppendCondition, Query
 from eventstore.sql_database import SqlDatabase
 
 if TYPE_CHECKING:
+    from eventstore.log_import import LogImport
     from eventstore.snapshot import SnapshotTable
 
 Row: TypeAlias = tuple[
@@ -167,6 +168,9 @@ class Backend(Protocol):
 
     snapshots: "SnapshotTable | None"
     """Where snapshots are kept, if the backend keeps any."""
+
+    importer: "LogImport | None"
+    """What makes a copy of another log in it, if the backend takes one."""
 
     description: str
     """The database for humans, without secrets: "SQLite bank.db"."""

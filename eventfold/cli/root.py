@@ -15,6 +15,7 @@ from eventfold.cli import (
     events,
     history,
     init,
+    log,
     migrate,
     projections,
     query,
@@ -47,6 +48,7 @@ for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
 for _noun in (projections, snapshots, worker):
     _noun.add_to(app, "Read models")
+log.add_to(app, "Move")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag

@@ -94,13 +94,15 @@ class SqlSnapshots:
     @property
     def _insert(self) -> str:
         """`recorded_at` is the latest of all events up to the version: PostgreSQL's clock may have been set back."""
-        recorded = "e.recorded_at"
-        if self._database.dialect == "postgresql":
-            below = f"{self._snapshots} b WHERE b.stream = :stream AND b.version <= :version ORDER BY b.version DESC LIMIT 1"
-            recorded = f"""
-                greatest((SELECT b.recorded_at FROM {below}),
-                         (SELECT max(x.recorded_at) FROM {self._events} x WHERE x.stream = :stream
-                          AND x.version <= :version AND x.version > coalesce((SELECT b.version FROM {below}), 0)))"""
+        below = (
+            f"{self._snapshots} b WHERE b.stream = :stream AND b.version <= :version ORDER BY b.version DESC LIMIT 1"
+        )
+        recorded = f"""
+            (SELECT max(latest) FROM (
+                SELECT (SELECT b.recorded_at FROM {below}) AS latest
+                UNION ALL
+                SELECT max(x.recorded_at) FROM {self._events} x WHERE x.stream = :stream
+                AND x.version <= :version AND x.version > coalesce((SELECT b.version FROM {below}), 0)) AS either)"""
         return f"""
             INSERT INTO {self._snapshots}
                 (stream, aggregate, fingerprint, version, position, event_id, recorded_at, taken_at, state)

@@ -31,6 +31,7 @@ class MemoryBackend:
 
     engine = None
     sql = None
+    importer = None
     description = "memory"
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from eventstore.backend import (
     Written,
 )
 from eventstore.backends import log_sql
+from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.postgresql.batch import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
 from eventstore.backends.postgresql.errors import Translator
@@ -70,6 +71,7 @@ class PostgresBackend:
             translated=lambda: self._translated,
         )
         self.snapshots = SqlSnapshots(self.sql, partial(begin, lambda statement: self._rows(*numbered(statement))))
+        self.importer = SqlImport(self.sql)
         migrations = load_migrations(
             "eventstore",
             "eventstore.backends.postgresql.migrations",

@@ -23,6 +23,7 @@ from eventstore.backend import (
     Written,
 )
 from eventstore.backends import log_sql
+from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.snapshot_sql import SnapshotSql, SqlSnapshots
 from eventstore.backends.sqlite import writer
 from eventstore.backends.sqlite.connection import database_path, open_engine
@@ -65,6 +66,7 @@ class SqliteBackend:
             translated=lambda: translated(self.description),
         )
         self.snapshots = SqlSnapshots(self.sql, self._begin)
+        self.importer = SqlImport(self.sql)
         self._idle: list[PoolProxiedConnection] = []
         self._writer: PoolProxiedConnection | None = None
         self._cursor: sqlite3.Cursor | None = None
@@ -135,7 +137,10 @@ class SqliteBackend:
         return self._number(self._sql.head, [])
 
     def first_recorded_after(self, instant_us: int) -> int:
-        """The lowest position recorded after the instant, by bisection: `recorded_at` never falls along the log."""
+        """The lowest position recorded after the instant, by bisection and a look around.
+
+        `recorded_at` never falls along a log of its own; in a copy of one in PostgreSQL it may, by a moment.
+        """
         with self._reader() as cursor:
             low, high = 1, self.horizon() + 1
             while low < high:
@@ -145,7 +150,8 @@ class SqliteBackend:
                     high = middle
                 else:
                     low = middle + 1
-            return low
+            near = cursor.execute(self._sql.recorded_near, (low, low, instant_us)).fetchone()[0]
+            return low if near is None else int(near)
 
     def event_row(self, event_id: str) -> Row | None:
         """The event with this id."""
@@ -162,8 +168,8 @@ class SqliteBackend:
         return [StreamInfo(*row) for row in rows]
 
     def count(self) -> int:
-        """How many events the log holds: positions have no gaps here."""
-        return self.horizon()
+        """How many events the log holds: a copy of another log may have gaps."""
+        return self._number(self._sql.count, [])
 
     def stored_types(self) -> list[StoredType]:
         """The types and schema versions that the log holds, by looking through all of it."""

@@ -40,6 +40,10 @@ class Sql:
             WHERE causation_id IN (SELECT value FROM json_each(?)) ORDER BY position"""
         self.stream_version = f"SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?"
         self.head = f"SELECT coalesce(max(position), 0) FROM {self.events}"
+        self.count = f"SELECT count(*) FROM {self.events}"
+        self.recorded_near = (
+            f"SELECT min(position) FROM {self.events} WHERE position > ? - 5000 AND position < ? AND recorded_at > ?"
+        )
         self.recorded_from = (
             f"SELECT position, recorded_at FROM {self.events} WHERE position >= ? ORDER BY position LIMIT 1"
         )

@@ -1,0 +1,83 @@
+"""`eventfold log`: copying the log into another database, unchanged or transformed."""
+
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eventfold.cli.output import show_record
+from eventfold.cli.progress import bar
+from eventfold.cli.session import Session, command, usage_error, warn
+from eventfold.cli.signals import signals_interrupt
+from eventstore import open_store
+from eventstore.log_copy import CopyStep, copy_log
+from eventstore.log_transform import Transform
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the noun."""
+    group = typer.Typer(no_args_is_help=True)
+    command(group, "copy", example="eventfold log copy postgresql://user@host/shop --transform app.moves:rename")(copy)
+    app.add_typer(group, name="log", help="Copy the log into another database.", rich_help_panel=panel)
+
+
+def copy(
+    session: Session,
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET_URL", help="An empty database, or the same copy again.", show_default=False)
+    ],
+    *,
+    transform: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="From each event to what becomes of it.", show_default=False),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Of the target's tables.")] = "eventfold_",
+    schema: Annotated[str | None, typer.Option(help="The target's PostgreSQL schema.", show_default=False)] = None,
+) -> None:
+    """Copy every event into another database, and prove it by reading both.
+
+    Without --transform the copy is the same: positions, versions, ids, instants, tags and metadata. Tables of read models are not
+    copied; rebuild them there.
+
+    Ctrl-C ends it with exit code 1; the same command goes on from there. One that was finished takes in what has come since.
+    """
+    source = session.application.store
+    function = None if transform is None else _load(transform)
+    begun = time.monotonic()
+    with open_store(target, migrate=True, prefix=prefix, schema=schema) as store, signals_interrupt():
+        try:
+            with bar("copy and verify") as shown:
+
+                def show(step: CopyStep) -> None:
+                    before = step.head if step.phase == "verify" else 0
+                    shown.move(before + step.position, 2 * step.head, step.events)
+
+                copied = copy_log(source, store, function, name=transform or "", on_progress=show)
+        except KeyboardInterrupt:
+            warn("interrupted. The same command goes on from there.")
+            raise typer.Exit(1) from None
+    seconds = round(time.monotonic() - begun, 3)
+    show_record({"target": store.backend.description, **_fields(copied), "seconds": seconds}, session.format)
+
+
+def _fields(copied: Any) -> dict[str, Any]:
+    return {name: getattr(copied, name) for name in copied.__struct_fields__}
+
+
+def _load(name: str) -> Transform:
+    module, colon, attribute = name.partition(":")
+    if not colon or not module or not attribute:
+        usage_error(f"--transform: expected module:function, as in app.moves:rename, got {name!r}")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Callable[..., Any] | None = getattr(importlib.import_module(module), attribute, None)
+    except ImportError as error:
+        usage_error(f"--transform: {name!r}: {error}")
+    if not callable(found):
+        usage_error(f"--transform: {name!r}: {module} has no function {attribute!r}")
+    return found

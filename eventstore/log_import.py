@@ -1,0 +1,69 @@
+"""What a backend must do to be the target of a copy."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from eventstore.backend import Row
+from eventstore.errors import InvalidInput
+
+
+class CopyProgress(msgspec.Struct, frozen=True):
+    """How far a log is a copy of another one.
+
+    Attributes:
+        transform: the name of the transform; empty where there is none.
+        source_position: the last position of the source that was read.
+        source_event_id: the id of the event there.
+        target_position: the last position that was written.
+        events_read: how many events were read.
+        events_written: how many were written.
+    """
+
+    transform: str
+    source_position: int = 0
+    source_event_id: str = ""
+    target_position: int = 0
+    events_read: int = 0
+    events_written: int = 0
+
+
+class LogImport(Protocol):
+    """Takes recorded events as they are."""
+
+    def progress(self) -> CopyProgress | None:
+        """How far the copy has come; None where none has begun."""
+
+    def head(self) -> int:
+        """The last position in the log."""
+
+    def versions(self) -> dict[str, int]:
+        """The version of every stream."""
+
+    def write(self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], progress: CopyProgress) -> None:
+        """Stores rows and how far the copy has come with them, in one transaction.
+
+        Raises:
+            InvalidInput: somebody else has written to the log meanwhile.
+        """
+
+    def finish(self, progress: CopyProgress) -> None:
+        """Makes sure that everything is on the disk, and that new positions follow those copied."""
+
+    def target_position(self, source_position: int) -> int | None:
+        """Where a position of the source went; None where positions were not counted anew."""
+
+
+def check_untouched(head: int, progress: CopyProgress | None, description: str) -> None:
+    """Refuses a target that holds what the copy did not write.
+
+    Raises:
+        InvalidInput: it does.
+    """
+    expected = progress.target_position if progress is not None else 0
+    if head != expected:
+        raise InvalidInput(
+            f"{description}: expected an empty log or the beginning of this copy, which ends at position {expected}, "
+            f"got one that ends at {head}; copy into a database, schema or prefix of its own"
+        )
