@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from eventstore.backend import Row
-from eventstore.errors import EventfoldError, InvalidInput
+from eventstore.errors import InvalidInput
 from eventstore.identifier import check_event_id
 from eventstore.query import check_tags
 from eventstore.stream import check_stream_name
@@ -86,15 +86,11 @@ class Transformer:
         where = f"transform: event {row[4]!r} at position {row[0]} (stream {row[1]!r} version {row[2]})"
         try:
             result = self._transform(_event(row))
-        except EventfoldError:
-            raise
-        except Exception as error:
-            raise InvalidInput(f"{where}: {type(error).__name__}: {error}; mend it and run the copy again") from error
-        events = [] if result is None else [result] if isinstance(result, CopiedEvent) else list(result)
-        try:
+            events = [] if result is None else [result] if isinstance(result, CopiedEvent) else list(result)
             return [_checked(event, row[6], i) for i, event in enumerate(events)]
-        except (InvalidInput, TypeError, ValueError) as error:
-            raise InvalidInput(f"{where}: {error}; mend it and run the copy again") from error
+        except Exception as error:
+            kind = "" if isinstance(error, InvalidInput) else f"{type(error).__name__}: "
+            raise InvalidInput(f"{where}: {kind}{error}; mend it and run the copy again") from error
 
 
 def _event(row: Row) -> CopiedEvent:

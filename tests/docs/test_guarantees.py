@@ -38,6 +38,7 @@ def test_every_port_has_guarantees() -> None:
         "Delivery",
         "Snapshots",
         "History",
+        "Copy",
         "Read model",
         "Rebuild",
         "Input",

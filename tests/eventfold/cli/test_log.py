@@ -1,0 +1,74 @@
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from eventstore import log_copy, open_store
+from eventstore.log_transform import CopiedEvent
+from tests.eventfold.cli.conftest import Cli
+
+
+def merge(event: CopiedEvent) -> CopiedEvent | None:
+    return replace(event, stream="order-all") if event.type == "ItemAdded" else None
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'target.db'}"
+
+
+def test_a_log_is_copied_as_it_is_and_the_copy_is_proven(filled: Cli, target: str) -> None:
+    copied = filled.json("log", "copy", target)
+
+    assert copied["target"] == "SQLite target.db"
+    assert (copied["events_read"], copied["events_written"], copied["target_position"]) == (6, 6, 6)
+    assert len(copied["sha256"]) == 64
+    assert filled.json("events", "list") == filled.json("events", "list", "--database", target)
+
+
+def test_a_transform_makes_another_log_of_it(filled: Cli, target: str) -> None:
+    copied = filled.json("log", "copy", target, "--transform", "tests.eventfold.cli.test_log:merge")
+
+    assert (copied["events_read"], copied["events_written"]) == (6, 3)
+    with open_store(target) as store:
+        assert [(each.stream, each.version) for each in store.streams()] == [("order-all", 3)]
+
+
+def test_a_signal_ends_it_and_the_same_command_goes_on(
+    filled: Cli, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_copy, "PAGE", 2)
+    plan = log_copy._plan
+
+    def plan_and_interrupt(*args: Any) -> Any:
+        for step in plan(*args):
+            yield step
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log_copy, "_plan", plan_and_interrupt)
+        result = filled("log", "copy", target, code=1)
+
+    assert "interrupted. The same command goes on from there." in result.stderr
+    with open_store(target) as store:
+        assert store.head() == 2
+    assert filled.json("log", "copy", target)["events_written"] == 6
+
+
+def test_a_target_with_other_events_is_refused(filled: Cli) -> None:
+    assert "expected an empty log" in filled("log", "copy", filled.database, code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("merge", "expected module:function"),
+        ("no.such.module:merge", "No module named"),
+        ("tests.eventfold.cli.test_log:nothing", "has no function 'nothing'"),
+    ],
+)
+def test_a_transform_that_is_not_there_is_wrong_usage(filled: Cli, target: str, name: str, message: str) -> None:
+    result = filled("log", "copy", target, "--transform", name, code=2)
+    assert message in " ".join(result.stderr.replace("│", " ").split())
