@@ -1,13 +1,24 @@
 """The application asks the history, synchronously and awaited."""
 
 import asyncio
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from eventfold import Application, AsyncApplication, InvalidInput, StreamNotFound
+from eventfold import (
+    Aggregate,
+    Application,
+    AsyncApplication,
+    Event,
+    InvalidInput,
+    NewEvent,
+    SnapshotPolicy,
+    StreamNotFound,
+)
+from eventstore.loading import moment
 from tests.eventfold.cli import shop
 
 
@@ -64,3 +75,34 @@ def test_awaited_it_is_the_same(app: AsyncApplication) -> None:
 def test_a_history_needs_no_application_open_on_a_database_before_it_is_asked(sqlite_url: str) -> None:
     with Application(sqlite_url, handlers=shop.PARTS["handlers"]) as made, pytest.raises(StreamNotFound):
         next(made.history(shop.Order, "o-1"))
+
+
+class Filled(Event):
+    litres: int
+
+
+class Tank(Aggregate[Filled], snapshots=SnapshotPolicy(keep=5)):
+    fillings: tuple[int, ...] = ()
+
+    def evolve(self, event: Filled) -> "Tank":
+        return Tank((*self.fillings, event.litres))
+
+
+def test_what_was_known_when_is_exact_with_snapshots_too(sqlite_url: str) -> None:
+    chance = random.Random(4)
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 6)]
+    with Application(sqlite_url, events=Filled) as app:
+        for number in range(12):
+            late = NewEvent(Filled(number), occurred_at=chance.choice([None, *days]))
+            app.store.append("tank-1", [late])
+            if number % 3 == 2:
+                app.snapshot(Tank, "1")
+        events = list(app.store.read_stream("tank-1"))
+
+        for known in [each.recorded_at for each in events]:
+            for about in [None, *days]:
+                wanted = [each for each in events if each.recorded_at <= known]
+                wanted = [each for each in wanted if about is None or each.occurred_at <= about]
+                loaded = app.store.load(Tank, "1", moment(at=known, occurred=about))
+                assert loaded.state.fillings == tuple(each.event.litres for each in wanted)
+        assert app.store.load(Tank, "1", moment(at=events[-1].recorded_at)).snapshot == 12
