@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import append, conditions, history, latency, load, memory, project, read, snapshots
+from benchmarks import append, conditions, history, latency, load, memory, project, read, schema, snapshots
 from benchmarks.harness import FULL, QUICK, Benchmark, Effort, Result, measure
 from benchmarks.place import postgres_place, sqlite_place
 from benchmarks.report import as_json, print_table
@@ -15,6 +15,7 @@ from benchmarks.report import as_json, print_table
 BENCHMARKS: list[Benchmark] = [
     *append.BENCHMARKS,
     *read.BENCHMARKS,
+    *schema.BENCHMARKS,
     *load.BENCHMARKS,
     *history.BENCHMARKS,
     *snapshots.BENCHMARKS,

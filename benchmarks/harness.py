@@ -71,6 +71,8 @@ class Benchmark(NamedTuple):
         owed: how much of the floor, by the kind of database; nothing where it is not named.
         owed_ms: how many milliseconds it may take; times of single calls are then measured, and not a rate.
         databases: the kinds of database that have this path.
+        owed_rate: how much it must do in a second.
+        owed_extra_us: how many microseconds more than the floor each of the unit may take.
     """
 
     name: str
@@ -80,6 +82,8 @@ class Benchmark(NamedTuple):
     owed: Mapping[str, float] = {}
     owed_ms: float | None = None
     databases: Sequence[str] = ("sqlite", "postgresql")
+    owed_rate: float | None = None
+    owed_extra_us: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -134,12 +138,7 @@ def summarize(benchmark: Benchmark, database: str, values: Mapping[str, Sequence
         return median(theirs / mine if timed else mine / theirs for mine, theirs in pairs)
 
     ours, of_floor = median(values["ours"]), ratio("floor")
-    owed, least = None, benchmark.owed.get(database)
-    met = None
-    if benchmark.owed_ms is not None:
-        owed, met = f"<= {benchmark.owed_ms:g} ms", ours <= benchmark.owed_ms
-    elif least is not None and of_floor is not None:
-        owed, met = f">= {least:.2f} of floor", round(of_floor, 2) >= least
+    owed, met = _owed(benchmark, database, values, of_floor)
     return Result(
         f"{_TITLES[database]} {benchmark.path}",
         ours,
@@ -153,6 +152,24 @@ def summarize(benchmark: Benchmark, database: str, values: Mapping[str, Sequence
         owed,
         met,
     )
+
+
+def _owed(
+    benchmark: Benchmark, database: str, values: Mapping[str, Sequence[float]], of_floor: float | None
+) -> tuple[str | None, bool | None]:
+    """What is owed, in words, and whether it is met; None where nothing is."""
+    ours, least = median(values["ours"]), benchmark.owed.get(database)
+    if benchmark.owed_ms is not None:
+        return f"<= {benchmark.owed_ms:g} ms", ours <= benchmark.owed_ms
+    if benchmark.owed_rate is not None:
+        return f">= {benchmark.owed_rate:,.0f} {benchmark.unit}", ours >= benchmark.owed_rate
+    if benchmark.owed_extra_us is not None:
+        pairs = zip(values["ours"], values["floor"], strict=True)
+        extra = median(1e6 / mine - 1e6 / floor for mine, floor in pairs)
+        return f"<= {benchmark.owed_extra_us:g} us over floor ({extra:.1f})", extra <= benchmark.owed_extra_us
+    if least is not None and of_floor is not None:
+        return f">= {least:.2f} of floor", round(of_floor, 2) >= least
+    return None, None
 
 
 _TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -69,6 +69,16 @@ def test_less_than_what_is_owed_is_not_met() -> None:
     assert (result.of_floor, result.met) == (0.8, False)
 
 
+def test_a_rate_may_be_owed() -> None:
+    result = summarize(benchmark(owed_rate=100_000), "sqlite", {"ours": [90_000.0]})
+    assert (result.owed, result.met) == (">= 100,000 events/s", False)
+
+
+def test_a_time_over_the_floor_may_be_owed() -> None:
+    result = summarize(benchmark(owed_extra_us=2), "sqlite", {"ours": [250_000.0], "floor": [400_000.0]})
+    assert (result.owed, result.met) == ("<= 2 us over floor (1.5)", True)
+
+
 def test_nothing_is_owed_where_nothing_is_said() -> None:
     result = summarize(benchmark(owed={"sqlite": 0.9}), "postgresql", {"ours": [8.0], "floor": [10.0]})
     assert (result.path, result.owed, result.met) == ("PostgreSQL a path", None, None)
@@ -135,7 +145,7 @@ def test_each_benchmark_measures_a_little(name: str, place: Place) -> None:
     chosen_one = next(each for each in BENCHMARKS if each.name == name)
     result = measure(chosen_one, place, TINY)
     assert result.ours > 0
-    assert (result.floor is None) == (chosen_one.owed_ms is not None)
+    assert (result.floor is None) == (chosen_one.owed_ms is not None or chosen_one.owed_rate is not None)
 
 
 def test_memory_is_measured(place: Place) -> None:
