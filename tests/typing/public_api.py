@@ -1,5 +1,6 @@
 """What type checkers know of the public API. Both read this file; nothing runs it."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, assert_type
 
@@ -11,6 +12,7 @@ from eventfold import (
     Command,
     Difference,
     Event,
+    JsonObject,
     Link,
     Loaded,
     Page,
@@ -22,6 +24,7 @@ from eventfold import (
     handles,
     projection,
     replace,
+    upcasts,
 )
 
 
@@ -171,3 +174,23 @@ def the_log(app: Application) -> None:
     for recorded in app.store.read_stream("account-a-1"):
         assert_type(recorded, Recorded[Any])
         assert_type(recorded.position, int)
+
+
+@upcasts("Priced", 1)
+def in_cents(data: JsonObject) -> JsonObject:
+    return {"cents": data["euros"] * 100}
+
+
+@upcasts("Priced", 2, into={"Priced": 3})
+def one_each(data: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    yield "Priced", data
+
+
+class Priced(Event, version=3, aliases=["PriceSet"], upcasters=[in_cents, one_each]):
+    cents: int
+
+
+def upcasters_are_functions(recorded: Recorded[Priced]) -> None:
+    assert_type(in_cents({"euros": 1}), JsonObject)
+    assert_type(Priced(1), Priced)
+    assert_type(recorded.sub_index, int)

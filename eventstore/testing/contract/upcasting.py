@@ -1,5 +1,6 @@
 """Events that were stored under older names and in older shapes: read as those of today, by every way of reading."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeAlias
 
@@ -7,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from eventstore.aggregate import Aggregate
+from eventstore.async_subscription import subscribe_async
 from eventstore.errors import AppendConditionFailed, NotFound, UnknownEventType
 from eventstore.event import Event, Tag
 from eventstore.loading import load, load_query, moment
@@ -205,6 +207,22 @@ class Upcasting(StoreCases):
 
         assert [each.event for each in found] == [event for *_, event in PLACES[:3]]
         assert subscription.position == found[-1].position
+
+    def test_a_task_gets_the_same_and_its_position_moves_with_the_last_part(self, orders: EventStore) -> None:
+        everything = list(orders.read_log())
+
+        async def main() -> None:
+            async with subscribe_async(orders, page_size=2) as subscription:
+                positions = []
+                iterator = aiter(subscription)
+                for each in everything:
+                    assert await anext(iterator) == each
+                    positions.append(subscription.position)
+            for i, (each, position) in enumerate(zip(everything, positions, strict=True)):
+                last = i + 1 == len(everything) or everything[i + 1].position != each.position
+                assert (position == each.position) == last
+
+        asyncio.run(main())
 
     def test_a_load_counts_stored_events_and_folds_what_they_have_become(self, orders: EventStore) -> None:
         loaded = load(orders.backend, Order, "1")
