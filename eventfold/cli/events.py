@@ -11,7 +11,7 @@ from eventfold.cli.help import PlainGroup
 from eventfold.cli.instants import since as since_instant
 from eventfold.cli.instants import until as until_instant
 from eventfold.cli.output import show_record
-from eventfold.cli.paging import LimitOption, show_page, with_one_more
+from eventfold.cli.paging import LimitOption, page_size, show_page
 from eventfold.cli.recorded import LOG_COLUMNS, event_row, show_live
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
@@ -72,7 +72,7 @@ def list_events(
         since=since_instant(since) if since is not None else None,
         until=until_instant(until) if until is not None else None,
         backwards=backwards,
-        limit=with_one_more(limit),
+        page_size=page_size(limit),
     )
     show_page(
         (event_row(each) for each in found),

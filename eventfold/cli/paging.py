@@ -8,6 +8,7 @@ import typer
 from eventfold.cli.output import Format, show_rows
 from eventfold.cli.session import warn
 from eventfold.cli.table import Column, Row
+from eventstore.reading import PAGE
 
 LimitOption = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=0, help="At most so many; 0 for all.")]
 
@@ -15,6 +16,11 @@ LimitOption = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=0, he
 def with_one_more(limit: int) -> int | None:
     """How many rows to read, so that it is seen whether there are more than the limit; None for all."""
     return limit + 1 if limit else None
+
+
+def page_size(limit: int) -> int:
+    """How many events to fetch at once where reading ends as soon as it is seen that there are more than the limit."""
+    return min(limit + 1, PAGE) if limit else PAGE
 
 
 def show_page(

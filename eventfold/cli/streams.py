@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from eventfold.cli.help import PlainGroup
-from eventfold.cli.paging import LimitOption, show_page, with_one_more
+from eventfold.cli.paging import LimitOption, page_size, show_page, with_one_more
 from eventfold.cli.recorded import STREAM_COLUMNS, event_row
 from eventfold.cli.session import Session, command
 from eventfold.cli.table import number, word
@@ -67,7 +67,7 @@ def show(
     if not store.stream_version(stream):
         raise StreamNotFound(stream)
     bounds: dict[str, Any] = {"up_to_version": first} if backwards else {"after_version": (first or 1) - 1}
-    found = store.read_stream(stream, backwards=backwards, limit=with_one_more(limit), **bounds)
+    found = store.read_stream(stream, backwards=backwards, page_size=page_size(limit), **bounds)
     step = -1 if backwards else 1
     show_page(
         (event_row(each) for each in found),
