@@ -47,6 +47,8 @@ class Translator:
             )
         if isinstance(error, (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName)):
             return NotMigrated(f"{where}: {text}; run `eventfold migrate`, or open it with migrate=True")
+        if isinstance(error, pg.ReadOnlySqlTransaction):
+            return StoreError(f"{where}: {text}; nothing was stored. Write to the primary, outside of READ ONLY.")
         if isinstance(error, pg.DuplicateTable):
             return StoreError(f"{where}: {text}, and Eventfold did not make it; choose another `prefix` or `schema`")
         if isinstance(error, (pg.FeatureNotSupported, pg.NoActiveSqlTransaction)):

@@ -23,6 +23,7 @@ from eventstore.expected import Expectation, verify_expected
 from eventstore.repetition import first_result, rows_of
 
 _LOST_RACE = (pg.UniqueViolation, pg.DeadlockDetected)
+INTRANS = psycopg.pq.TransactionStatus.INTRANS
 RACES = 3
 """How often a whole group looks again before each of its requests is on its own."""
 
@@ -77,6 +78,7 @@ class Writer(NamedTuple):
             except _LOST_RACE as error:
                 if _id_is_taken(error):
                     return self._first_result(request)
+                self._refuse_old_snapshot(request)
                 lost: Exception = error
             except EventfoldError:
                 if request.own_ids and (repeated := self._find_repetition(request)) is not None:
@@ -169,6 +171,18 @@ class Writer(NamedTuple):
         self.cursor.execute(self.sql.events_by_id, [",".join(row[2] for _, row in rows)], prepare=True)
         stored = {row[6]: row for row in self.cursor.fetchall()}
         return first_result(rows, [stored.get(row[2]) for _, row in rows])
+
+    def _refuse_old_snapshot(self, request: WriteRequest) -> None:
+        """A caller's transaction that keeps its first snapshot would lose every further race in the same way."""
+        if self.cursor.connection.info.transaction_status is not INTRANS:
+            return
+        (level,) = self.cursor.execute("SHOW transaction_isolation").fetchall()[0]
+        if level != "read committed":
+            raise StoreBusy(
+                f"stream {request.writes[0].stream!r}: others have appended since this transaction of level "
+                f"{level.upper()} took its snapshot; nothing was stored. Roll it back and begin again, or begin it with "
+                "READ COMMITTED."
+            )
 
     def _too_often(self, request: WriteRequest) -> EventfoldError:
         for write in request.writes:

@@ -4,13 +4,18 @@ A listener sleeps in the kernel until a byte comes; an announcer opens every pip
 A pipe that nobody reads (its process was killed) refuses to be opened and is removed.
 """
 
+import errno
+import logging
 import os
 import select
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from eventstore.identifier import new_id
+
+logger = logging.getLogger(__name__)
 
 SUPPORTED = hasattr(os, "mkfifo")
 
@@ -36,31 +41,36 @@ class WakePipes:
                 self._ring(self._folder / name)
 
     def _ring(self, pipe: Path) -> None:
+        """Whatever goes wrong stays here: the events are stored, and a listener that is not woken looks by itself, soon."""
         try:
             handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return
-        except OSError:  # ENXIO: nobody reads it any more
-            pipe.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nobody reads it any more
+                with suppress(OSError):
+                    pipe.unlink()
             return
         try:
             os.write(handle, b"!")
-        except BlockingIOError:
-            pass  # the pipe is full of wake-ups that nobody has looked at yet: one more says nothing new
+        except OSError:
+            pass  # full of wake-ups that nobody has looked at yet, or its reader has gone just now
         finally:
             os.close(handle)
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Calls `wake` from a thread at every announcement. Returns what ends it."""
+        """Calls `wake` from a thread at every announcement. Returns what ends it.
+
+        Where no pipe can be made beside the file (a folder that is only read), nothing wakes, and readers look by themselves.
+        """
         if not SUPPORTED:
             return lambda: None
-        self._folder.mkdir(exist_ok=True)
         name = new_id()
-        hidden, pipe = self._folder / f".{name}", self._folder / name
-        os.mkfifo(hidden, 0o600)
-        handle = os.open(hidden, os.O_RDWR | os.O_NONBLOCK)
+        pipe = self._folder / name
+        try:
+            handle = self._make(pipe)
+        except OSError as error:
+            logger.warning("no wake-ups from other processes, readers look now and then instead: %s", error)
+            return lambda: None
         self._own.add(name)
-        hidden.rename(pipe)  # visible only once it can be read
         stop_reader, stop_writer = os.pipe()
         thread = threading.Thread(target=_pump, args=(handle, stop_reader, wake), name="eventfold-wake", daemon=True)
         thread.start()
@@ -75,6 +85,18 @@ class WakePipes:
             self._remove_folder()
 
         return stop
+
+    def _make(self, pipe: Path) -> int:
+        """A new pipe, visible only once it can be read."""
+        hidden, made = pipe.with_name(f".{pipe.name}"), False
+        while not made:
+            self._folder.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):  # the last listener of all has just taken the folder away
+                os.mkfifo(hidden, 0o600)
+                made = True
+        handle = os.open(hidden, os.O_RDWR | os.O_NONBLOCK)
+        hidden.rename(pipe)
+        return handle
 
     def _remove_folder(self) -> None:
         try:

@@ -18,6 +18,7 @@ from eventstore import (
     NewEvent,
     Query,
     StoreBusy,
+    StoreError,
     StreamAppend,
     Unsupported,
     WrongExpectedVersion,
@@ -260,3 +261,29 @@ def test_many_threads_on_several_stores_fill_streams_without_gaps(postgres_url: 
             found = [each.version for each in one.read_stream(f"a-{n}")]
             assert found == list(range(1, len(found) + 1))
         assert one.backend.count() == 8 * 60
+
+
+@pytest.mark.parametrize("expected", [ANY, NO_STREAM])
+def test_a_transaction_with_an_old_snapshot_is_told_so_at_once(postgres_url: str, expected: ExpectedVersion) -> None:
+    engine = create_engine(
+        postgres_url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="REPEATABLE READ"
+    )
+    with opened(postgres_url) as store, engine.begin() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM eventfold_events")
+        store.append("a-1", [Ticked(1)])
+
+        with pytest.raises(StoreBusy, match="REPEATABLE READ took its snapshot; nothing was stored"):
+            store.append("a-1", [Ticked(2)], expected=expected, connection=connection)
+
+        assert connection.exec_driver_sql("SELECT count(*) FROM eventfold_events").scalar_one() == 0
+    engine.dispose()
+
+
+def test_an_append_in_a_transaction_that_only_reads_says_so(postgres_url: str) -> None:
+    engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    with opened(postgres_url) as store, engine.begin() as connection:
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+        with pytest.raises(StoreError, match="read-only transaction; nothing was stored"):
+            store.append("a-1", [Ticked(2)], connection=connection)
+    engine.dispose()

@@ -1,7 +1,9 @@
 """Wake-ups through named pipes: who hears, who is tidied away."""
 
+import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,65 @@ def test_a_listener_that_does_not_look_holds_nobody_up(database: Path) -> None:
     os.close(handle)
     held.set()
     stop()
+
+
+def test_what_cannot_be_woken_does_not_fail_an_append_that_is_stored(database: Path) -> None:
+    strange = folder_of(database) / "strange"
+    strange.mkdir(parents=True)
+
+    WakePipes(database).announce()
+
+    assert strange.exists()
+
+
+def test_a_listener_that_goes_while_it_is_woken_does_not_fail_the_append(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = folder_of(database) / "going"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write = os.write
+
+    def leave_before(handle: int, data: bytes) -> int:
+        os.close(reader)
+        return write(handle, data)
+
+    monkeypatch.setattr(os, "write", leave_before)
+
+    WakePipes(database).announce()
+
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        os.close(reader)
+
+
+def test_a_process_without_a_file_handle_left_removes_nobodys_pipe(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = threading.Event()
+    stop = WakePipes(database).listen(heard.set)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse(errno.EMFILE))
+
+        WakePipes(database).announce()
+
+    WakePipes(database).announce()
+    assert heard.wait(PATIENCE_SECONDS)
+    stop()
+
+
+def test_where_no_pipe_can_be_made_the_log_says_so_and_reading_goes_on(
+    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Path, "mkdir", refuse(errno.EROFS))
+
+    WakePipes(database).listen(lambda: None)()
+
+    assert "readers look now and then instead" in caplog.text
+
+
+def refuse(number: int) -> Callable[..., int]:
+    def call(*_arguments: object, **_options: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return call
