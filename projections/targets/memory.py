@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from projections.errors import GenerationDropped, InvalidQuery
 from projections.model import Model
 from projections.selection import Selection
-from projections.target import Change, Generation, GenerationInfo, live_of
+from projections.target import Change, Generation, GenerationInfo, building_of, live_of
 from projections.targets.memory_select import matching, selected
 
 
@@ -116,10 +116,11 @@ class BoundMemoryTable:
         return found
 
     def create(self, fingerprint: str, *, live: bool) -> MemoryGeneration:
-        """A new, empty generation; where another thread has just made the live one, that one."""
+        """A new, empty generation; where another thread has just made it, that one."""
         with self._lock:
-            if live and (found := self._live()) is not None:
-                return self.generation(found.info.number)
+            known = [each.info for each in self._generations.values()]
+            if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
+                return self.generation(found.number)
             state = "live" if live else "building"
             number = max(self._generations, default=0) + 1
             info = GenerationInfo(self._projection, self._name, number, state, fingerprint, 0, 0, None, _now())

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import quoted_name
 from eventstore.sql_database import SqlDatabase
 from projections.columns import columns_of
 from projections.model import Model
-from projections.target import Generation, GenerationInfo, live_of
+from projections.target import Generation, GenerationInfo, building_of, live_of
 from projections.targets.sql_generation import SqlGeneration
 from projections.targets.sql_reader import SqlReader
 from projections.targets.sql_registry import GenerationRegistry
@@ -71,9 +71,8 @@ class BoundSqlTable:
             if self.database.dialect == "postgresql":  # a crash may take rows back, but not the table that queries name
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
             known = self._registry.within(connection)
-            for info in known:
-                if info.state == state and (live or info.fingerprint == fingerprint):
-                    return self.generation(info.number)
+            if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
+                return self.generation(found.number)
             number = max((each.number for each in known), default=0) + 1
             physical = self._physical(number)
             self._view.require_free(connection, physical.name)

@@ -1,10 +1,7 @@
 """The contract of a store backend, one file for each behaviour, joined in one class."""
 
-from typing import Any
-
 from eventstore.testing.contract.aggregates import Aggregates
 from eventstore.testing.contract.appending import Appending
-from eventstore.testing.contract.base import StoreCases
 from eventstore.testing.contract.boundaries import Boundaries
 from eventstore.testing.contract.causing import Causing
 from eventstore.testing.contract.conditions import Conditions
@@ -63,12 +60,3 @@ class EventStoreContract(
         keeps_snapshots: the backend has a table of snapshots.
         joins_transactions: an append can take part in a transaction that the caller has open.
     """
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        """Leaves out the cases of what the backend says it cannot do."""
-        super().__init_subclass__(**keywords)
-        for parent in cls.__mro__:
-            if issubclass(parent, StoreCases) and parent.needs and not getattr(cls, parent.needs):
-                for name in vars(parent):
-                    if name.startswith("test_"):
-                        setattr(cls, name, None)

@@ -8,6 +8,7 @@ import pytest
 
 from eventstore.recorded import Recorded
 from eventstore.store import EventStore
+from eventstore.testing.cases import Cases
 from eventstore.testing.contract.vocabulary import EVENTS
 
 StoreFactory: TypeAlias = Callable[..., EventStore]
@@ -16,14 +17,12 @@ PATIENCE_SECONDS = 60.0
 """How long a case waits for what must come; only a broken backend lets it pass."""
 
 
-class StoreCases:
+class StoreCases(Cases):
     """The base of every group of cases."""
 
     shares_log: ClassVar[bool] = True
     joins_transactions: ClassVar[bool] = True
     keeps_snapshots: ClassVar[bool] = True
-    needs: ClassVar[str | None] = None
-    """The capability without which this group is left out."""
 
     @pytest.fixture
     def store_factory(self) -> StoreFactory:
