@@ -71,6 +71,8 @@ def lock(session: Session, *, lock: LockOption = LOCK) -> None:
         for each in made.events
     ]
     show_rows(rows, LOCK_COLUMNS, session.format, empty="the application has no events")
+    if bare := [f"{each.type} {each.version}" for each in made.events if each.shapes[-1].example is None]:
+        warn(f"no example could be made up for {', '.join(bare)}: write one into {lock.name} by hand, in place of null")
 
 
 def _state(before: int | None, now: int) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from eventstore.event import Event, aliases_of, event_type, schema_version, upcasters_of
 from eventstore.schema.compare import describe
-from eventstore.schema.shape import Schema, example_of, flat, json_schema, resolve
+from eventstore.schema.shape import Schema, flat, json_schema, resolve, shape_of
 
 
 def as_markdown(title: str, classes: Sequence[type[Event]]) -> str:
@@ -58,14 +58,14 @@ def as_asyncapi(title: str, classes: Sequence[type[Event]]) -> str:
 
 
 def _message(cls: type[Event]) -> dict[str, Any]:
-    name, schema = event_type(cls), flat(json_schema(cls))
+    name, example = event_type(cls), shape_of(cls).example
     return {
         "name": name,
         "title": f"{name} {schema_version(cls)}",
         **({"summary": _said_of(cls).partition("\n")[0]} if _said_of(cls) else {}),
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{_key(name)}"},
-        "examples": [{"name": "example", "payload": example_of(schema, schema)}],
+        **({} if example is None else {"examples": [{"name": "example", "payload": example}]}),
     }
 
 
@@ -93,12 +93,8 @@ def _section(cls: type[Event]) -> str:
     if upcasters_of(cls):
         lines += ["", "| upcaster | reads | |", "|---|---|---|"]
         lines += [f"| `{each.name}` | {each.step} | {_first(each.__doc__)} |" for each in upcasters_of(cls)]
-    lines += [
-        "",
-        "```json",
-        msgspec.json.format(msgspec.json.encode(example_of(schema, schema)), indent=2).decode(),
-        "```",
-    ]
+    if (example := shape_of(cls).example) is not None:
+        lines += ["", "```json", msgspec.json.format(msgspec.json.encode(example), indent=2).decode(), "```"]
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 import msgspec.inspect
 
+from eventstore.encoding import decoder_of
 from eventstore.event import Event
 
 Schema: TypeAlias = dict[str, Any]
@@ -33,18 +34,23 @@ class Shape(msgspec.Struct, frozen=True):
     Attributes:
         fingerprint: of the schema.
         schema: the JSON Schema.
-        example: an event of this shape.
+        example: an event of this shape; None where none could be made up, until somebody writes one into the lock.
     """
 
     fingerprint: str
     schema: Schema
-    example: dict[str, Any]
+    example: dict[str, Any] | None
 
 
 def shape_of(cls: type[Event]) -> Shape:
     """The present shape of an event class."""
     schema = flat(json_schema(cls))
-    return Shape(fingerprint_of(schema), schema, example_of(schema, schema))
+    example = example_of(schema, schema)
+    try:
+        decoder_of(cls)(msgspec.json.encode(example))
+    except (msgspec.DecodeError, ValueError):  # a pattern, or a rule of the class's own
+        example = None
+    return Shape(fingerprint_of(schema), schema, example)
 
 
 def json_schema(cls: type[Event]) -> Schema:

@@ -63,7 +63,7 @@ def assert_locked_shapes_read(lock: Path | str, declared: Any, *, retired: tuple
         retired: the types that nobody needs any more.
 
     Returns:
-        How many shapes were read.
+        How many examples were read.
 
     Raises:
         AssertionError: one does not read; each such type, version and field is named.
@@ -74,4 +74,4 @@ def assert_locked_shapes_read(lock: Path | str, declared: Any, *, retired: tuple
     problems = check(held, Codec(declared), retired)
     if problems:
         raise AssertionError("\n".join(each.problem for each in problems))
-    return sum(len(each.shapes) for each in held.events)
+    return sum(shape.example is not None for each in held.events for shape in each.shapes)

@@ -135,6 +135,18 @@ def test_the_example_of_a_shape_reads_as_an_event(cls: type[Event]) -> None:
     assert changes(held.shapes[0].schema, held.shapes[0].schema) == []
 
 
+def test_where_no_example_can_be_made_up_the_shape_is_locked_without_one(tmp_path: Path) -> None:
+    coded = event(code=Annotated[str, Meta(pattern="^[A-Z]{3}$")])
+    path = tmp_path / "schema.lock.json"
+    write_lock(path, locked(SchemaLock(), [coded]))
+
+    assert shape_of(coded).example is None
+    assert check(read_lock(path), Codec(coded)) == []
+    path.write_text(path.read_text(encoding="utf-8").replace("null", '{"code": "ABC"}'), encoding="utf-8")
+    assert assert_locked_shapes_read(path, coded) == 1
+    assert locked(read_lock(path), [coded]) == read_lock(path)
+
+
 def test_a_docstring_changes_no_shape() -> None:
     one, other = event(a=int), event(a=int)
     other.__doc__ = "Said in other words."
