@@ -263,7 +263,7 @@ class Application:
             on_progress: called after every batch.
 
         Returns:
-            How many events were folded.
+            How many events were folded, in all targets together; one that touches several rows counts once.
 
         Raises:
             DefinitionError: there is no projection of that name.

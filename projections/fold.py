@@ -37,27 +37,31 @@ def fold(projection: Projection[Any], events: Sequence[Recorded[Any]], fetch: Fe
         fetch: the stored rows under given keys.
     """
     try:
-        keyed = _keys(projection, events)
+        keyed, touching = _keys(projection, events)
         rows = _fold(projection, keyed, fetch)
     except ProjectionFailed as failure:  # rare, and the fold is pure: once more, up to the event at fault
         before = [each for each in events if each.position < failure.position]
         folded = fold(projection, before, fetch)
         return folded if folded.failure else Folded(folded.rows, folded.events, failure)
-    return Folded(rows, len(keyed), None)
+    return Folded(rows, touching, None)
 
 
-def _keys(projection: Projection[Any], events: Sequence[Recorded[Any]]) -> list[tuple[Any, Recorded[Any]]]:
+def _keys(projection: Projection[Any], events: Sequence[Recorded[Any]]) -> tuple[list[tuple[Any, Recorded[Any]]], int]:
+    """Each event with each key of a row that it touches, and how many events touch any."""
     key_of = projection.key
     if key_of is None:
-        return [(recorded.stream.partition("-")[2] or recorded.stream, recorded) for recorded in events]
+        return [(recorded.stream.partition("-")[2] or recorded.stream, recorded) for recorded in events], len(events)
     keyed: list[tuple[Any, Recorded[Any]]] = []
+    touching = 0
     for recorded in events:
         try:
-            keyed.extend([(key, recorded) for key in _distinct(key_of(recorded), projection.model.key)])
+            keys = _distinct(key_of(recorded), projection.model.key)
         except Exception as error:
             reason = f"key= raised {type(error).__name__}: {error}"
             raise ProjectionFailed(projection.name, recorded.position, None, reason) from error
-    return keyed
+        keyed.extend([(key, recorded) for key in keys])
+        touching += bool(keys)
+    return keyed, touching
 
 
 def _distinct(key: Any, field: Field) -> list[Any]:

@@ -23,6 +23,7 @@ from tests.projections.shop import (
     Added,
     Closed,
     Moved,
+    Noise,
     Stock,
     Total,
     assert_straight,
@@ -55,6 +56,18 @@ def test_when_an_event_names_one_row_twice_then_it_is_folded_into_it_once(store:
     engine = open_engine(store)
     engine.catch_up()
     assert rows_of(engine, "stock") == {"a": Stock("a", 7, 2)}
+
+
+def test_an_event_that_touches_several_rows_counts_as_one_event_live_and_rebuilt(store: EventStore) -> None:
+    store.append("item-a", [Added(5), Moved("b", 2), Moved("b", 1), Noise()])
+    engine = open_engine(store)
+    engine.catch_up()
+    track = engine.find("stock")[0]
+
+    live = track.generation.info.events
+    rebuilt = rebuild(store, track)
+
+    assert (live, rebuilt, track.generation.info.events) == (3, 3, 3)
 
 
 def test_when_a_row_is_deleted_and_made_anew_within_a_batch_then_it_begins_anew(store: EventStore) -> None:
