@@ -1,5 +1,6 @@
 """The command `eventfold`: its nouns, in the order in which they are needed."""
 
+import logging
 from typing import Annotated
 
 import typer
@@ -80,5 +81,9 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Runs the command line.
+
+    A command says itself what went wrong: what is logged beside that shows only where a command, or the application, asks for it.
+    """
+    logging.getLogger("projections").addHandler(logging.NullHandler())
     app(prog_name="eventfold")

@@ -12,8 +12,9 @@ from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.projections import STATUS_COLUMNS, rebuild_with_bar, status_rows
-from eventfold.cli.session import Session, command
+from eventfold.cli.session import Session, command, warn
 from eventfold.cli.signals import signals_interrupt
+from eventstore import EventfoldError
 from projections import status_of
 from projections.rebuild import outdated
 
@@ -53,8 +54,14 @@ def _catch_up(app: Application) -> None:
         if outdated(track):
             rebuild_with_bar(app, track)
     start = min((status.position for status in (status_of(app.store, each) for each in app.engine.tracks)), default=0)
-    with bar("catch up", start) as shown:
-        app.engine.catch_up(on_progress=shown.move)
+    try:
+        with bar("catch up", start) as shown:
+            app.engine.catch_up(on_progress=shown.move)
+    except EventfoldError as error:  # becomes the command's one error; what else stands still is said here
+        for failure in (track.failure for track in app.engine.tracks):
+            if failure not in {None, error, error.__cause__}:
+                warn(f"error: {failure}", style="red")
+        raise
 
 
 def _serve(app: Application) -> None:

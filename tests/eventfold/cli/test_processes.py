@@ -54,6 +54,40 @@ def test_a_worker_ends_when_it_has_caught_up_where_that_is_asked(filled: Cli) ->
     assert filled.json("query", "OrderRow", "--count") == {"count": 2}
 
 
+def test_a_worker_says_once_what_a_projection_stands_still_for_and_says_it_of_each(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    (tmp_path / "failing.py").write_text(FAILING, encoding="utf-8")
+    command = [sys.executable, "-m", "eventfold", "worker", "run", "--until-caught-up", "--app", "failing:app"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "LOG": sqlite_url}
+
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 1
+    assert [ran.stderr.count(text) for text in ("'one' failed on", "'two' failed on")] == [1, 1], ran.stderr
+    assert "stands still" not in ran.stderr
+
+
+FAILING = """
+import os
+from eventfold import Application, Event, Recorded, SqlTable, Struct, projection
+
+class Rung(Event):
+    pass
+
+class Bell(Struct, frozen=True):
+    name: str
+
+def broken(row: Bell | None, recorded: Recorded[Rung]) -> Bell:
+    raise ArithmeticError("cracked")
+
+app = Application(
+    os.environ["LOG"], projections=[projection(name)(broken).into(SqlTable(name)) for name in ("one", "two")]
+)
+app.store.append("bell-a", [Rung()])
+"""
+
+
 def _tail_across_processes(cli: Cli) -> None:
     tail = cli.start("events", "tail", "--format", "jsonl")
     _await_line(tail, "following the log after position 6")
