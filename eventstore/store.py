@@ -5,9 +5,6 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.orm import Session, scoped_session
 
 from eventstore.aggregate import Aggregate, category_of
 from eventstore.backend import (
@@ -26,6 +23,7 @@ from eventstore.errors import InvalidInput, NotFound
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.group_commit import GroupCommit
 from eventstore.identifier import check_event_id
+from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.loading import Loaded
 from eventstore.new_event import Appended, StreamAppend
 from eventstore.preparation import event_ids, prepare
@@ -71,7 +69,7 @@ class EventStore:
         *,
         expected: ExpectedVersion = ANY,
         condition: AppendCondition | None = None,
-        connection: Connection | Session | scoped_session[Any] | None = None,
+        connection: OpenTransaction | None = None,
     ) -> Appended:
         """Appends events to one stream: all of them, or none.
 
@@ -94,7 +92,7 @@ class EventStore:
         appends: Sequence[StreamAppend],
         *,
         condition: AppendCondition | None = None,
-        connection: Connection | Session | scoped_session[Any] | None = None,
+        connection: OpenTransaction | None = None,
     ) -> Appended:
         """Appends to several streams at once: all of it is stored, or nothing. See `append`.
 
@@ -103,9 +101,11 @@ class EventStore:
         """
         request = self._prepare(appends, condition)
         if connection is not None:
-            return _appended(request, self._write_on(connection, request))
-        written = self._group.submit(request)
-        return _appended(request, written)
+            transaction = joined(connection)
+            written = self.backend.write_on(transaction, request)
+            after_commit(transaction, self.announce)
+            return _appended(request, written)
+        return _appended(request, self._group.submit(request))
 
     async def append_all_async(
         self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
@@ -136,18 +136,6 @@ class EventStore:
         """Wakes whoever waits for news of the log, in this process and in others."""
         self.signal.ring()
         self.backend.announce()
-
-    def _write_on(self, connection: Connection | Session | scoped_session[Any], request: WriteRequest) -> Written:
-        plain = connection.connection() if isinstance(connection, (Session, scoped_session)) else connection
-        if not isinstance(plain, Connection):
-            raise InvalidInput(f"connection: expected a Connection or a Session of SQLAlchemy, got {connection!r}")
-        if not plain.in_transaction():  # SQLAlchemy begins by itself only where it runs the statement
-            plain.begin()
-        written = self.backend.write_on(plain, request)
-        plain.info[_APPENDED] = self
-        if not sqlalchemy_event.contains(plain.engine.pool, "reset", _announce_after_commit):
-            sqlalchemy_event.listen(plain.engine.pool, "reset", _announce_after_commit)
-        return written
 
     # -- read ------------------------------------------------------------------------------------------------------
 
@@ -326,16 +314,6 @@ class EventStore:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
-
-
-_APPENDED = "eventfold.appended"
-
-
-def _announce_after_commit(_connection: Any, record: Any, _state: Any) -> None:
-    """Runs when the caller's connection goes back to its pool, which is after the commit."""
-    store = record.info.pop(_APPENDED, None)
-    if store is not None:
-        store.announce()
 
 
 def _appended(request: WriteRequest, written: Written) -> Appended:

@@ -108,33 +108,6 @@ def test_every_type_comes_back_as_it_went_in(open_store: OpenShop) -> None:
     assert query.count() == 2
 
 
-KEYS: list[tuple[Any, list[Any]]] = [
-    (str, ["", "a'b", '"', "%", "\\", "é🎈", "[1]", "null", "A", "a", " a "]),
-    (int, [-(2**63), -1, 0, 2**63 - 1]),
-    (bool, [True, False]),
-    (date, [date(1, 1, 1), date(9999, 12, 31)]),
-    (datetime, [datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC)]),
-    (UUID, [UUID(int=0), UUID(int=2**128 - 1)]),
-    (Colour, [Colour.RED, Colour.BLUE]),
-]
-
-
-@pytest.mark.parametrize(("kind", "keys"), KEYS, ids=lambda value: getattr(value, "__name__", ""))
-def test_every_type_of_key_finds_its_row(open_store: OpenShop, kind: Any, keys: list[Any]) -> None:
-    only = type("Only", (Struct,), {"__annotations__": {"key": kind}}, frozen=True)  # a model of one field, too
-    wide = type("Wide", (Struct,), {"__annotations__": {"key": kind, "n": int}}, frozen=True)
-    store = open_store()
-    for name, rows in (("only", {key: only(key) for key in keys}), ("wide", {key: wide(key, 1) for key in keys})):
-        track, query = table_of(store, type(next(iter(rows.values()))), name)
-        for _ in range(2):
-            write(track, rows)
-        assert track.generation.fetch(keys) == rows
-        assert [query.get(key) for key in keys] == list(rows.values())
-        write(track, {keys[0]: None})
-        assert query.get(keys[0]) is None
-        assert query.count() == len(keys) - 1
-
-
 @pytest.mark.parametrize("kind", [float, Decimal, bytes, Part, list[str], dict[str, int], str | int, Size], ids=str)
 def test_a_type_that_cannot_be_a_key_is_an_error_when_the_projection_is_defined(kind: Any, sqlite_url: str) -> None:
     model = type("Odd", (Struct,), {"__annotations__": {"key": kind}}, frozen=True)
