@@ -172,10 +172,13 @@ class _Guard:
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
         self._session.close()
-        if isinstance(error, BrokenPipeError) or not _flushed():
-            _leave_quietly()
-        if self._session.debug:
+        unwritten = _flush()
+        if isinstance(error or unwritten, BrokenPipeError):  # whoever read our output has seen enough, as `head` does
+            _discard_output()
+            raise typer.Exit(0)
+        if self._session.debug and error is not None:
             return
+        error = error or unwritten
         if isinstance(error, EventfoldError | OSError):
             warn(f"error: {error}", style="red")
             raise typer.Exit(1) from None
@@ -184,16 +187,16 @@ class _Guard:
             raise typer.Exit(1) from None
 
 
-def _flushed() -> bool:
-    """Whether all output has found its reader."""
+def _flush() -> OSError | None:
+    """What keeps the output from its reader, if anything does."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        return False
-    return True
+    except OSError as error:
+        _discard_output()
+        return error
+    return None
 
 
-def _leave_quietly() -> NoReturn:
-    """Whoever read our output has seen enough, as `head` does; nothing may be flushed into the closed pipe any more."""
+def _discard_output() -> None:
+    """Nothing may be flushed any more: the interpreter would try once more at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(0)

@@ -76,7 +76,7 @@ def test_when_another_process_holds_the_file_for_long_then_it_waits_and_goes_on(
 
 
 def test_when_a_process_is_terminated_then_its_rows_belong_to_their_checkpoint(sqlite_url: str) -> None:
-    command = [sys.executable, "-m", "tests.projections.victim", sqlite_url, "1"]
+    command = [sys.executable, "-m", "tests.projections.victim", sqlite_url, "1", "project"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"

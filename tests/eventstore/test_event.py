@@ -43,20 +43,18 @@ def test_a_subclass_does_not_take_over_name_and_version() -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 121, "a\nb", "$reserved", 5])
 def test_a_name_that_no_type_can_have_is_refused(name: Any) -> None:
-    class Bad(Event, event_type=name):
-        pass
-
     with pytest.raises(DefinitionError, match=r"Bad: event.type.* got "):
-        event_type(Bad)
+
+        class Bad(Event, event_type=name):
+            pass
 
 
 @pytest.mark.parametrize("version", [0, -1, True, "2", 1.0])
 def test_a_version_that_is_no_positive_integer_is_refused(version: Any) -> None:
-    class Bad(Event, version=version):
-        pass
-
     with pytest.raises(DefinitionError, match="Bad: version must be a positive integer, got "):
-        schema_version(Bad)
+
+        class Bad(Event, version=version):
+            pass
 
 
 def test_fields_that_are_marked_give_tags() -> None:

@@ -98,7 +98,8 @@ def test_how_to_go_on_is_said_after_the_rows(filled: Cli) -> None:
     assert said.splitlines()[-1] == "there are more: go on with --after 2, or see all with --limit 0"
 
 
-def test_a_table_in_a_pipe_has_one_line_for_each_row(filled: Cli) -> None:
+def test_a_table_in_a_pipe_has_one_line_for_each_row(filled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it in its workers
     del filled.environment["COLUMNS"]
 
     process = filled.start("events", "list")
