@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from eventstore.bounds import check_instant, check_number
 from eventstore.codec import Codec
 from eventstore.errors import InvalidInput, NotFound
 from eventstore.expected import ANY, ExpectedVersion
+from eventstore.fork import LeftBackend, watch
 from eventstore.group_commit import GroupCommit
 from eventstore.identifier import check_event_id
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
@@ -59,6 +60,8 @@ class EventStore:
         self.signal = Signal()
         self._group: GroupCommit[WriteRequest, Written] = GroupCommit(self._commit)
         self._stop_listening: Any = None
+        if backend.sql is not None:
+            watch(self)
 
     # -- append ----------------------------------------------------------------------------------------------------
 
@@ -308,6 +311,16 @@ class EventStore:
             self._stop_listening()
             self._stop_listening = None
         self.backend.close()
+
+    def leave_to_parent(self) -> object:
+        """In a forked child: refuses from now on, since the connections, threads and locks are the parent's."""
+        left = self.backend, self.snapshots, self.signal, self._group, self._stop_listening
+        if self.backend.sql is not None:
+            self.backend.sql.engine.dispose(close=False)
+            self.backend = cast("Backend", LeftBackend(self.backend.description))
+        self.snapshots = Snapshots(self.backend)
+        self.signal, self._group, self._stop_listening = Signal(), GroupCommit(self._commit), None
+        return left
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from eventstore import StoreBusy
 from eventstore.signal import ThreadBell
 from projections.engine import Engine
 from projections.errors import NotYetVisible, ProjectionFailed
@@ -30,12 +31,13 @@ def read_after(
         track: of the read model that is queried.
         position: of the write to be seen.
         read: what to do with the rows.
-        seconds: how long to wait.
+        seconds: how long to wait; while somebody else holds a lock, up to the database's `busy_seconds` longer.
         stale: read what there is when the time is over, or when the projection stands still.
 
     Raises:
         NotYetVisible: the time is over, and a stale answer will not do.
         ProjectionFailed: the projection stands still before that position, and a stale answer will not do.
+        StoreBusy: somebody else held a lock until the time was over, and a stale answer will not do.
     """
     deadline = time.monotonic() + seconds
     remembered = True
@@ -60,13 +62,14 @@ def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale
             moved = engine.help(track, position, min(HELP_SECONDS, left))
             if track.position >= position:
                 return True
-            track.raise_failure()
             left = deadline - time.monotonic()
+            if left <= 0 or not isinstance(track.failure, StoreBusy):  # somebody else's lock may be let go in time
+                track.raise_failure()
             if left <= 0:
                 return False
             if not moved:
                 bell.wait(min(left, HELP_SECONDS))
-    except ProjectionFailed:
+    except (ProjectionFailed, StoreBusy):
         if not stale:
             raise
         return False

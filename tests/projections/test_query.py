@@ -26,7 +26,7 @@ from eventfold import (
     UnknownModel,
     projection,
 )
-from eventstore import Unsupported
+from eventstore import StoreBusy, Unsupported
 from eventstore.token import token_of
 from projections import Engine, ModelQuery
 from projections.target import Change
@@ -373,6 +373,26 @@ def test_when_the_write_does_not_become_visible_in_time_then_the_error_or_the_st
         assert query.get("a", after=far, timeout=0, stale=True) == Stock("a", 1, 1)
         assert query.count(after=far, timeout=0, stale=True) == 1
         assert query.page(after=far, timeout=0, stale=True).items == [Stock("a", 1, 1)]
+
+
+def test_while_somebody_else_holds_the_rows_then_the_stale_answer_is_given_or_the_lock_named_or_waited_for(
+    url: str,
+) -> None:
+    kept = bindings(SqlTable)
+    with Application(url, projections=kept, migrate=True, busy_seconds=0.05) as app, open_app(url) as other:
+        app.store.append("item-a", [Added(1)])
+        app.catch_up()
+        app.store.append("item-a", [Added(1)])
+        query, token = app.query(Stock), token_of_head(app)
+
+        assert other.store.backend.sql is not None
+        with other.store.backend.sql.transaction() as held:
+            held.exec_driver_sql("UPDATE eventfold_generations SET error = NULL")
+            assert query.get("a", after=token, timeout=0, stale=True) == Stock("a", 1, 1)
+            with pytest.raises(StoreBusy, match="raise `busy_seconds`"):
+                query.get("a", after=token, timeout=0)
+
+        assert query.get("a", after=token) == Stock("a", 2, 2)
 
 
 def test_when_the_projection_stands_still_before_the_write_then_waiting_for_it_says_why(url: str) -> None:
