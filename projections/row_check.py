@@ -6,7 +6,7 @@ values are read back from the JSON that they are stored as.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +16,7 @@ from projections.columns import JsonText, column_type
 from projections.model import Field, Model, shown
 
 _ACCEPTED: dict[type, tuple[type, ...]] = {float: (float, int)}
-_REFUSED: dict[type, type] = {int: bool, float: bool}
+_REFUSED: dict[type, type] = {int: bool, float: bool, date: datetime}
 """Subclasses that would be stored as something else."""
 _LOOKED_AT: dict[type, tuple[Callable[[Any], bool], str]] = {
     float: (lambda value: value != value, ", not NaN"),  # noqa: PLR0124 - NaN alone is not itself

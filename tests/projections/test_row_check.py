@@ -70,6 +70,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("part", Decimal(1), r"expected float"),
     ("flag", 1, r"expected bool, got 1 \(int\)"),
     ("day", "2024-01-01", r"expected date, got '2024-01-01' \(str\)"),
+    ("day", datetime(2024, 1, 1, 5, tzinfo=UTC), r"expected date, got datetime.datetime"),
     ("at", date(2024, 1, 1), r"expected datetime with a time zone, got datetime.date"),
     ("at", NAIVE, r"expected datetime with a time zone, got datetime.datetime"),
     ("price", 1.5, r"expected Decimal, got 1.5 \(float\)"),
