@@ -99,7 +99,7 @@ def test_the_demo_tells_its_whole_story_and_what_it_says_to_type_next_works(tmp_
     assert first.stdout.count("✓") == 3
     assert f"{ROWS:,} commands validated, decided and durably appended" in first.stdout
     advice = re.findall(r"^  \S*eventfold (.+)$", first.stdout, re.MULTILINE)
-    assert len(advice) == 9
+    assert len(advice) == 12
     for line in advice:
         program = [sys.executable, "-c", "from eventfold.cli import main; main()"]
         result = start(tmp_path, *program, *shlex.split(line), "--app", "examples.cdnow.app:app")
