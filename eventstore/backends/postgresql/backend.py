@@ -87,8 +87,8 @@ class PostgresBackend:
         with self._translated:
             lane = self._lanes.take()
         try:
-            writer = Writer(lane.cursor, self._sql, self._translated.translate_append, self._busy_seconds)
-            return writer.write_group(requests)
+            translate = self._translated.translate_append
+            return Writer(lane.cursor, lane.direct.run, self._sql, translate, self._busy_seconds).write_group(requests)
         finally:
             self._lanes.give_back(lane)
 
@@ -98,6 +98,9 @@ class PostgresBackend:
         if not isinstance(raw, psycopg.Connection):
             raise TypeError(f"expected a connection to {self.description}, got one to {connection.engine.name}")
         cursor: Cursor = psycopg.RawCursor(raw)
+
+        def run(sql: str, params: Sequence[str | None]) -> list[Any]:
+            return cursor.execute(sql, params, prepare=True).fetchall()
 
         @contextmanager
         def savepoint() -> Iterator[None]:
@@ -115,9 +118,8 @@ class PostgresBackend:
         with self._translated:
             if request.has_guards:
                 _require_read_committed(cursor)
-            return Writer(cursor, self._sql, self._translated.translate_append, self._busy_seconds, savepoint).write(
-                request
-            )
+            translate = self._translated.translate_append
+            return Writer(cursor, run, self._sql, translate, self._busy_seconds, savepoint).write(request)
 
     def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
         """Up to `limit` events of one stream."""

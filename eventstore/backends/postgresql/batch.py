@@ -60,6 +60,36 @@ class Batch:
             self._places.append((place, number, step, rank))
         self._writes += [number] * step
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is events alone: no tags, conditions, guarded streams or ids of the callers' own."""
+        if self._tags or self._items or len(self._writes) != len(self._rows):
+            return False
+        return all(
+            len(request.writes) == 1 and not request.own_ids for chain in self.chains for _, request in chain.parts
+        )
+
+    def plain_arguments(self) -> list[str | None]:
+        """Those of `append_plain`, in order."""
+        types, schemas, ids, occurred, correlations, causations, metadatas, _, payloads = zip(*self._rows, strict=True)
+        streams, writes = self._streams, self._writes
+        keys = {write_key(name, streams[number - 1]) for name, number in set(zip(types, writes, strict=True))}
+        return [
+            _joined(streams),
+            _numbers(self._expected),
+            _numbers(sorted(keys)),
+            _numbers(writes),
+            _numbers(self._steps),
+            _joined(types),
+            _numbers(schemas),
+            SEPARATOR.join(ids),
+            _instants(occurred),
+            _nullable(correlations),
+            _nullable(causations),
+            _nullable(metadatas),
+            _joined(payloads),
+        ]
+
     def arguments(self) -> list[str | None]:
         """Those of `append`, in order."""
         types, schemas, ids, occurred, correlations, causations, metadatas, tag_lists, payloads = zip(
@@ -78,7 +108,7 @@ class Batch:
             _joined(types),
             _numbers(schemas),
             SEPARATOR.join(ids),
-            _nullable([None if each is None else str(each) for each in occurred]) if any(occurred) else None,
+            _instants(occurred),
             _nullable(correlations),
             _nullable(causations),
             _nullable(metadatas),
@@ -185,6 +215,10 @@ def _names(names: Sequence[str]) -> str:
 def _refuse(values: Sequence[str]) -> NoReturn:
     at_fault = next(each for each in values if SEPARATOR in each or NULL in each)
     raise InvalidInput(f"expected text without the control characters U+001E and U+001F, got {at_fault[:80]!r}")
+
+
+def _instants(values: Sequence[int | None]) -> str | None:
+    return _nullable([None if each is None else str(each) for each in values]) if any(values) else None
 
 
 def _nullable(values: Sequence[str | None]) -> str | None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 
+from eventstore.backends.postgresql.direct import DirectStatements
 from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
 
@@ -79,12 +80,13 @@ def _poller(connection: "psycopg.Connection[Any]") -> select.poll:
 class Lane:
     """A pooled connection that is kept at hand, with one cursor, for one caller at a time."""
 
-    __slots__ = ("_poller", "_pooled", "connection", "cursor")
+    __slots__ = ("_poller", "_pooled", "connection", "cursor", "direct")
 
     def __init__(self, engine: Engine) -> None:
         self._pooled = engine.raw_connection()
         self.connection = cast("psycopg.Connection[Any]", self._pooled.driver_connection)
         self.cursor: Cursor = psycopg.RawCursor(self.connection)
+        self.direct = DirectStatements(self.connection)
         self._poller = _poller(self.connection)
 
     def usable(self) -> bool:
