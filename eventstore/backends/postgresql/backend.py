@@ -22,7 +22,7 @@ from eventstore.backend import (
 )
 from eventstore.backends import log_sql
 from eventstore.backends.import_sql import SqlImport
-from eventstore.backends.postgresql.batch import SEPARATOR
+from eventstore.backends.postgresql.arguments import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
 from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.snapshots import begin

@@ -8,6 +8,7 @@ matters of it: other threads run while the server works, and an interrupt is hea
 import hashlib
 import select
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeAlias
 
 import psycopg
@@ -49,10 +50,8 @@ class DirectStatements:
         """Named after its text: behind a proxy that shares sessions, a name must mean one statement."""
         name = f"eventfold_{hashlib.sha256(sql.encode()).hexdigest()[:32]}".encode()
         self._pgconn.send_prepare(name, sql.encode())
-        try:
+        with suppress(psycopg.errors.DuplicatePreparedStatement):
             self._result()
-        except psycopg.errors.DuplicatePreparedStatement:
-            pass
         self._names[sql] = name
         return name
 

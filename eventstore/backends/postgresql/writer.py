@@ -13,9 +13,9 @@ import psycopg
 from psycopg import errors as pg
 
 from eventstore.backend import WriteRequest, Written
-from eventstore.backends.postgresql.batch import Batch, expected_code
+from eventstore.backends.postgresql.batch import Batch
 from eventstore.backends.postgresql.connection import Cursor
-from eventstore.backends.postgresql.guard import write_key
+from eventstore.backends.postgresql.lone import lone_statement
 from eventstore.backends.postgresql.sql import Sql
 from eventstore.backends.postgresql.wave import Chain, Numbered, next_wave
 from eventstore.errors import DuplicateEventId, EventfoldError, InvalidInput, StoreBusy, WrongExpectedVersion
@@ -115,32 +115,16 @@ class Writer(NamedTuple):
         return outcomes
 
     def _write_once(self, request: WriteRequest) -> Written:
-        write = request.writes[0]
-        bare = len(request.writes) == 1 == len(write.rows) and write.tags is None and request.condition is None
-        if bare and (written := self._write_one(request)) is not None:
-            return written
-        outcomes = self._call(Batch([Chain((0, request))]), refused=bare)
+        lone = lone_statement(self.sql, request)
+        if lone is not None:
+            version, position = (self.run(*lone) or [(None, None)])[0]
+            if version is not None and position is not None:
+                return Written(int(position), {request.writes[0].stream: int(version)})
+        outcomes = self._call(Batch([Chain((0, request))]), refused=lone is not None)
         found = outcomes.get(0)
         if isinstance(found, Exception):
             raise found
         return found or self._first_result(request)
-
-    def _write_one(self, request: WriteRequest) -> Written | None:
-        """One event; None where it is refused, and the function has to say why."""
-        write = request.writes[0]
-        stream = write.stream
-        name, schema, event_id, occurred, *beside, payload = write.rows[0]
-        arguments: list[str | None] = [stream, str(expected_code(write.expected)), name, str(schema), event_id]
-        arguments += [str(write_key(name, stream)), payload]
-        statement = self.sql.append_bare
-        if request.own_ids or occurred is not None or any(beside):
-            statement = self.sql.append_one
-            arguments += [None if occurred is None else str(occurred), *beside, "t" if request.own_ids else "f"]
-        rows = self.run(statement, arguments)
-        if not rows:
-            return None
-        version, position = rows[0]
-        return Written(int(position or 0), {stream: int(version or 0)})
 
     def _race(self, batch: Batch) -> Mapping[int, Written | Exception]:
         """The same as `_call`, and a few times more where another process was faster on one of the streams."""
@@ -157,16 +141,19 @@ class Writer(NamedTuple):
 
         Args:
             batch: the requests.
-            refused: whether a shorter statement has refused it already, so that the function has to say why.
+            refused: whether a shorter way has refused it already, so that the function has to say why.
         """
         if not refused and batch.plain and (rows := self.run(self.sql.append_plain, batch.plain_arguments())):
-            reached, lowest, drawn = rows[0]
-            return batch.results(_integers(reached), int(lowest or 0), _integers(drawn) if drawn else None)
-        self.cursor.execute(self.sql.append, batch.arguments(), prepare=True)
-        versions, conflicts, first, positions, repeated = self.cursor.fetchall()[0]
+            versions, first, positions = rows[0]
+            return batch.results(_integers(versions) or [], int(first or 0), _integers(positions))
+        rows = self.run(self.sql.append, batch.arguments())
+        versions, conflicts, first, positions, repeated = rows[0]
         if first is not None:
-            return batch.results(versions, first, positions)
-        return {} if repeated else batch.refusals(versions, conflicts)
+            return batch.results(_integers(versions) or [], int(first), _integers(positions))
+        if repeated == "true":
+            return {}
+        found = None if conflicts is None else [None if each == "-" else int(each) for each in conflicts.split(",")]
+        return batch.refusals(_integers(versions) or [], found)
 
     def _first_result(self, request: WriteRequest) -> Written:
         """What the first append returned, after the database has said that one of the ids is taken."""
@@ -205,8 +192,8 @@ class Writer(NamedTuple):
         )
 
 
-def _integers(text: str | None) -> list[int]:
-    return [int(each) for each in (text or "").split(",")]
+def _integers(text: str | None) -> list[int] | None:
+    return None if text is None else [int(each) for each in text.split(",")]
 
 
 def _id_is_taken(error: psycopg.Error) -> bool:
