@@ -60,13 +60,14 @@ def write_single(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Wri
     ):
         return None
     row, now = rows[0], time.time_ns() // 1000
-    if row[3:8] == _BARE:
-        cursor.execute(sql.insert_single_bare, (first.stream, expected, now, row[0], row[1], row[2], row[8]))
-    else:
-        cursor.execute(sql.insert_single, (first.stream, expected, now, *row))
-    if cursor.rowcount == 0 or cursor.lastrowid is None:
+    try:
+        if row[3:8] == _BARE:
+            cursor.execute(sql.insert_single_bare, (first.stream, expected, now, row[0], row[1], row[2], row[8]))
+        else:
+            cursor.execute(sql.insert_single, (first.stream, expected, now, *row))
+    except sqlite3.IntegrityError:  # at another version the statement makes a row without one, which the table refuses
         return None
-    return Written(cursor.lastrowid, {first.stream: expected + 1})
+    return Written(cursor.lastrowid or 0, {first.stream: expected + 1})
 
 
 class _Group:
