@@ -27,7 +27,7 @@ from eventstore.identifier import check_event_id
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.loading import Loaded
 from eventstore.new_event import Appended, StreamAppend
-from eventstore.preparation import event_ids, prepare
+from eventstore.preparation import event_ids, prepare, prepare_one
 from eventstore.query import AppendCondition
 from eventstore.reading import PAGE, check_paging, log_filter, read_log, read_stream
 from eventstore.recorded import Recorded, to_datetime
@@ -88,6 +88,9 @@ class EventStore:
             InvalidInput: an argument is not acceptable; nothing was stored.
             StoreError: the database refused or is gone.
         """
+        if condition is None and connection is None:
+            request = prepare_one(stream, events, expected, self.max_payload)
+            return _appended(request, self._group.submit(request))
         return self.append_all([StreamAppend(stream, events, expected)], condition=condition, connection=connection)
 
     def append_all(
@@ -110,6 +113,20 @@ class EventStore:
             return _appended(request, written)
         return _appended(request, self._group.submit(request))
 
+    async def append_async(
+        self,
+        stream: str,
+        events: Sequence[Any],
+        *,
+        expected: ExpectedVersion = ANY,
+        condition: AppendCondition | None = None,
+    ) -> Appended:
+        """`append` for an asyncio task: many tasks share one transaction, and the event loop stays free."""
+        if condition is not None:
+            return await self.append_all_async([StreamAppend(stream, events, expected)], condition=condition)
+        request = prepare_one(stream, events, expected, self.max_payload)
+        return _appended(request, await self._group.submit_async(request))
+
     async def append_all_async(
         self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
     ) -> Appended:
@@ -131,7 +148,8 @@ class EventStore:
         outcomes = self.backend.commit(requests)
         for outcome in outcomes:
             if type(outcome) is Written:
-                self.announce()
+                self.signal.ring()
+                self.backend.announce()
                 break
         return outcomes
 
