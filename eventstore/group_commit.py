@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar, cast
 
+import msgspec
+
 from eventstore.errors import StoreUnavailable
 
 Q = TypeVar("Q")
@@ -24,16 +26,13 @@ R = TypeVar("R")
 MAX_GROUP = 1024
 
 
-class _Slot(Generic[Q, R]):
+class _Slot(msgspec.Struct, Generic[Q, R], eq=False):
     """A caller's request, and what came of it."""
 
-    __slots__ = ("future", "outcome", "request", "wake")
-
-    def __init__(self, request: Q, future: "asyncio.Future[R] | None" = None) -> None:
-        self.request = request
-        self.future = future
-        self.outcome: R | BaseException | None = None
-        self.wake: threading.Lock | None = None
+    request: Q
+    future: "asyncio.Future[R] | None" = None
+    outcome: R | BaseException | None = None
+    wake: "threading.Lock | None" = None
 
     def result(self) -> R:
         outcome = self.outcome
@@ -131,7 +130,11 @@ class GroupCommit(Generic[Q, R]):
             try:
                 if self._queue:
                     self._gather(group)
-                _publish(group, self._outcomes(group))
+                outcomes = self._outcomes(group)
+                if leader is first and len(group) == 1 and leader.future is None:
+                    leader.outcome = outcomes[0]  # this thread's own: nobody is to be woken
+                else:
+                    _publish(group, outcomes)
             except BaseException:
                 interrupted = StoreUnavailable("the append was interrupted; repeat it with the same event ids")
                 _publish(group, [interrupted if slot.outcome is None else slot.outcome for slot in group])

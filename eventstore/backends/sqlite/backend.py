@@ -75,7 +75,7 @@ class SqliteBackend:
         """Stores all requests in one transaction; each gets its own result or error."""
         with self._write_lock:
             try:
-                cursor = self._writer_cursor()
+                cursor = self._cursor or self._writer_cursor()
                 if len(requests) == 1 and (written := writer.write_single(cursor, self._sql, requests[0])) is not None:
                     return [written]
                 return self._commit_group(cursor, requests)
@@ -209,8 +209,7 @@ class SqliteBackend:
         self.sql.engine.dispose()
 
     def _writer_cursor(self) -> sqlite3.Cursor:
-        if self._cursor is None:
-            self._cursor = self._writer_connection().cursor()
+        self._cursor = self._writer_connection().cursor()
         return self._cursor
 
     def _writer_connection(self) -> sqlite3.Connection:
