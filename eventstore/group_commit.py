@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar, cast
+from typing import Generic, NoReturn, TypeVar, cast
 
 import msgspec
 
@@ -67,7 +67,8 @@ class GroupCommit(Generic[Q, R]):
         slot: _Slot[Q, R] = _Slot(request)
         try:
             with self._lock:
-                self._refuse_if_closed()
+                if self._closed:
+                    _refuse()
                 if self._leader is None:
                     self._leader = slot
                 else:
@@ -89,7 +90,8 @@ class GroupCommit(Generic[Q, R]):
         slot: _Slot[Q, R] = _Slot(request, future)
         try:
             with self._lock:
-                self._refuse_if_closed()
+                if self._closed:
+                    _refuse()
                 if self._leader is None:
                     self._leader = slot
                 else:
@@ -110,10 +112,6 @@ class GroupCommit(Generic[Q, R]):
         if pool is not None:
             pool.shutdown()
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise StoreUnavailable("the store is closed; nothing was stored. Open it again.")
-
     def _lead_in_pool(self, slot: _Slot[Q, R]) -> None:
         with self._lock:
             if slot is not self._leader:
@@ -131,7 +129,7 @@ class GroupCommit(Generic[Q, R]):
                 if self._queue:
                     self._gather(group)
                 outcomes = self._outcomes(group)
-                if leader is first and len(group) == 1 and leader.future is None:
+                if len(group) == 1 and leader.future is None:
                     leader.outcome = outcomes[0]  # this thread's own: nobody is to be woken
                 else:
                     _publish(group, outcomes)
@@ -153,7 +151,7 @@ class GroupCommit(Generic[Q, R]):
 
     def _outcomes(self, group: list[_Slot[Q, R]]) -> Sequence[R | BaseException]:
         try:
-            return self._commit([slot.request for slot in group])
+            return self._commit([group[0].request] if len(group) == 1 else [slot.request for slot in group])
         except Exception as error:  # noqa: BLE001 - each caller gets it raised
             return [error] * len(group)
 
@@ -189,6 +187,10 @@ class GroupCommit(Generic[Q, R]):
             _release(leader.wake)
         elif leader.future is not None:
             self._lead_in_pool(leader)
+
+
+def _refuse() -> NoReturn:
+    raise StoreUnavailable("the store is closed; nothing was stored. Open it again.")
 
 
 def _release(wake: threading.Lock) -> None:
