@@ -1,6 +1,8 @@
 """Connections to a SQLite file: durable by default, and never a surprise upgrade from reading to writing."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,19 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
     return engine
+
+
+@contextmanager
+def transaction(cursor: sqlite3.Cursor) -> Iterator[None]:
+    """A write transaction: committed, or rolled back where something is raised."""
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        cursor.execute("COMMIT")
+    except BaseException:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
+        raise
 
 
 def _writes(connection: Any) -> bool:

@@ -20,13 +20,15 @@ class Sql:
         self.insert_bare = f"INSERT INTO {self.events} VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL, ?)"
         self.insert_tag = f"INSERT INTO {self.tags} (tag, type, position) VALUES (?, ?, ?)"
         # VALUES, not SELECT, which SQLite would gather in a table of its own: reading what it writes to
-        single = f"""
+        lone = f"""
             INSERT INTO {self.events} VALUES (
                 NULL, ?1, CASE (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?1) WHEN ?2 THEN ?2 + 1 END,
                 max(?3, coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0)),
                 ?4, ?5, ?6, %s)"""
-        self.insert_single = single % "?7, ?8, ?9, ?10, ?11, ?12"
-        self.insert_single_bare = single % "NULL, NULL, NULL, NULL, NULL, ?7"
+        self.insert_lone = {  # by the number of parameters
+            7: lone % "NULL, NULL, NULL, NULL, NULL, ?7",
+            12: lone % "?7, ?8, ?9, ?10, ?11, ?12",
+        }
         self.tail = f"""
             SELECT coalesce(max(position), 0),
                    coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0),
