@@ -51,22 +51,32 @@ def prepare(
     return WriteRequest(writes, check_condition(condition) if condition is not None else None, own_ids)
 
 
-def prepare_one(stream: str, events: Sequence[Any], expected: ExpectedVersion, max_payload: int) -> WriteRequest:
-    """An append to one stream, without a condition. See `prepare`.
+def prepare_one(
+    stream: str,
+    events: Sequence[Any],
+    expected: ExpectedVersion,
+    condition: AppendCondition | None,
+    *,
+    max_payload: int,
+) -> WriteRequest:
+    """An append to one stream. See `prepare`.
 
-    The commonest one, of a single event that is plain and has no tags, takes the fewest steps: a lone append runs after
-    a wait for the disk, and each line that it touches has to be fetched into the processor's caches anew.
+    The commonest one, of a single plain event, takes the fewest steps: a lone append runs after a wait for the disk, and
+    each line that it touches has to be fetched into the processor's caches anew.
     """
     if type(events) is list and len(events) == 1:
         event = events[0]
         form = forms.get(type(event))
-        if form is not None and not form.tagged:
+        if form is not None:
             check_stream_name(stream)
             check_expected(expected)
             payload = encode(event, form, max_payload)
-            row = (form.name, form.schema, new_id(), None, None, None, None, None, payload)
-            return WriteRequest([StreamWrite(stream, expected, [row], None)])
-    return prepare([StreamAppend(stream, events, expected)], None, max_payload=max_payload)
+            tags = check_tags(tags_of(event)) if form.tagged else None
+            tags_json = _tags_json(tags) if tags else None
+            row = (form.name, form.schema, new_id(), None, None, None, None, tags_json, payload)
+            write = StreamWrite(stream, expected, [row], [tags] if tags else None)
+            return WriteRequest([write], None if condition is None else check_condition(condition))
+    return prepare([StreamAppend(stream, events, expected)], condition, max_payload=max_payload)
 
 
 def _check_together(appends: Sequence[StreamAppend]) -> None:

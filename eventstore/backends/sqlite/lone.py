@@ -1,4 +1,4 @@
-"""Lone events: appends of one event without tags to a stream at a known version, each checked and stored by one statement."""
+"""Lone events: appends of one event to a stream at a known version, which one statement checks and stores."""
 
 import sqlite3
 import time
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from eventstore.backend import WriteRequest, Written
 from eventstore.backends.sqlite.connection import transaction
 from eventstore.backends.sqlite.sql import Sql
+from eventstore.errors import AppendConditionFailed
 from eventstore.expected import NO_STREAM
 
 BARE = (None,) * 5
@@ -24,27 +25,58 @@ def write_lone(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest
     Returns:
         None, and nothing is stored, where one of the streams is at another version, or one of the requests is more than that.
     """
+    if len(requests) == 1:
+        return _write_alone(cursor, sql, requests[0])
     now = time.time_ns() // 1000
     rows: list[_Parameters] = []
     for request in requests:
-        parameters = _parameters(request, now)
-        if parameters is None:
+        row = _parameters(request, now)
+        if row is None or _has_more(request) or len(row) != len(rows[0] if rows else row):
             return None
-        rows.append(parameters)
-    row = rows[0]
-    size = len(row)
+        rows.append(row)
     try:
-        if len(rows) == 1:
-            cursor.execute(sql.insert_lone[size], row)  # in autocommit, a statement is a transaction by itself
-            return [Written(cursor.lastrowid or 0, {row[0]: row[1] + 1})]
-        if any(len(each) != size for each in rows):
-            return None
         with transaction(cursor):
-            cursor.executemany(sql.insert_lone[size], rows)
+            cursor.executemany(sql.insert_lone[len(rows[0])], rows)
             position = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] - len(rows)
     except sqlite3.IntegrityError:  # at another version it would be a row without one, which the table refuses
         return None
     return [Written(position + i, {row[0]: row[1] + 1}) for i, row in enumerate(rows, 1)]
+
+
+def _write_alone(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> list[Written | Exception] | None:
+    """In autocommit a statement is a transaction by itself: where tags or a condition need others, too, one is begun."""
+    row = _parameters(request, time.time_ns() // 1000)
+    if row is None:
+        return None
+    try:
+        if not _has_more(request):
+            cursor.execute(sql.insert_lone[len(row)], row)
+            position = cursor.lastrowid or 0
+        else:
+            with transaction(cursor):
+                position = _write_more(cursor, sql, request, row)
+    except sqlite3.IntegrityError:
+        return None
+    except AppendConditionFailed as refusal:
+        return [refusal]
+    return [Written(position, {row[0]: row[1] + 1})]
+
+
+def _write_more(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest, row: _Parameters) -> int:
+    condition, tags = request.condition, request.writes[0].tags
+    if condition is not None:
+        found = sql.find_conflict(cursor, condition)
+        if found is not None:
+            raise AppendConditionFailed(condition.after, found)
+    cursor.execute(sql.insert_lone[len(row)], row)
+    position = cursor.lastrowid or 0
+    if tags is not None:
+        cursor.executemany(sql.insert_tag, [(tag, row[3], position) for tag in tags[0]])
+    return position
+
+
+def _has_more(request: WriteRequest) -> bool:
+    return request.condition is not None or request.writes[0].tags is not None
 
 
 def _parameters(request: WriteRequest, now: int) -> _Parameters | None:
@@ -52,14 +84,7 @@ def _parameters(request: WriteRequest, now: int) -> _Parameters | None:
     rows, expected = first.rows, first.expected
     if expected is NO_STREAM:
         expected = 0
-    if (
-        type(expected) is not int
-        or len(rows) > 1
-        or first.tags is not None
-        or request.condition is not None
-        or request.own_ids
-        or len(request.writes) > 1
-    ):
+    if type(expected) is not int or len(rows) > 1 or request.own_ids or len(request.writes) > 1:
         return None
     row = rows[0]
     if row[3:8] == BARE:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from eventstore.backend import LogFilter
 from eventstore.backends import log_sql
-from eventstore.query import Query, QueryItem
+from eventstore.backends.sqlite.condition import conflict
+from eventstore.query import AppendCondition, Query, QueryItem
 
 
 class Sql:
@@ -70,9 +71,12 @@ class Sql:
         found = cursor.execute(self.versions, (json.dumps(streams),)).fetchall()
         return position, instant, dict(found)
 
-    def find_conflict(self, cursor: sqlite3.Cursor, query: Query, after: int) -> int | None:
-        """A position after `after` that matches the query."""
-        statement = log_sql.conflict(self.events, self.tags, self.expand(cursor, query), after)
+    def find_conflict(self, cursor: sqlite3.Cursor, condition: AppendCondition) -> int | None:
+        """A position that refuses the append."""
+        statement = conflict(self.tags, condition)
+        if statement is None:
+            query = self.expand(cursor, condition.query)
+            statement = log_sql.conflict(self.events, self.tags, query, condition.after)
         if statement is None:
             return None
         found = cursor.execute(*statement).fetchone()

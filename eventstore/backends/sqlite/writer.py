@@ -94,7 +94,7 @@ class _Group:
     def _check_condition(self, request: WriteRequest) -> None:
         if request.condition is None:
             return
-        found = self._sql.find_conflict(self._cursor, request.condition.query, request.condition.after)
+        found = self._sql.find_conflict(self._cursor, request.condition)
         if found is not None:
             raise AppendConditionFailed(request.condition.after, found)
 
