@@ -26,7 +26,7 @@ from eventstore.backends import log_sql
 from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.snapshot_sql import SnapshotSql, SqlSnapshots
 from eventstore.backends.sqlite import writer
-from eventstore.backends.sqlite.connection import database_path, open_engine, transaction
+from eventstore.backends.sqlite.connection import database_path, in_transaction, open_engine
 from eventstore.backends.sqlite.errors import translate, translated
 from eventstore.backends.sqlite.lone import write_lone
 from eventstore.backends.sqlite.snapshots import begin
@@ -80,8 +80,7 @@ class SqliteBackend:
                 lone = write_lone(cursor, self._sql, requests)
                 if lone is not None:
                     return lone
-                with transaction(cursor):
-                    return writer.write_group(cursor, self._sql, requests)
+                return in_transaction(cursor, lambda: writer.write_group(cursor, self._sql, requests))
             except sqlite3.Error as error:
                 raise translate(error, self.description) from error
 

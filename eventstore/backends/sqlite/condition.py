@@ -41,11 +41,14 @@ def _one(tags: str, name: str, after: str, tag: str) -> str:
 
 
 def _two(tags: str, name: str, after: str, one: str, two: str) -> str:
-    """The rarer tag drives, and the other one is looked up; counted no further than tells a rare tag from a common one."""
-    few, fewer = (f"(SELECT count(*) FROM ({_one(tags, name, after, tag)} LIMIT 200))" for tag in (one, two))
+    """A tag that is rare drives, and the other one is looked up; of two that are not, the rarer one, as far as they are counted."""
+    rows = [_one(tags, name, after, tag) for tag in (one, two)]
+    rare, rarer = (f"NOT EXISTS ({each} LIMIT 1 OFFSET 16)" for each in rows)
+    few, fewer = (f"(SELECT count(*) FROM ({each} LIMIT 200))" for each in rows)
     return f"""
         SELECT a.position FROM {tags} a
-        WHERE a.tag = CASE WHEN {few} <= {fewer} THEN {one} ELSE {two} END AND a.type = {name} AND a.position > {after}
+        WHERE a.tag = CASE WHEN {rare} THEN {one} WHEN {rarer} THEN {two} WHEN {few} <= {fewer} THEN {one} ELSE {two} END
+          AND a.type = {name} AND a.position > {after}
           AND EXISTS (SELECT 1 FROM {tags} b
                       WHERE b.tag = CASE a.tag WHEN {one} THEN {two} ELSE {one} END
                         AND b.type = a.type AND b.position = a.position)"""

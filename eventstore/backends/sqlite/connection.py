@@ -1,16 +1,17 @@
 """Connections to a SQLite file: durable by default, and never a surprise upgrade from reading to writing."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
 from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
+
+T = TypeVar("T")
 
 
 def database_path(url: URL) -> Path:
@@ -58,17 +59,17 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
     return engine
 
 
-@contextmanager
-def transaction(cursor: sqlite3.Cursor) -> Iterator[None]:
-    """A write transaction: committed, or rolled back where something is raised."""
+def in_transaction(cursor: sqlite3.Cursor, work: Callable[[], T]) -> T:
+    """What the work returns, done in a write transaction: committed, or rolled back where something is raised."""
     cursor.execute("BEGIN IMMEDIATE")
     try:
-        yield
+        result = work()
         cursor.execute("COMMIT")
     except BaseException:
         if cursor.connection.in_transaction:
             cursor.execute("ROLLBACK")
         raise
+    return result
 
 
 def _writes(connection: Any) -> bool:

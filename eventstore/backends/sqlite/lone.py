@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from eventstore.backend import WriteRequest, Written
-from eventstore.backends.sqlite.connection import transaction
+from eventstore.backends.sqlite.connection import in_transaction
 from eventstore.backends.sqlite.sql import Sql
 from eventstore.errors import AppendConditionFailed
 from eventstore.expected import NO_STREAM
@@ -35,12 +35,16 @@ def write_lone(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest
             return None
         rows.append(row)
     try:
-        with transaction(cursor):
-            cursor.executemany(sql.insert_lone[len(rows[0])], rows)
-            position = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] - len(rows)
+        position = in_transaction(cursor, lambda: _insert_all(cursor, sql, rows)) - len(rows)
     except sqlite3.IntegrityError:  # at another version it would be a row without one, which the table refuses
         return None
     return [Written(position + i, {row[0]: row[1] + 1}) for i, row in enumerate(rows, 1)]
+
+
+def _insert_all(cursor: sqlite3.Cursor, sql: Sql, rows: Sequence[_Parameters]) -> int:
+    """The last position."""
+    cursor.executemany(sql.insert_lone[len(rows[0])], rows)
+    return int(cursor.execute("SELECT last_insert_rowid()").fetchone()[0])
 
 
 def _write_alone(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> list[Written | Exception] | None:
@@ -49,12 +53,11 @@ def _write_alone(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> lis
     if row is None:
         return None
     try:
-        if not _has_more(request):
+        if _has_more(request):
+            position = _write_more(cursor, sql, request, row)
+        else:
             cursor.execute(sql.insert_lone[len(row)], row)
             position = cursor.lastrowid or 0
-        else:
-            with transaction(cursor):
-                position = _write_more(cursor, sql, request, row)
     except sqlite3.IntegrityError:
         return None
     except AppendConditionFailed as refusal:
@@ -64,15 +67,19 @@ def _write_alone(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> lis
 
 def _write_more(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest, row: _Parameters) -> int:
     condition, tags = request.condition, request.writes[0].tags
-    if condition is not None:
-        found = sql.find_conflict(cursor, condition)
-        if found is not None:
-            raise AppendConditionFailed(condition.after, found)
-    cursor.execute(sql.insert_lone[len(row)], row)
-    position = cursor.lastrowid or 0
-    if tags is not None:
-        cursor.executemany(sql.insert_tag, [(tag, row[3], position) for tag in tags[0]])
-    return position
+
+    def check_and_insert() -> int:
+        if condition is not None:
+            found = sql.find_conflict(cursor, condition)
+            if found is not None:
+                raise AppendConditionFailed(condition.after, found)
+        cursor.execute(sql.insert_lone[len(row)], row)
+        position = cursor.lastrowid or 0
+        if tags is not None:
+            cursor.executemany(sql.insert_tag, [(tag, row[3], position) for tag in tags[0]])
+        return position
+
+    return in_transaction(cursor, check_and_insert)
 
 
 def _has_more(request: WriteRequest) -> bool:
