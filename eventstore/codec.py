@@ -232,13 +232,17 @@ def _straight_decoder(steps: Sequence[Upcaster[Any]], cls: type[Event]) -> _Deco
     """Decodes, applies the steps, and fits the result into the class."""
     if not steps:
         return decoder_of(cls)
-    ones, last, fit = [step.one for step in steps], steps[-1], decoder_of(cls)
+    last, fit = steps[-1], decoder_of(cls)
+    first, *others = [step.one for step in steps]
 
     def decode(data: str | bytes) -> Any:
-        fields = _decode_fields(data)
-        for one in ones:
+        fields = first(_decode_fields(data))
+        for one in others:
             fields = one(fields)
-        return _fit(fields, fit, last)
+        try:
+            return fit(_encode_fields(fields))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _unfit(last, error) from error
 
     return decode
 
@@ -248,9 +252,11 @@ def _fit(fields: JsonObject, decode: _Decode, step: Upcaster[Any]) -> Any:
     try:
         return decode(_encode_fields(fields))
     except (TypeError, ValueError, RecursionError) as error:
-        raise UpcastError(
-            f"what upcaster {step.name} ({step.step}) returned does not fit the class: {error}"
-        ) from error
+        raise _unfit(step, error) from error
+
+
+def _unfit(step: Upcaster[Any], error: Exception) -> UpcastError:
+    return UpcastError(f"what upcaster {step.name} ({step.step}) returned does not fit the class: {error}")
 
 
 def _refuse(row: Row, error: Exception) -> NoReturn:

@@ -1,14 +1,17 @@
 """Connections to a SQLite file: durable by default, and never a surprise upgrade from reading to writing."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
 from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
+
+T = TypeVar("T")
 
 
 def database_path(url: URL) -> Path:
@@ -54,6 +57,19 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
     return engine
+
+
+def in_transaction(cursor: sqlite3.Cursor, work: Callable[[], T]) -> T:
+    """What the work returns, done in a write transaction: committed, or rolled back where something is raised."""
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+        cursor.execute("COMMIT")
+    except BaseException:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
+        raise
+    return result
 
 
 def _writes(connection: Any) -> bool:

@@ -2,6 +2,9 @@
 
 A listener sleeps in the kernel until a byte comes; an announcer opens every pipe of the folder and writes one.
 A pipe that nobody reads (its process was killed) refuses to be opened and is removed.
+
+An announcer that finds no listener rests for a moment before it looks again. So nobody is missed: a new listener wakes by
+itself when every announcer that cannot have seen its pipe has rested.
 """
 
 import errno
@@ -9,6 +12,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 SUPPORTED = hasattr(os, "mkfifo")
 
+_REST_NS = 2_000_000
+_LISTENERS_REST_SECONDS = 2 * _REST_NS / 1e9
+
 
 class WakePipes:
     """The folder of pipes beside one database file."""
@@ -27,18 +34,27 @@ class WakePipes:
         self._folder = database.with_name(f"{database.name}-wake")
         self._path = str(self._folder)
         self._own: set[str] = set()
+        self._rests_until = 0
 
     def announce(self) -> None:
         """Wakes the listeners of all other processes."""
+        now = time.monotonic_ns()
+        if now < self._rests_until:
+            return
+        others = self._others()
+        for name in others:
+            self._ring(self._folder / name)
+        if not others:
+            self._rests_until = now + _REST_NS
+
+    def _others(self) -> list[str]:
         if not os.access(self._path, os.F_OK):  # the usual case, nobody else listens, costs one system call
-            return
+            return []
         try:
-            names = os.listdir(self._path)  # noqa: PTH208 - on every append: a list of texts is cheapest
+            names = os.listdir(self._path)  # noqa: PTH208 - often: a list of texts is cheapest
         except OSError:
-            return
-        for name in names:
-            if name not in self._own and not name.startswith("."):
-                self._ring(self._folder / name)
+            return []
+        return [name for name in names if name not in self._own and not name.startswith(".")]
 
     def _ring(self, pipe: Path) -> None:
         """Whatever goes wrong stays here: the events are stored, and a listener that is not woken looks by itself, soon."""
@@ -106,6 +122,9 @@ class WakePipes:
 
 
 def _pump(handle: int, stop: int, wake: Callable[[], None]) -> None:
+    if select.select([stop], [], [], _LISTENERS_REST_SECONDS)[0]:
+        return
+    wake()
     poller = select.poll()
     poller.register(handle, select.POLLIN)
     poller.register(stop, select.POLLIN | select.POLLHUP)

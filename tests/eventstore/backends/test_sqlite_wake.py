@@ -28,6 +28,9 @@ def test_an_announcement_wakes_the_listeners_of_others_and_not_ones_own(database
     mine, other = WakePipes(database), WakePipes(database)
     heard, own = threading.Event(), threading.Event()
     stop_other, stop_mine = other.listen(heard.set), mine.listen(own.set)
+    for first in (heard, own):
+        assert first.wait(PATIENCE_SECONDS)
+        first.clear()
 
     mine.announce()
 
@@ -35,6 +38,17 @@ def test_an_announcement_wakes_the_listeners_of_others_and_not_ones_own(database
     stop_other()
     stop_mine()
     assert not own.is_set()
+
+
+def test_a_new_listener_wakes_for_what_was_announced_by_whoever_had_just_seen_nobody(database: Path) -> None:
+    resting, heard = WakePipes(database), threading.Event()
+    resting.announce()
+    stop = WakePipes(database).listen(heard.set)
+
+    resting.announce()
+
+    assert heard.wait(PATIENCE_SECONDS)
+    stop()
 
 
 def test_where_nobody_listens_nothing_is_left_behind(database: Path) -> None:
