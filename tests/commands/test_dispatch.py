@@ -259,7 +259,7 @@ def test_when_the_business_time_is_no_instant_then_nothing_is_stored(app: Driver
 def test_when_a_decision_returns_something_else_than_events_then_the_error_names_it(open_driver: OpenDriver) -> None:
     @handles
     def deposit(account: Account, command: Deposit) -> list[AccountEvent]:
-        return Deposited(1)  # type: ignore[return-value]
+        return Deposited(1)  # type: ignore[return-value]  # wrong on purpose
 
     app = open_driver(handlers=[deposit])
     with pytest.raises(DefinitionError, match="handler deposit: expected a list of events, got Deposited"):
@@ -271,7 +271,7 @@ def test_when_a_decision_over_several_streams_names_an_unknown_one_then_the_erro
 ) -> None:
     @handles(streams={"source": "source_id", "target": "target_id"})
     def transfer(source: Account, target: Account, command: Transfer) -> dict[str, list[AccountEvent]]:
-        return {"sauce": [Deposited(1)]} if command.amount == 1 else [Deposited(1)]  # type: ignore[return-value]
+        return {"sauce": [Deposited(1)]} if command.amount == 1 else [Deposited(1)]  # type: ignore[return-value]  # wrong on purpose
 
     app = open_driver(handlers=[transfer])
     with pytest.raises(DefinitionError, match=r"returned events for \['sauce'\]"):

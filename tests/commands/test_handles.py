@@ -90,11 +90,11 @@ def no_aggregate(command: Deposit) -> list[AccountEvent]:
     return []
 
 
-def bare(account, command: Deposit) -> list[AccountEvent]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def bare(account, command: Deposit) -> list[AccountEvent]:  # type: ignore[no-untyped-def]  # noqa: ANN001 - wrong on purpose
     return []
 
 
-def unresolved(account: "Acount", command: Deposit) -> list[AccountEvent]:  # type: ignore[name-defined]  # noqa: F821
+def unresolved(account: "Acount", command: Deposit) -> list[AccountEvent]:  # type: ignore[name-defined]  # noqa: F821 - wrong on purpose
     return []
 
 
@@ -198,7 +198,7 @@ def test_two_handlers_of_one_command_are_an_error() -> None:
 
 def test_a_function_without_the_decorator_is_an_error() -> None:
     with pytest.raises(DefinitionError, match="expected functions under @handles, got <function no_command"):
-        HandlerMap([no_command])  # type: ignore[list-item]
+        HandlerMap([no_command])  # type: ignore[list-item]  # wrong on purpose
 
 
 def test_the_pauses_between_attempts_are_jittered_under_a_bounded_ceiling() -> None:

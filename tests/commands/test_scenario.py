@@ -166,7 +166,7 @@ def test_events_of_which_only_some_have_a_name_fail() -> None:
 def test_a_decision_that_returns_no_list_fails() -> None:
     @handles
     def forgetful(account: Account, command: Deposit) -> list[AccountEvent]:
-        pass  # type: ignore[empty-body]
+        pass  # type: ignore[empty-body]  # wrong on purpose
 
     with pytest.raises(AssertionError, match="expected a list of events, got None"):
         given().when(forgetful, Deposit("a", 1)).then_nothing()

@@ -106,7 +106,7 @@ def test_a_list_that_only_grows_is_not_compared_item_by_item() -> None:
         def __eq__(self, other: object) -> bool:
             raise AssertionError("compared")
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # so that it cannot be hashed either
 
     item = Stubborn()
 

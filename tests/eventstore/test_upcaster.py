@@ -188,7 +188,7 @@ def test_classes_that_contradict_each_other_are_refused(classes: Callable[[], li
 def returning(value: Any) -> Upcaster[Any]:
     @upcasts("Named", 1)
     def faulty(_data: JsonObject) -> JsonObject:
-        return value() if callable(value) else value  # type: ignore[no-any-return]
+        return value() if callable(value) else value  # type: ignore[no-any-return]  # whatever the case gives
 
     return faulty
 
@@ -264,7 +264,7 @@ def test_an_event_in_its_present_shape_is_decoded_without_looking_at_upcasters()
     with open_store("memory://", events=named) as store:
         store.append("person-ada", [named("Ada", "Lovelace")])  # type: ignore[call-arg]  # made by a function
 
-        assert [each.event for each in store.read_log()] == [named("Ada", "Lovelace")]  # type: ignore[call-arg]
+        assert [each.event for each in store.read_log()] == [named("Ada", "Lovelace")]  # type: ignore[call-arg]  # made by a function
 
 
 def test_a_reader_may_declare_how_to_read_what_newer_code_writes() -> None:
@@ -276,7 +276,7 @@ def test_a_reader_may_declare_how_to_read_what_newer_code_writes() -> None:
         name: str
 
     with open_store("memory://", events=Named) as store:
-        store.append("person-ada", [define(2)("Ada", "Lovelace"), Named("Bob")])  # type: ignore[call-arg]
+        store.append("person-ada", [define(2)("Ada", "Lovelace"), Named("Bob")])  # type: ignore[call-arg]  # made by a function
 
         assert [each.event for each in store.read_log()] == [Named("Ada Lovelace"), Named("Bob")]
 

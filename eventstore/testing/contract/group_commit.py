@@ -197,7 +197,7 @@ def _one_of_four(store: EventStore, n: int, i: int) -> None:
         case 2:
             store.append("account-0", [Deposited(i)], condition=AppendCondition(Query.of(Deposited)))
         case _:
-            store.append("account-0", [Deposited("much")])  # type: ignore[arg-type]
+            store.append("account-0", [Deposited("much")])  # type: ignore[arg-type]  # wrong on purpose
 
 
 def _outcome(call: Callable[[], None]) -> object:

@@ -68,7 +68,7 @@ def test_where_a_line_is_too_short_for_names_they_go_on_in_the_next_and_nothing_
     assert max(map(len, lines)) <= width
     text = "".join(lines)
     assert text.count("x") == 50
-    assert sum(text.count(digit) for digit in "0123456789") == sum(each.isdigit() for each in row["stream"]) + 1  # type: ignore[attr-defined]
+    assert sum(text.count(digit) for digit in "0123456789") == sum(each.isdigit() for each in row["stream"]) + 1  # type: ignore[attr-defined]  # a row holds anything
 
 
 @pytest.mark.parametrize(
