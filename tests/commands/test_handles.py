@@ -208,3 +208,11 @@ def test_the_pauses_between_attempts_are_jittered_under_a_bounded_ceiling() -> N
         assert all(0.0 <= pause <= ceiling for pause in pauses)
         assert max(pauses) > ceiling / 2
         assert len(set(pauses)) > 100
+
+
+@pytest.mark.parametrize(
+    "bad", [{"attempts": 0}, {"attempts": True}, {"base_seconds": -1}, {"max_seconds": "1"}, {"max_seconds": 1e9}]
+)
+def test_a_retry_policy_that_makes_no_sense_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError, match=f"RetryPolicy: {next(iter(bad))}: expected"):
+        RetryPolicy(**bad)
