@@ -182,6 +182,23 @@ class Snapshots(StoreCases):
         assert (found["OnDemand"].streams, found["OnDemand"].size) == (1, len('{"total":1.0}'))
         assert found["Purse"].fingerprint == kind_of(Purse).fingerprint
 
+    def test_an_object_that_is_saved_often_leaves_snapshots_only_where_they_are_due(self, store: EventStore) -> None:
+        purse = PurseObject.new("1")
+        for _ in range(8):
+            purse.record(Deposited(1))
+            purse.save(store)
+            store.snapshots.flush()
+
+        assert _kept(store, Purse) == [3, 6]
+
+    def test_a_snapshot_that_was_asked_for_counts_for_states_in_memory(self, open_store: StoreFactory) -> None:
+        store = open_store(cache_states=2)
+        _given(store, 2)
+        store.load(Purse, "1")
+        store.snapshots.take(Purse, "account-1")
+
+        assert store.load(Purse, "1").snapshot == 2
+
     def test_a_state_in_memory_is_brought_up_to_date_with_the_log(self, open_store: StoreFactory) -> None:
         store = open_store(cache_states=2)
         _given(store, 3)
