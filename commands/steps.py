@@ -99,6 +99,7 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     command = envelope.command
     targets = [(each.aggregate, each.stream(command)) for each in handler.parameters]
     loaded: list[Loaded[Any]] = yield LoadStreams(targets)
+    _check_same(loaded)
     names = [each.name for each in handler.parameters]
     states = {name: each.state for name, each in zip(names, loaded, strict=True)}
     decided = by_parameter(handler, handler.decide(states, command))
@@ -114,6 +115,14 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     by_stream = {each.stream: (aggregate, each) for (aggregate, _), each in zip(targets, loaded, strict=True)}
     yield Remember(by_stream, appends, appended)
     return _receipt(appends, appended)
+
+
+def _check_same(loaded: Sequence[Loaded[Any]]) -> None:
+    """Two parameters may name one stream, and somebody may append to it between their loads: that is a conflict, too."""
+    versions: dict[str, int] = {}
+    for each in loaded:
+        if versions.setdefault(each.stream, each.version) != each.version:
+            raise WrongExpectedVersion(each.stream, versions[each.stream], each.version)
 
 
 def _guards(loaded: Sequence[Loaded[Any]], appends: Sequence[StreamAppend]) -> list[StreamAppend]:
