@@ -107,6 +107,14 @@ def test_given_json_when_fields_are_missing_unknown_and_faulty_then_each_is_name
     )
 
 
+def test_given_json_for_a_command_without_fields_then_an_unknown_one_is_refused() -> None:
+    class Tick(Command):
+        pass
+
+    with pytest.raises(InvalidCommand, match="Tick: colour: unknown; expected no fields"):
+        read_command(Tick, {"colour": "red"})
+
+
 def test_given_json_when_it_is_right_then_it_becomes_the_command() -> None:
     fields = {"order_id": "o", "count": 2, "lines": [{"sku": "a", "count": 1}], "stock": {"1": 2}, "level": "high"}
     assert read_command(Order, fields) == Order("o", 2, lines=[Line("a", 1)], stock={1: 2}, level=Level.HIGH)
