@@ -127,7 +127,8 @@ class Snapshots:
         if policy is None or self._writer is None or not policy.is_due(version - before.snapshot, slow=before.slow):
             return before.snapshot
         events = [each.event if isinstance(each, NewEvent) else each for each in new]
-        self._writer.offer(aggregate, before.stream, Work(before.state, events, version, event_id))
+        if not self._writer.offer(aggregate, before.stream, Work(before.state, events, version, event_id)):
+            return before.snapshot
         self.cache.note_snapshot(aggregate, before.stream, version)
         return version
 

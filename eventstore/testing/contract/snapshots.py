@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 from msgspec.structs import replace
 
+from eventstore import snapshot_writer
 from eventstore.aggregate import Aggregate
 from eventstore.errors import UnfitState
 from eventstore.loading import load_stream, moment
@@ -109,6 +110,24 @@ class Snapshots(StoreCases):
 
         assert _kept(store, Purse) == [3]
         assert store.load(Purse, "1") == replace(load_stream(store.backend, Purse, "account-1"), snapshot=3)
+
+    def test_one_that_found_no_room_is_made_up_for_by_the_next_append(
+        self, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        purse = PurseObject.new("1")
+        with monkeypatch.context() as patched:
+            patched.setattr(snapshot_writer, "MAX_WAITING", 0)
+            for _ in range(3):
+                purse.record(Deposited(1))
+            purse.save(store)
+        store.snapshots.flush()
+        assert _kept(store, Purse) == []
+
+        purse.record(Deposited(1))
+        purse.save(store)
+        store.snapshots.flush()
+
+        assert _kept(store, Purse) == [4]
 
     def test_the_due_ones_are_written_before_the_store_closes(self, open_store: StoreFactory) -> None:
         store = open_store()
