@@ -7,8 +7,9 @@ import msgspec
 
 from eventfold.parts import Parts
 from eventstore import Aggregate, EventfoldError
-from eventstore.aggregate import codec_for, initial
+from eventstore.aggregate import codec_for, initial, policy_of
 from eventstore.event import event_classes, event_type
+from eventstore.snapshot import kind_of
 from projections import Engine
 
 
@@ -36,11 +37,21 @@ def _in_aggregates(parts: Parts) -> Iterator[str]:
     for aggregate in parts.aggregates:
         if aggregate.evolve is Aggregate.evolve:
             yield f"aggregate {aggregate.__name__}: it has no evolve(self, event)"
-        for work in (initial, codec_for):
-            try:
-                work(aggregate)
-            except EventfoldError as error:
-                yield f"aggregate {aggregate.__name__}: {error}"
+        yield from (f"aggregate {aggregate.__name__}: {each}" for each in dict.fromkeys(_undeclared(aggregate)))
+
+
+def _undeclared(aggregate: type[Aggregate[Any]]) -> Iterator[str]:
+    """What the declaration lacks; a fault may be met more than once."""
+    for work in (initial, codec_for, _snapshot_kind):
+        try:
+            work(aggregate)
+        except EventfoldError as error:
+            yield str(error)
+
+
+def _snapshot_kind(aggregate: type[Aggregate[Any]]) -> None:
+    if policy_of(aggregate) is not None:
+        kind_of(aggregate)
 
 
 def _in_handlers(parts: Parts) -> Iterator[str]:

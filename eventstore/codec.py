@@ -171,26 +171,7 @@ class Codec:
             _refuse(row, error)
         except UnknownEventType as error:
             raise UnknownEventType(f"{_where(row)}: {error}") from None
-        position, stream, version, recorded, _, _, event_id, occurred, corr, caus, meta, tags, _ = row
-        return [
-            Recorded(
-                event,
-                position,
-                stream,
-                version,
-                recorded,
-                name,
-                schema,
-                event_id,
-                occurred,
-                corr,
-                caus,
-                meta,
-                tags,
-                sub_index,
-            )
-            for event, name, schema, sub_index in pieces
-        ]
+        return [_piece(row, *piece) for piece in pieces]
 
     def _pieces(self, node: Node, data: str) -> list[tuple[Any, str, int, int]]:
         """The events that a stored one becomes, where a step may make any number of it: with type, version and index."""
@@ -257,6 +238,12 @@ def _fit(fields: JsonObject, decode: _Decode, step: Upcaster[Any]) -> Any:
 
 def _unfit(step: Upcaster[Any], error: Exception) -> UpcastError:
     return UpcastError(f"what upcaster {step.name} ({step.step}) returned does not fit the class: {error}")
+
+
+def _piece(row: Row, event: Any, name: str, schema: int, sub_index: int) -> Recorded[Any]:
+    """One of the events that a stored one has become, in the envelope of that."""
+    envelope = (*row[:4], name, schema, *row[6:12])
+    return Recorded(event, *envelope, sub_index)
 
 
 def _refuse(row: Row, error: Exception) -> NoReturn:

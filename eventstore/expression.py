@@ -42,7 +42,7 @@ def compile_condition(text: str) -> Callable[[Any], bool]:
         raise InvalidInput(f"condition {text!r}: {_where(str(error))}; write it as in `state.balance < 0`") from error
 
     def holds(state: Any) -> bool:
-        seen = msgspec.to_builtins(state, str_keys=True, builtin_types=(datetime, timedelta))
+        seen = msgspec.to_builtins(state, str_keys=True, builtin_types=(datetime, timedelta), enc_hook=repr)
         try:
             answer = program.execute({"state": seen})
         except Exception as error:  # the library raises whatever fits: KeyError, TypeError, OverflowError, ...

@@ -57,7 +57,7 @@ class Lineage:
     def is_older(self, node: Node) -> bool:
         """Whether a stored type and version is read through an alias or an upcaster."""
         name = self.canonical(node[0])
-        return (name, node[1]) in self._steps or (name != node[0] and node[1] == schema_version(self.classes[name]))
+        return (name, node[1]) in self._steps or (name != node[0] and node[1] == self.present(name))
 
     def older(self) -> Iterator[Node]:
         """Every stored type and version that is read through an alias or an upcaster."""

@@ -28,7 +28,8 @@ class Loaded(msgspec.Struct, Generic[A], frozen=True, repr_omit_defaults=True):
         stream: the stream's name.
         version: how many events were folded.
         position: of the last event folded; 0 where there is none.
-        snapshot: the version of the snapshot that the fold began with; 0 where every event was folded.
+        snapshot: the version of the snapshot that the fold began with, or of a newer one that this process has had written; 0
+            where there is none.
         slow: whether it took longer than the aggregate's snapshot policy allows.
     """
 

@@ -2,15 +2,26 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from eventstore.backend import Row
+from eventstore.encoding import problem_in
 from eventstore.errors import InvalidInput
+from eventstore.event import MAX_TYPE_LENGTH
 from eventstore.identifier import check_event_id
 from eventstore.query import check_tags
+from eventstore.recorded import to_datetime
 from eventstore.stream import check_stream_name
+
+TypeName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_TYPE_LENGTH)]
+SchemaVersion: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+MessageId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
+
+Stored: TypeAlias = tuple[int, str, int, str, int | None, str | None, str | None, str | None, str | None, str]
+"""A row without position, stream and version, which are counted anew."""
 
 
 class CopiedEvent(msgspec.Struct, frozen=True):
@@ -33,14 +44,14 @@ class CopiedEvent(msgspec.Struct, frozen=True):
     """
 
     stream: str
-    type: str
-    schema: int
+    type: TypeName
+    schema: SchemaVersion
     data: dict[str, Any]
     event_id: str
     recorded_us: int
     occurred_us: int | None
-    correlation_id: str | None
-    causation_id: str | None
+    correlation_id: MessageId | None
+    causation_id: MessageId | None
     metadata: dict[str, Any] | None
     tags: tuple[str, ...]
     position: int
@@ -74,22 +85,23 @@ class Transformer:
         made: list[Row] = []
         positions: list[tuple[int, int]] = []
         for row in source:
-            for event in self._apply(row):
+            for stream, stored in self._apply(row):
                 self._position += 1
-                version = self._versions.get(event.stream, 0) + 1
-                self._versions[event.stream] = version
-                made.append(_row(event, self._position, version))
+                version = self._versions.get(stream, 0) + 1
+                self._versions[stream] = version
+                made.append((self._position, stream, version, *stored))
             positions.append((row[0], self._position))
         return made, positions
 
-    def _apply(self, row: Row) -> list[CopiedEvent]:
+    def _apply(self, row: Row) -> list[tuple[str, Stored]]:
         where = f"transform: event {row[4]!r} at position {row[0]} (stream {row[1]!r} version {row[2]})"
         try:
             result = self._transform(_event(row))
             events = [] if result is None else [result] if isinstance(result, CopiedEvent) else list(result)
-            return [_checked(event, row[6], i) for i, event in enumerate(events)]
+            checked = [_checked(event, row[6], i) for i, event in enumerate(events)]
+            return [(event.stream, _stored(event)) for event in checked]
         except Exception as error:
-            kind = "" if isinstance(error, InvalidInput) else f"{type(error).__name__}: "
+            kind = "" if isinstance(error, InvalidInput | msgspec.ValidationError) else f"{type(error).__name__}: "
             raise InvalidInput(f"{where}: {kind}{error}; mend it and run the copy again") from error
 
 
@@ -113,24 +125,29 @@ def _event(row: Row) -> CopiedEvent:
 
 
 def _checked(event: Any, source_id: str, number: int) -> CopiedEvent:
+    """The event, if an append could have stored it."""
     if not isinstance(event, CopiedEvent):
         raise InvalidInput(f"expected a CopiedEvent, several of them or None, got {event!r}")
     check_stream_name(event.stream, system=True)
-    if not isinstance(event.type, str) or not event.type or not isinstance(event.schema, int) or event.schema < 1:
-        raise InvalidInput(f"expected a type's name and a positive schema version, got {event.type!r} {event.schema!r}")
-    if not isinstance(event.data, dict):
-        raise InvalidInput(f"data: expected a dict of JSON values, got {event.data!r}")
-    own = event.event_id
+    tags, own = check_tags(event.tags), event.event_id
     if number and own == source_id:  # the same in every run, so that a repeated run makes the same copy
         own = str(uuid.uuid5(uuid.UUID(source_id), str(number)))
-    return msgspec.structs.replace(event, event_id=check_event_id(own), tags=tuple(check_tags(event.tags)))
+    fields = msgspec.structs.asdict(event) | {"event_id": check_event_id(own), "tags": tags}
+    made = msgspec.convert(fields, CopiedEvent)
+    for field in ("type", "correlation_id", "causation_id"):
+        text = getattr(made, field)
+        if text is not None and not text.isprintable():
+            raise InvalidInput(f"{field}: expected printable text, got {text!r}")
+    for field in ("data", "metadata"):
+        if problem := problem_in(getattr(made, field)):
+            raise InvalidInput(f"{field}: {problem}")
+    for instant in (made.recorded_us, made.occurred_us):
+        to_datetime(instant or 0)  # one that no datetime can say could not be read again
+    return made
 
 
-def _row(event: CopiedEvent, position: int, version: int) -> Row:
+def _stored(event: CopiedEvent) -> Stored:
     return (
-        position,
-        event.stream,
-        version,
         event.recorded_us,
         event.type,
         event.schema,

@@ -2,8 +2,6 @@
 
 from typing import Any, Generic, Self, TypeVar, get_args, get_origin
 
-import msgspec
-
 from eventstore.aggregate import Aggregate, category_of, initial
 from eventstore.errors import DefinitionError
 from eventstore.event import Event
@@ -74,9 +72,9 @@ class Recording(Generic[A]):
         append = StreamAppend(self.stream, tuple(self._recorded), self.version)
         appended = store.append_all([append])
         aggregate = _aggregate_of(type(self))
-        store.snapshots.after_append({self.stream: (aggregate, self._loaded)}, [append], appended)
+        newest = store.snapshots.after_append({self.stream: (aggregate, self._loaded)}, [append], appended)
         self.version = appended.versions[self.stream]
-        self._loaded = msgspec.structs.replace(self._loaded, state=self.state, version=self.version)
+        self._loaded = Loaded(self.state, self.stream, self.version, appended.position, newest[self.stream])
         self._recorded.clear()
         return appended
 

@@ -54,9 +54,9 @@ class SnapshotCount(msgspec.Struct, frozen=True):
     Attributes:
         aggregate: the aggregate's name.
         fingerprint: of the code that folded them.
-        streams: how many streams have one.
+        streams: how many streams have one of an event that the log holds.
         snapshots: how many there are.
-        size: of their states, in characters.
+        size: of the states of those whose event the log holds, in characters.
         ahead: how many are of an event that the log does not hold.
         taken_us: when the newest was written, in microseconds since 1970 UTC.
     """
@@ -115,7 +115,11 @@ class SnapshotTable(Protocol):
 
 
 def kind_of(aggregate: type[Aggregate[Any]]) -> SnapshotKind:
-    """The kind of an aggregate's snapshots, as the code is now."""
+    """The kind of an aggregate's snapshots, as the code is now.
+
+    Raises:
+        DefinitionError: it can have none.
+    """
     return SnapshotKind(aggregate.__name__, fingerprint(aggregate))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from eventstore.aggregate import Aggregate, events_of, evolve_version, initial
+from eventstore.errors import DefinitionError
 from eventstore.event import event_type, schema_version
 
 
@@ -17,12 +18,21 @@ def fingerprint(aggregate: type[Aggregate[Any]]) -> str:
 
     That is the state's schema with nested types, the order of its fields and their defaults; the aggregate's declared
     `version`; and the schema versions of its events above 1, whose older shapes are upcast before they are folded.
+
+    Raises:
+        DefinitionError: the state before the first event cannot be kept as JSON.
     """
     upcast = sorted(
         (event_type(each), schema_version(each)) for each in events_of(aggregate) if schema_version(each) > 1
     )
     schema = _describe(msgspec.inspect.type_info(aggregate), set())
-    text = _json([aggregate.__name__, evolve_version(aggregate), schema, initial(aggregate), upcast])
+    parts = [aggregate.__name__, evolve_version(aggregate), schema, initial(aggregate), upcast]
+    try:
+        text = _json(parts)
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            f"{aggregate.__qualname__}: the initial state cannot be kept as JSON, so it can have no snapshots: {error}"
+        ) from error
     return hashlib.sha256(text).hexdigest()[:32]
 
 

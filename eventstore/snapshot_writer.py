@@ -39,11 +39,11 @@ class SnapshotWriter:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def offer(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> None:
-        """Has a snapshot written soon."""
+    def offer(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> bool:
+        """Has a snapshot written soon; returns whether there is room for it."""
         with self._changed:
             if self._closed or (len(self._waiting) >= MAX_WAITING and (aggregate, stream) not in self._waiting):
-                return
+                return False
             waiting = self._waiting.get((aggregate, stream))
             if waiting is None or waiting.version < work.version:
                 self._waiting[aggregate, stream] = work
@@ -51,6 +51,7 @@ class SnapshotWriter:
                 self._thread = threading.Thread(target=self._run, name="eventfold snapshots", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+            return True
 
     def flush(self) -> None:
         """Waits until nothing waits any more."""

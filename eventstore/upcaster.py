@@ -85,21 +85,26 @@ class Upcaster(Generic[R]):
         Raises:
             UpcastError: it raised, or yielded something else than pairs of a type in `into` and a dict.
         """
-        into = self.into or {}
         try:
             found: Any = self.function(data)
-            pieces = None if isinstance(found, (dict, str)) else list(found)
+            pieces = None if isinstance(found, (dict, str)) else [self._piece(each) for each in found]
+        except UpcastError:
+            raise
         except Exception as error:
             raise UpcastError(f"upcaster {self.name} ({self.step}) raised {_described(error)}") from error
         if pieces is None:
             raise UpcastError(f"upcaster {self.name} ({self.step}): expected (type, dict) pairs, got {_short(found)}")
-        for piece in pieces:
-            if type(piece) is not tuple or len(piece) != 2 or piece[0] not in into or type(piece[1]) is not dict:  # noqa: PLR2004 - a pair
-                raise UpcastError(
-                    f"upcaster {self.name} ({self.step}): expected pairs of {' or '.join(into) or 'nothing'} and a dict, got "
-                    f"{_short(piece)}"
-                )
         return pieces
+
+    def _piece(self, piece: Any) -> tuple[str, JsonObject]:
+        """A pair as it was when it was yielded: the function, or the step after it, may go on changing the dict."""
+        into = self.into or {}
+        if type(piece) is tuple and len(piece) == 2 and piece[0] in into and type(piece[1]) is dict:  # noqa: PLR2004 - a pair
+            return piece[0], piece[1].copy()
+        raise UpcastError(
+            f"upcaster {self.name} ({self.step}): expected pairs of {' or '.join(into) or 'nothing'} and a dict, got "
+            f"{_short(piece)}"
+        )
 
 
 @overload
@@ -150,7 +155,6 @@ def upcasts(
             _check_node(f"upcasts {type} {version}: into", name, reached)
         if into.get(type) == version:
             raise DefinitionError(f"upcasts {type} {version}: into: it leads to itself, and would never end")
-
     if isinstance(aliases, str) or any(not isinstance(each, str) or each == type for each in aliases):
         raise DefinitionError(f"upcasts {type} {version}: aliases: expected a list of other names, got {aliases!r}")
 

@@ -76,8 +76,8 @@ def _load(name: str) -> Transform:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found: Callable[..., Any] | None = getattr(importlib.import_module(module), attribute, None)
-    except ImportError as error:
-        usage_error(f"--transform: {name!r}: {error}")
+    except Exception as error:  # noqa: BLE001 - a module may fail in any way, and it is the user's
+        usage_error(f"--transform: {name!r}: importing {module} failed: {type(error).__name__}: {error}")
     if not callable(found):
         usage_error(f"--transform: {name!r}: {module} has no function {attribute!r}")
     return found

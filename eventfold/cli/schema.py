@@ -90,8 +90,8 @@ def check(
 ) -> None:
     """Find what could not be read once this code is deployed.
 
-    Against the lock: every shape that was ever locked must read as events of today, and the code deployed before must be able to
-    read what this code writes. Additions with a default need nothing. Each problem comes with the draft of an upcaster.
+    Against the lock: every shape that was ever locked must read as events of today, and no field may be gone that the code deployed
+    before needs. Additions with a default need nothing. Each problem comes with the draft of an upcaster.
 
     With --against-log every stored event is decoded as its readers would, and failures are counted by type and version. Nothing
     is written. Ends with exit code 1 if something cannot be read.

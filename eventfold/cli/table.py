@@ -100,8 +100,8 @@ def plain(value: Any) -> str:
 
 
 def builtin(value: Any) -> Any:
-    """A value as JSON has it: Structs as objects, instants as ISO text."""
-    return msgspec.to_builtins(value, str_keys=True)
+    """A value as JSON has it: Structs as objects, instants as ISO text, and by its `repr` what JSON cannot hold."""
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=repr)
 
 
 def _json(value: Any) -> str:

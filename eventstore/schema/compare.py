@@ -13,7 +13,9 @@ _EXACT = ("pattern", "multipleOf", "format", "contentEncoding")
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """A change for which the newer code cannot read what the older wrote, or the older what the newer writes.
+    """A change for which the newer code cannot read what the older wrote, or the older lacks a field that it needs.
+
+    A wider type is none: the older code reads it until the newer one writes a value that only fits the wider type.
 
     Attributes:
         field: its path: `address.street`, `items[]`.

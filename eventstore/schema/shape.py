@@ -13,6 +13,7 @@ from eventstore.event import Event
 Schema: TypeAlias = dict[str, Any]
 
 _WORDS = {"title", "description"}
+_NAMES = {"properties", "$defs"}
 _EXAMPLES = {
     "date-time": "2024-02-29T12:30:00Z",
     "date": "2024-02-29",
@@ -125,9 +126,9 @@ def resolve(schema: Any, root: Schema) -> Schema:
 
 def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
     """A value that fits the schema, the same one every time."""
+    if depth and isinstance(schema, Mapping) and "default" in schema:
+        return schema["default"]
     found = resolve(schema, root)
-    if depth and "default" in found:
-        return found["default"]
     if "const" in found or "enum" in found:
         return found.get("const", found.get("enum", [None])[0])
     if "anyOf" in found:
@@ -161,20 +162,24 @@ def _text_example(schema: Schema) -> str:
 
 
 def _number_example(schema: Schema) -> float:
-    step: int = schema.get("multipleOf", 1)
-    if "minimum" in schema or "exclusiveMinimum" in schema:
-        lowest = schema.get("minimum", schema.get("exclusiveMinimum", 0) + step)
+    step: float = schema.get("multipleOf", 1)
+    least: float | None = schema.get("minimum", schema.get("exclusiveMinimum"))
+    most: float | None = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if least is not None:
+        lowest = least if "minimum" in schema else least + step
+        if most is not None and (lowest > most or (lowest == most and "maximum" not in schema)):
+            return (least + most) / 2  # no whole step fits in between, as in a rate from 0 to 1
         return -(-lowest // step) * step if isinstance(lowest, int) and isinstance(step, int) else lowest
-    if "maximum" in schema or "exclusiveMaximum" in schema:
-        return min(step, schema.get("maximum", schema.get("exclusiveMaximum", 0) - step))  # type: ignore[no-any-return]
+    if most is not None:
+        return min(step, most if "maximum" in schema else most - step)
     return step
 
 
 def _plain(value: Any, *, named: bool = False) -> Any:
-    """Without words for people; `named` says that the keys are names of fields, which stay."""
+    """Without words for people; `named` says that the keys are names of fields, which stay, as values do."""
     if isinstance(value, Mapping):
         return {
-            key: _plain(each, named=key in {"properties", "$defs"} and not named)
+            key: each if key == "default" and not named else _plain(each, named=key in _NAMES and not named)
             for key, each in value.items()
             if named or key not in _WORDS
         }

@@ -82,6 +82,20 @@ def test_when_enough_events_have_come_then_the_append_leaves_a_snapshot(pots: Dr
     assert pots.store.load(Pot, "1").snapshot == 10
 
 
+def test_given_states_in_memory_then_snapshots_are_as_far_apart_as_without(open_driver: OpenDriver) -> None:
+    pots = open_driver(handlers=[add, pour], cache_states=9)
+    taken = [version for _ in range(12) if (version := after_one_more(pots))]
+    assert taken == [5, 10]
+
+
+def after_one_more(pots: Driver) -> int:
+    """The version of the snapshot that one more event has left; 0 where it has left none."""
+    before = kept(pots, Pot)
+    pots.dispatch(Add("1"))
+    after = kept(pots, Pot)
+    return after[0][1] if after != before else 0
+
+
 def test_when_one_append_brings_many_events_then_its_snapshot_is_of_the_last(pots: Driver) -> None:
     pots.dispatch(Add("1", (1,) * 4))
     pots.dispatch(Add("1", (10, 20, 30)))

@@ -110,3 +110,7 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.
 
     with pytest.raises(Unsupported, match=r"pip install 'eventfold\[bisect\]'"):
         compile_condition("state.total < 0")
+
+
+def test_what_json_cannot_hold_is_seen_as_its_repr() -> None:
+    assert compile_condition("state.z == '1j' && state.n == 1")({"z": 1j, "n": 1})

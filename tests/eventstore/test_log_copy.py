@@ -1,5 +1,6 @@
 """Copies of a log: the same in another database, or as a transform makes it; interrupted, continued, refused, proven."""
 
+import math
 import multiprocessing
 import random
 from collections.abc import Callable, Iterator
@@ -201,9 +202,21 @@ def test_a_log_in_memory_is_no_target(open_one: Open) -> None:
         (lambda _event: [1], "expected a CopiedEvent, several of them or None, got 1"),
         (lambda _event: 1, "'int' object is not iterable"),
         (lambda event: replace(event, stream=""), "expected 1 to 255 characters"),
-        (lambda event: replace(event, data=[]), r"data: expected a dict of JSON values, got \[\]"),
-        (lambda event: replace(event, schema=0), "positive schema version"),
+        (lambda event: replace(event, data=[]), r"Expected `object`, got `array` - at `\$.data`"),
+        (lambda event: replace(event, data={1: "x"}), r"Expected `str`, got `int` - at `key` in `\$.data`"),
+        (lambda event: replace(event, data={"x": object()}), "Encoding objects of type object is unsupported"),
+        (lambda event: replace(event, data={"x": math.nan}), "data: expected a finite number, got nan"),
+        (lambda event: replace(event, data={"x": "\0"}), "data: expected text without NUL"),
+        (lambda event: replace(event, data={"x": "\ud800"}), "surrogates not allowed"),
+        (lambda event: replace(event, metadata="text"), r"Expected `object \| null`, got `str` - at `\$.metadata`"),
+        (lambda event: replace(event, type=""), r"Expected `str` of length >= 1 - at `\$.type`"),
+        (lambda event: replace(event, type="a\n2"), r"type: expected printable text, got 'a\\n2'"),
+        (lambda event: replace(event, schema=0), r"Expected `int` >= 1 - at `\$.schema`"),
+        (lambda event: replace(event, schema=True), r"Expected `int`, got `bool` - at `\$.schema`"),
         (lambda event: replace(event, event_id="x"), "expected a UUID"),
+        (lambda event: replace(event, recorded_us="soon"), r"Expected `int`, got `str` - at `\$.recorded_us`"),
+        (lambda event: replace(event, occurred_us=1 << 70), "OverflowError"),
+        (lambda event: replace(event, causation_id=5), r"Expected `str \| null`, got `int` - at `\$.causation_id`"),
     ],
 )
 def test_what_a_transform_does_wrongly_is_named_and_nothing_is_written(

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from eventstore import DefinitionError, Event, InvalidInput, JsonObject, upcasts
+from eventstore import DefinitionError, Event, InvalidInput, JsonObject, UnreadableEvent, upcasts
 from eventstore.codec import Codec
 from eventstore.frozen import FrozenMeta
 from eventstore.schema.check import check, example_row, unlocked
@@ -55,7 +55,7 @@ def event(version: int = 1, upcasters: Any = (), **fields: Any) -> type[Event]:
     body |= {"__annotations__": {name: declared for name, (declared, *_) in given.items()}, "__module__": __name__}
     options = {"version": version, "upcasters": upcasters, "kw_only": True}
     made: Any = FrozenMeta("Noted", (Event,), body, **options)
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # made by a function
 
 
 ADDITIONS = [
@@ -133,6 +133,52 @@ def test_the_example_of_a_shape_reads_as_an_event(cls: type[Event]) -> None:
     assert type(found.event) is cls
     assert shape_of(cls) == held.shapes[0]
     assert changes(held.shapes[0].schema, held.shapes[0].schema) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "known", "beyond"),
+    [(int, float, 1, 1.5), (int, int | None, 1, None), (Colour, More, More.RED, More.GREEN)],
+    ids=["float", "None", "choice"],
+)
+def test_the_code_before_a_wider_type_reads_the_values_that_it_knows_and_refuses_the_others(
+    old: Any, new: Any, known: Any, beyond: Any
+) -> None:
+    older, newer = Codec(event(a=old)), event(a=new)
+    payloads = [msgspec.json.encode(newer(a=value)).decode() for value in (known, beyond)]  # type: ignore[call-arg]  # made by a function
+    rows = [(1, "note-1", 1, 0, "Noted", 1, "", None, None, None, None, None, payload) for payload in payloads]
+
+    assert [each.event.a for each in Codec(newer).decode(rows)] == [known, beyond]
+    assert len(older.decode(rows[:1])) == 1
+    with pytest.raises(UnreadableEvent):
+        older.decode(rows)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "example"),
+    [
+        (Meta(gt=0, lt=1), 0.5),
+        (Meta(gt=0, le=0.5), 0.25),
+        (Meta(ge=0, lt=1), 0),
+        (Meta(gt=2, lt=9), 3),
+        (Meta(lt=0), -1),
+        (Meta(le=-3), -3),
+    ],
+    ids=str,
+)
+def test_the_example_of_a_number_lies_between_its_bounds(bounds: Meta, example: float) -> None:
+    made = shape_of(event(a=Annotated[float, bounds])).example
+
+    assert made == {"a": example}
+
+
+def test_a_field_named_title_counts_in_a_default_value() -> None:
+    class Headed(Struct, frozen=True):
+        title: str
+
+    one, other = event(a=(Headed, Headed("x"))), event(a=(Headed, Headed("y")))
+
+    assert shape_of(one).example == {"a": {"title": "x"}}
+    assert shape_of(one).fingerprint != shape_of(other).fingerprint
 
 
 def test_where_no_example_can_be_made_up_the_shape_is_locked_without_one(tmp_path: Path) -> None:
@@ -235,7 +281,7 @@ def test_the_kit_says_what_a_stored_event_reads_as() -> None:
 
     stored("Noted", 1, {"a": 4}).reads_as(noted(b="8"))  # type: ignore[call-arg]  # made by a function
     with pytest.raises(AssertionError, match=r"expected \[Noted\(b='9'\)\], got \[Noted\(b='8'\)\]"):
-        stored("Noted", 1, {"a": 4}).reads_as(noted(b="9"))  # type: ignore[call-arg]
+        stored("Noted", 1, {"a": 4}).reads_as(noted(b="9"))  # type: ignore[call-arg]  # made by a function
 
 
 def test_the_kit_reads_every_shape_that_was_ever_locked(tmp_path: Path) -> None:

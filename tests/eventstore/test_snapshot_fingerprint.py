@@ -118,6 +118,15 @@ def test_a_state_that_holds_itself_has_a_fingerprint() -> None:
     assert len(fingerprint(Branch)) == 32
 
 
+def test_a_state_that_begins_with_what_json_cannot_hold_can_have_no_snapshots() -> None:
+    declared = declare([PLACE, ("lens", Any, complex(1, 2))])
+
+    with pytest.raises(
+        DefinitionError, match="Robot: the initial state cannot be kept as JSON, so it can have no snap"
+    ):
+        fingerprint(declared)
+
+
 def test_a_new_version_of_an_event_makes_snapshots_unusable_and_a_new_event_does_not() -> None:
     class Grown(Event):
         pass

@@ -71,4 +71,20 @@ def test_a_target_with_other_events_is_refused(filled: Cli) -> None:
 )
 def test_a_transform_that_is_not_there_is_wrong_usage(filled: Cli, target: str, name: str, message: str) -> None:
     result = filled("log", "copy", target, "--transform", name, code=2)
-    assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert message in words(result.stderr)
+
+
+def test_a_transform_whose_module_cannot_be_imported_is_wrong_usage(
+    filled: Cli, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_moves.py").write_text("def merge(:\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    result = filled("log", "copy", target, "--transform", "broken_moves:merge", code=2)
+
+    assert "importing broken_moves failed: SyntaxError: invalid syntax" in words(result.stderr)
+
+
+def words(text: str) -> str:
+    """What stands in a box, in one line."""
+    return " ".join(text.replace("│", " ").split())
