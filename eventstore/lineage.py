@@ -90,7 +90,7 @@ class Lineage:
         for target, each in pairs:
             reached = targets[target]
             if reached in self._steps:
-                made += self.upcast(reached, each)
+                made += self.upcast(reached, step.handed_on(each) if step.into is None else each)
             else:
                 made.append((reached[0], reached[1], each, step))
         return made
