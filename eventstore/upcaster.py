@@ -91,16 +91,15 @@ class Upcaster(Generic[R]):
         Raises:
             UpcastError: it raised, or yielded something else than pairs of a type in `into` and a dict.
         """
-        pieces: list[tuple[str, JsonObject]] = []
         try:
             found: Any = self.function(data)
-            if isinstance(found, (dict, str)):
-                raise self._unexpected("(type, dict) pairs", found)
-            pieces.extend(self._piece(each) for each in found)
+            pieces = None if isinstance(found, (dict, str)) else [self._piece(each) for each in found]
         except UpcastError:
             raise
         except Exception as error:
             raise UpcastError(f"upcaster {self.name} ({self.step}) raised {_described(error)}") from error
+        if pieces is None:
+            raise self._unexpected("(type, dict) pairs", found)
         return pieces
 
     def _piece(self, piece: Any) -> tuple[str, JsonObject]:
