@@ -136,8 +136,8 @@ def _prepare_wrapped(new: NewEvent[Any], fresh_id: str, max_payload: int) -> tup
         form.schema,
         fresh_id if new.event_id is None else check_event_id(new.event_id),
         None if new.occurred_at is None else _microseconds(new),
-        _check_id("correlation_id", new.correlation_id),
-        _check_id("causation_id", new.causation_id),
+        check_message_id("correlation_id", new.correlation_id),
+        check_message_id("causation_id", new.causation_id),
         _metadata_json(new, max_payload),
         _tags_json(tags) if tags else None,
         payload,
@@ -161,7 +161,12 @@ def _microseconds(new: NewEvent[Any]) -> int:
     return microseconds
 
 
-def _check_id(field: str, value: str | None) -> str | None:
+def check_message_id(field: str, value: str | None) -> str | None:
+    """Returns the id of a message, which need not be an event.
+
+    Raises:
+        InvalidEvent: it is not a text of 1 to 255 printable characters.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():

@@ -32,6 +32,7 @@ from tests.eventstore.copy_victim import copy_slowly
 Open: TypeAlias = Callable[[str], EventStore]
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgresql)
 KILLS = 50
+ONE_ID = "018f3c5e-7b0a-7c3d-9e2f-1a2b3c4d5e6f"
 
 
 @pytest.fixture
@@ -162,6 +163,17 @@ def test_a_finished_copy_takes_in_what_has_come_since(open_one: Open) -> None:
     assert [row[:3] + row[4:] for row in rows_of(target)] == [row[:3] + row[4:] for row in rows_of(whole)]
 
 
+def test_a_transform_without_a_name_goes_by_that_of_its_function(open_one: Open) -> None:
+    source, target = open_one("source"), open_one("target")
+    fill(source)
+
+    copy_log(source, target, reshape)
+
+    assert target_position_of(target, 2) == 3  # a withdrawal has become two
+    with pytest.raises(InvalidInput, match=r"begun with tests\.eventstore\.test_log_copy:reshape, got none"):
+        copy_log(source, target)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
 def test_a_target_that_holds_other_events_is_refused(open_one: Open, kind: str) -> None:
     source, target = open_one("source"), open_one(kind)
@@ -204,6 +216,18 @@ def test_a_log_in_memory_is_no_target(open_one: Open) -> None:
         (lambda event: replace(event, data=[]), r"data: expected a dict of JSON values, got \[\]"),
         (lambda event: replace(event, schema=0), "positive schema version"),
         (lambda event: replace(event, event_id="x"), "expected a UUID"),
+        (lambda event: [replace(event, event_id=ONE_ID)] * 2, f"event_id: expected one that no other .* got {ONE_ID}"),
+        (lambda event: replace(event, type="x" * 121), "types: expected Event classes, or names of 1 to 120"),
+        (lambda event: replace(event, schema=True), "schema: expected a positive schema version, got True"),
+        (lambda event: replace(event, data={"a": object()}), "data: expected what JSON can hold"),
+        (lambda event: replace(event, data={"a": float("nan")}), "data: expected a finite number, got nan"),
+        (lambda event: replace(event, data={"a": "\0"}), "data: expected text without NUL"),
+        (lambda event: replace(event, data={"a": "\ud800"}), "data: expected text without lone surrogates"),
+        (lambda event: replace(event, metadata=[1]), r"metadata: expected a dict of JSON values, or None, got \[1\]"),
+        (lambda event: replace(event, recorded_us=1.5), "recorded_us: expected microseconds since 1970, .* got 1.5"),
+        (lambda event: replace(event, occurred_us=1 << 62), "occurred_us: expected microseconds since 1970"),
+        (lambda event: replace(event, correlation_id=7), "correlation_id: expected 1 to 255 printable characters"),
+        (lambda event: replace(event, causation_id=""), "causation_id: expected 1 to 255 printable characters"),
     ],
 )
 def test_what_a_transform_does_wrongly_is_named_and_nothing_is_written(
