@@ -1,17 +1,14 @@
 """Writes snapshots in a thread, after the append that they follow, so that nobody waits for them."""
 
 import logging
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from eventstore.aggregate import Aggregate, codec_for, policy_of
-from eventstore.backend import label_of
-from eventstore.encoding import encode, form_of
-from eventstore.errors import EventfoldError, UnfitState
-from eventstore.event import Event
+from eventstore.aggregate import Aggregate, policy_of
+from eventstore.errors import EventfoldError
+from eventstore.loading import fold_appended
 from eventstore.snapshot import NewSnapshot, SnapshotTable, encode_state, kind_of
 
 MAX_WAITING = 1_000
@@ -84,9 +81,7 @@ class SnapshotWriter:
 
     def _write(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> None:
         try:
-            state = work.state
-            for event in _as_stored(aggregate, work.events):
-                state = state.evolve(event)
+            state = fold_appended(aggregate, work.state, work.events)
             self.write_now(aggregate, stream, state, work.version, work.event_id)
         except EventfoldError as error:
             log.warning("no snapshot of %s at version %s: %s", stream, work.version, error)
@@ -100,20 +95,3 @@ class SnapshotWriter:
         policy = policy_of(aggregate)
         new = NewSnapshot(stream, kind_of(aggregate), version, event_id, encode_state(state))
         return self._table.save(new, policy.keep if policy is not None else 1)
-
-
-def _as_stored(aggregate: type[Aggregate[Any]], events: Sequence[Event]) -> list[Any]:
-    """The events as a load reads them: what is equal to an event may still be folded to another state.
-
-    Raises:
-        UnfitState: the aggregate cannot read them.
-    """
-    forms = [form_of(type(event)) for event in events]
-    payloads = [
-        (label_of(form.name, form.schema), encode(event, form, sys.maxsize))
-        for form, event in zip(forms, events, strict=True)
-    ]
-    found = codec_for(aggregate).decode_payloads(payloads)
-    if found is None:
-        raise UnfitState(f"{aggregate.__name__} does not declare all of what was appended")
-    return found

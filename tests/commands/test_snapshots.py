@@ -15,6 +15,7 @@ from eventfold import (
     StreamNotFound,
     handles,
 )
+from eventstore import Recording
 from eventstore.loading import load_stream
 from eventstore.snapshot import kind_of
 from tests.commands.conftest import Driver, OpenDriver
@@ -175,3 +176,19 @@ def test_a_snapshot_is_folded_from_the_events_as_they_are_stored() -> None:
 
         assert (found.snapshot, found.state) == (2, load_stream(app.store.backend, Scale, "scale-1").state)
         assert found.state.read == ("2.0",)
+
+
+class ScaleObject(Recording[Scale]):
+    pass
+
+
+def test_so_is_one_that_a_recording_object_leaves_behind_when_it_is_saved_again() -> None:
+    scale = ScaleObject.new("1")
+    with Application("memory://", events=Weighed | Announced) as app:
+        for _ in range(2):
+            scale.record(Weighed(2))
+            scale.save(app.store)
+        app.store.snapshots.flush()
+
+        assert app.store.load(Scale, "1").snapshot == 2
+        assert app.store.load(Scale, "1").state.read == ("2.0", "2.0")
