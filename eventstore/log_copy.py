@@ -87,15 +87,18 @@ def copy_log(
     transformer = Transformer(transform, progress.target_position, versions) if transform is not None else None
     copied = 0
     for page, rows, positions in _plan(source, progress.source_position, head, transformer):
-        progress = CopyProgress(
-            name,
-            page[-1][0],
-            page[-1][6],
-            rows[-1][0] if rows else progress.target_position,
-            progress.events_read + len(page),
-            progress.events_written + len(rows),
+        before, progress = (
+            progress,
+            CopyProgress(
+                name,
+                page[-1][0],
+                page[-1][6],
+                rows[-1][0] if rows else progress.target_position,
+                progress.events_read + len(page),
+                progress.events_written + len(rows),
+            ),
         )
-        importer.write(rows, positions, progress)
+        importer.write(rows, positions, before, progress)
         copied += len(page)
         on_progress(CopyStep("copy", page[-1][0], head, copied))
     importer.finish(progress)

@@ -201,6 +201,27 @@ def test_a_copy_that_was_written_to_or_comes_from_elsewhere_is_refused(open_one:
         copy_log(source, target)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
+@pytest.mark.parametrize("transform", [None, lambda event: None if event.position > 1 else event])
+def test_of_two_copies_into_one_log_at_once_one_goes_on(
+    open_one: Open, kind: str, transform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventstore.log_copy.PAGE", 2)
+    source, target = open_one("source"), open_one(kind)
+    fill(source)
+
+    def copy_too(step: CopyStep) -> None:
+        if (step.phase, step.position) == ("copy", 2):
+            copy_log(source, target, transform, name="too")
+
+    with pytest.raises(
+        InvalidInput, match="to have come to position 2 of the source, got one that has come to 6: another"
+    ):
+        copy_log(source, target, transform, name="too", on_progress=copy_too)
+
+    assert copy_log(source, target, transform, name="too").source_position == 6
+
+
 def test_a_log_in_memory_is_no_target(open_one: Open) -> None:
     with pytest.raises(Unsupported, match="memory: a log cannot be copied into it"):
         copy_log(open_one("source"), open_one("memory"))
