@@ -1,6 +1,7 @@
 """UUIDv7 event ids: unique, and ascending in time, so that the index over them grows at its end (RFC 9562, 5.7)."""
 
 import os
+import re
 import time
 import uuid
 from itertools import count, islice
@@ -12,6 +13,8 @@ from eventstore.errors import InvalidEvent
 _VERSION_7 = 0x7000
 _VARIANT = 0x8000
 _COUNTER_LIMIT = 1 << 47
+
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 # A generator of our own, seeded by the system: a program that seeds Python's shared one still gets fresh ids.
 _generator = Random()  # noqa: S311 - an id must be unique, not secret
@@ -76,3 +79,8 @@ def check_event_id(value: str | uuid.UUID) -> str:
         return str(value if isinstance(value, uuid.UUID) else uuid.UUID(value))
     except (ValueError, AttributeError, TypeError):
         raise InvalidEvent(f"event_id: expected a UUID, got {value!r}") from None
+
+
+def canonical_id(message_id: str) -> str:
+    """The id of a message as it is compared: a UUID in capitals is the one that events have in small letters."""
+    return message_id if message_id.islower() or not _UUID.fullmatch(message_id) else message_id.lower()
