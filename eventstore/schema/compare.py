@@ -1,6 +1,6 @@
 """What a newer shape makes of fields that were stored in an older one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -124,25 +124,35 @@ def _objects(path: str, old: Schema, new: Schema, pair: _Pair) -> Iterator[Field
 
 def _fields(path: str, old: Schema, new: Schema) -> Iterator[FieldChange]:
     """Fields that have come and gone."""
-    before, after = old.get("properties", {}), new.get("properties", {})
+    before, needed, optional = old.get("properties", {}), old.get("required", []), set(new.get("properties", {}))
     for name in new.get("required", []):
+        optional.discard(name)
         if name not in before:
             yield FieldChange(f"{path}{name}", "is new and has no default", "give it a default")
-        elif name not in old.get("required", []):
+        elif name not in needed:
             yield FieldChange(
                 f"{path}{name}", "has lost its default, and stored events may lack it", "give it a default"
             )
-    for name in before:
-        if name not in after and name in old.get("required", []):
+    gone = [name for name in before if name not in new.get("properties", {})]
+    for name in gone:
+        if name in needed:
             yield FieldChange(f"{path}{name}", "is gone, and the code before this needs it", "restore it")
-        elif name not in after and new.get("additionalProperties") is False:
+        elif new.get("additionalProperties") is False:
             yield FieldChange(f"{path}{name}", "is gone, and the class forbids unknown fields", "restore it")
-    if old.get("additionalProperties") is False:
-        for name in after:
-            if name not in before and name not in new.get("required", []):
-                yield FieldChange(
-                    f"{path}{name}", "is new, and the code before this forbids unknown fields", "leave it out"
-                )
+    yield from _left_out(path, old, new, optional)
+
+
+def _left_out(path: str, old: Schema, new: Schema, optional: Collection[str]) -> Iterator[FieldChange]:
+    """Fields with a default that the code before this would miss, or would not let pass."""
+    for name in sorted(optional):
+        if new.get("x-omit-defaults") and name in old.get("required", []):
+            yield FieldChange(
+                f"{path}{name}", "is left out where it has its default, and the code before this needs it", "restore it"
+            )
+        elif old.get("additionalProperties") is False and name not in old.get("properties", {}):
+            yield FieldChange(
+                f"{path}{name}", "is new, and the code before this forbids unknown fields", "leave it out"
+            )
 
 
 def _rest(schema: Schema) -> Any:

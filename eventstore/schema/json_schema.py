@@ -30,7 +30,7 @@ def json_schema(cls: type[Event]) -> Schema:
 
     msgspec says nothing of the format of instants that may lack a time zone, and nothing of the keys of a map that are no
     plain text. Here such instants are `date-time` and `time`, too; `x-timezone` says whether they must have a zone, or must
-    have none; and `propertyNames` describes the keys.
+    have none; `propertyNames` describes the keys.
     """
     schema = msgspec.json.schema(cls)
     _completed(schema, kinds.type_info(cls), schema["$defs"], set())
@@ -79,13 +79,16 @@ def _completed_fields(schema: Schema, info: Any, definitions: Schema, done: set[
         places = [*tag, *(field.type for field in info.fields)]
         return {"prefixItems": _each(schema["prefixItems"], places, definitions, done)}
     types = {field.encode_name: field.type for field in info.fields}
-    properties = schema.get("properties", {})
-    return {
-        "properties": {
-            name: _completed(each, types[name], definitions, done) if name in types else each
-            for name, each in properties.items()
-        }
+    properties = {
+        name: _completed(each, types[name], definitions, done) if name in types else each
+        for name, each in schema.get("properties", {}).items()
     }
+    return {"properties": properties} | ({"x-omit-defaults": True} if _omits_defaults(info.cls) else {})
+
+
+def _omits_defaults(cls: Any) -> bool:
+    config = getattr(getattr(cls, "__origin__", cls), "__struct_config__", None)
+    return config is not None and config.omit_defaults
 
 
 def _completed_union(schema: Schema, info: kinds.UnionType, definitions: Schema, done: set[str]) -> Any:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from eventstore import Event, JsonObject, upcasts
 from eventstore.codec import Codec
 from eventstore.schema.check import check
 from eventstore.schema.lock import SchemaLock, locked
@@ -62,6 +63,14 @@ class BranchOfText(msgspec.Struct):
     size: str = ""
 
 
+class LeftOut(msgspec.Struct, omit_defaults=True):
+    name: str = ""
+
+
+class Always(msgspec.Struct):
+    name: str
+
+
 class Row(msgspec.Struct, array_like=True):
     a: int
     b: str
@@ -111,6 +120,7 @@ BREAKS: list[tuple[Any, Any, str, str]] = [
     (optional(Paid | Named), optional(Paid | Numbered), "a", "was Paid or Named or null, and is Paid or Numbered or null"),
     ((list[Note], []), (list[ShortNote], []), "a[].extra", "is gone, and the class forbids unknown fields"),
     (ShortNote, Note, "a.extra", "is new, and the code before this forbids unknown fields"),
+    (Always, LeftOut, "a.name", "is left out where it has its default, and the code before this needs it"),
     (datetime, AWARE, "a", "has another x-timezone: none became True"),
     (optional(AWARE), optional(NAIVE), "a", "was date-time or null, and is date-time or null"),
     (list[datetime], list[AWARE], "a[]", "has another x-timezone: none became True"),
@@ -156,3 +166,24 @@ def test_what_they_can_be_read_by_is_not(old: Any, new: Any) -> None:
     lock, codec = locked(SchemaLock(), [event(a=old)]), Codec(event(a=new))
 
     assert check(lock, codec) == []
+
+
+class Measured(Event, omit_defaults=True):
+    value: int
+    unit: str = "m"
+
+
+@upcasts("Measured", 1)
+def with_unit(data: JsonObject) -> JsonObject:
+    return {"text": f"{data['value']} {data['unit']}"}
+
+
+class MeasuredInText(Event, event_type="Measured", version=2, upcasters=[with_unit]):
+    text: str
+
+
+def test_an_upcaster_that_needs_what_is_left_out_of_what_is_stored_is_found() -> None:
+    [found] = check(locked(SchemaLock(), [Measured]), Codec(MeasuredInText))
+
+    assert "the example of Measured 1 does not read: " in found.problem
+    assert found.problem.endswith("raised KeyError: 'unit'; mend the upcaster, the log is as it was")
