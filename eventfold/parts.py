@@ -9,8 +9,9 @@ from commands import Command, Handler, HandlerMap, NoHandler
 from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
 from eventfold.projection_tables import migrate_projections
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
-from eventstore.aggregate import category_of, events_of
+from eventstore.aggregate import category_of, events_of, policy_of
 from eventstore.codec import Codec
+from eventstore.encoding import path_of
 from eventstore.event import event_classes
 from eventstore.opening import carried_over, open_backend
 from projections import BoundProjection, Engine, UnknownModel
@@ -180,8 +181,16 @@ class Parts:
                     )
 
     def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
-        found = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
-        return tuple(dict.fromkeys(found))
+        found = dict.fromkeys(parameter.aggregate for handler in self.handlers for parameter in handler.parameters)
+        kept: dict[tuple[str, str], type[Aggregate[Any]]] = {}
+        for cls in found:
+            other = kept.setdefault((cls.__name__, category_of(cls)), cls) if policy_of(cls) is not None else cls
+            if other is not cls:
+                raise DefinitionError(
+                    f"{path_of(other)} and {path_of(cls)} are both called {cls.__name__} and fold the streams of "
+                    f"{category_of(cls)!r}: their snapshots would be taken for each other's; give one another name"
+                )
+        return tuple(found)
 
     def _events(self, declared: Any) -> tuple[type[Event], ...]:
         found: list[type[Event]] = list(event_classes(declared) if declared else ())

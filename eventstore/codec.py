@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NoReturn, TypeAlias
 
 import msgspec
@@ -213,13 +214,13 @@ def _straight_decoder(steps: Sequence[Upcaster[Any]], cls: type[Event]) -> _Deco
     """Decodes, applies the steps, and fits the result into the class."""
     if not steps:
         return decoder_of(cls)
-    last, fit = steps[-1], decoder_of(cls)
-    first, *others = [step.one for step in steps]
+    first, last, fit = steps[0].one, steps[-1], decoder_of(cls)
+    further = [(before.handed_on, step.one) for before, step in pairwise(steps)]
 
     def decode(data: str | bytes) -> Any:
         fields = first(_decode_fields(data))
-        for one in others:
-            fields = one(fields)
+        for handed_on, one in further:
+            fields = one(handed_on(fields))
         try:
             return fit(_encode_fields(fields))
         except (TypeError, ValueError, RecursionError) as error:

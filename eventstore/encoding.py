@@ -206,8 +206,13 @@ def decoder_of(cls: type[Event]) -> Callable[[bytes | str], Any]:
     """What decodes an event of a class from its JSON.
 
     Raises:
-        DefinitionError: a field's type cannot be stored as JSON.
+        DefinitionError: a field's type cannot be stored as JSON, or the class would be stored without the fields' names.
     """
+    if cls.__struct_config__.array_like:
+        raise DefinitionError(
+            f"{path_of(cls)}: array_like: events are stored with the names of their fields, by which older shapes are told "
+            "and upcast; leave it out"
+        )
     try:
         return msgspec.json.Decoder(cls).decode
     except TypeError as error:

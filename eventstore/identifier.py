@@ -1,6 +1,7 @@
 """UUIDv7 event ids: unique, and ascending in time, so that the index over them grows at its end (RFC 9562, 5.7)."""
 
 import os
+import re
 import time
 import uuid
 from itertools import count, islice
@@ -12,6 +13,8 @@ _VERSION_7 = 0x7000
 _VARIANT = 0x8000
 _FIRST_LIMIT = 1 << 47
 """Half of what the counter holds: no process comes to its end."""
+
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 _shared = ""
 """Version, variant and 26 random bits, which all ids of this process have in common."""
@@ -55,3 +58,8 @@ def check_event_id(value: str | uuid.UUID) -> str:
         return str(value if isinstance(value, uuid.UUID) else uuid.UUID(value))
     except (ValueError, AttributeError, TypeError):
         raise InvalidEvent(f"event_id: expected a UUID, got {value!r}") from None
+
+
+def canonical_id(message_id: str) -> str:
+    """The id of a message as it is compared: a UUID in capitals is the one that events have in small letters."""
+    return message_id if message_id.islower() or not _UUID.fullmatch(message_id) else message_id.lower()

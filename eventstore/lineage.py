@@ -90,7 +90,7 @@ class Lineage:
         for target, each in pairs:
             reached = targets[target]
             if reached in self._steps:
-                made += self.upcast(reached, each)
+                made += self.upcast(reached, step.handed_on(each) if step.into is None else each)
             else:
                 made.append((reached[0], reached[1], each, step))
         return made
@@ -184,9 +184,8 @@ class Lineage:
     def _check_steps(self) -> None:
         """No step may lead round in a circle, to a declared class that does not know of it, or away from one unknown."""
         for node, step in self._steps.items():
-            reached_from(step.name, node, self._steps, self._aliases)
-            for name, _ in step.targets:
-                cls = self.classes.get(self.canonical(name))
+            for name, _ in reached_from(step.name, node, self._steps, self._aliases) - {node}:
+                cls = self.classes.get(name)
                 if cls is not None and step not in upcasters_of(cls):
                     raise DefinitionError(
                         f"{path_of(cls)}: upcaster {step.name} ({step.step}) leads to it; name it in its `upcasters=` too"

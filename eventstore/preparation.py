@@ -10,7 +10,7 @@ from eventstore.encoding import ESCAPED_NUL, check_depth, encode, form_of, forms
 from eventstore.errors import InvalidEvent, InvalidInput, shown
 from eventstore.event import Event, tags_of
 from eventstore.expected import ANY, ExpectedVersion, check_expected
-from eventstore.identifier import check_event_id, new_id, new_ids
+from eventstore.identifier import canonical_id, check_event_id, new_id, new_ids
 from eventstore.new_event import NewEvent, StreamAppend
 from eventstore.query import AppendCondition, check_condition, check_tags
 from eventstore.recorded import to_datetime, to_microseconds
@@ -166,8 +166,8 @@ def _prepare_wrapped(new: NewEvent[Any], fresh_id: str, max_payload: int) -> tup
         form.schema,
         fresh_id if new.event_id is None else check_event_id(new.event_id),
         None if new.occurred_at is None else _microseconds(new),
-        _check_id("correlation_id", new.correlation_id),
-        _check_id("causation_id", new.causation_id),
+        check_message_id("correlation_id", new.correlation_id),
+        None if new.causation_id is None else _cause(new.causation_id),
         _metadata_json(new, max_payload),
         _tags_json(tags) if tags else None,
         payload,
@@ -191,12 +191,21 @@ def _microseconds(new: NewEvent[Any]) -> int:
     return microseconds
 
 
-def _check_id(field: str, value: str | None) -> str | None:
+def check_message_id(field: str, value: str | None) -> str | None:
+    """Returns the id of a message, which need not be an event.
+
+    Raises:
+        InvalidEvent: it is not a text of 1 to 255 printable characters.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
         raise InvalidEvent(f"{field}: expected 1 to {MAX_ID_LENGTH} printable characters, got {shown(value)}")
     return value
+
+
+def _cause(value: str) -> str | None:
+    return None if check_message_id("causation_id", value) is None else canonical_id(value)
 
 
 def _metadata_json(new: NewEvent[Any], limit: int) -> str | None:

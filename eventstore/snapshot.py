@@ -9,6 +9,7 @@ from eventstore.aggregate import Aggregate
 from eventstore.backend import Payload, StreamRange
 from eventstore.errors import DefinitionError, UnfitState
 from eventstore.snapshot_fingerprint import fingerprint
+from eventstore.snapshot_proof import half_kept
 
 A = TypeVar("A", bound=Aggregate[Any])
 
@@ -124,7 +125,7 @@ def kind_of(aggregate: type[Aggregate[Any]]) -> SnapshotKind:
 
 
 def encode_state(state: Aggregate[Any]) -> str:
-    """The state as JSON, after proof that it reads back equal.
+    """The state as JSON, after proof that it reads back equal, and behaves alike in the fold's next steps.
 
     Raises:
         UnfitState: it does not.
@@ -136,6 +137,8 @@ def encode_state(state: Aggregate[Any]) -> str:
         raise UnfitState(f"{type(state).__name__}: the state cannot be kept as JSON: {error}") from error
     if back != state:
         raise UnfitState(f"{type(state).__name__}: the state does not read back equal from JSON: {text[:200]}")
+    if (problem := half_kept(state)) is not None:
+        raise UnfitState(f"{type(state).__name__}: the state cannot be kept whole: {problem}")
     return text
 
 

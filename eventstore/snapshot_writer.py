@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from eventstore.aggregate import Aggregate, policy_of
 from eventstore.errors import EventfoldError
+from eventstore.loading import fold_appended
 from eventstore.snapshot import NewSnapshot, SnapshotTable, encode_state, kind_of
 
 MAX_WAITING = 1_000
@@ -81,9 +82,7 @@ class SnapshotWriter:
 
     def _write(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> None:
         try:
-            state = work.state
-            for event in work.events:
-                state = state.evolve(event)
+            state = fold_appended(aggregate, work.state, work.events)
             self.write_now(aggregate, stream, state, work.version, work.event_id)
         except EventfoldError as error:
             log.warning("no snapshot of %s at version %s: %s", stream, work.version, error)

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
+import msgspec
+
 from eventstore.errors import DefinitionError
 
 R = TypeVar("R", covariant=True)
@@ -13,6 +15,10 @@ JsonObject: TypeAlias = dict[str, Any]
 
 Node: TypeAlias = tuple[str, int]
 """An event type's name and a schema version."""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class UpcastError(Exception):
@@ -76,7 +82,7 @@ class Upcaster(Generic[R]):
         except Exception as error:
             raise UpcastError(f"upcaster {self.name} ({self.step}) raised {_described(error)}") from error
         if type(found) is not dict:
-            raise UpcastError(f"upcaster {self.name} ({self.step}): expected a dict, got {_short(found)}")
+            raise self._unexpected("a dict", found)
         return found
 
     def many(self, data: JsonObject) -> list[tuple[str, JsonObject]]:
@@ -93,18 +99,30 @@ class Upcaster(Generic[R]):
         except Exception as error:
             raise UpcastError(f"upcaster {self.name} ({self.step}) raised {_described(error)}") from error
         if pieces is None:
-            raise UpcastError(f"upcaster {self.name} ({self.step}): expected (type, dict) pairs, got {_short(found)}")
+            raise self._unexpected("(type, dict) pairs", found)
         return pieces
 
     def _piece(self, piece: Any) -> tuple[str, JsonObject]:
-        """A pair as it was when it was yielded: the function, or the step after it, may go on changing the dict."""
+        """One of the pairs as it is now; two of them may share a dict, and a generator may change one that it has yielded."""
         into = self.into or {}
-        if type(piece) is tuple and len(piece) == 2 and piece[0] in into and type(piece[1]) is dict:  # noqa: PLR2004 - a pair
-            return piece[0], piece[1].copy()
-        raise UpcastError(
-            f"upcaster {self.name} ({self.step}): expected pairs of {' or '.join(into) or 'nothing'} and a dict, got "
-            f"{_short(piece)}"
-        )
+        if type(piece) is not tuple or len(piece) != 2 or piece[0] not in into or type(piece[1]) is not dict:  # noqa: PLR2004 - a pair
+            raise self._unexpected(f"pairs of {' or '.join(into) or 'nothing'} and a dict", piece)
+        return piece[0], self.handed_on(piece[1])
+
+    def handed_on(self, data: JsonObject) -> JsonObject:
+        """A copy that the next step may change: what this one has returned may be part of what it keeps for other events.
+
+        Raises:
+            UpcastError: JSON cannot hold it.
+        """
+        try:
+            copy: JsonObject = _decode(_encode(data))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise UpcastError(f"what upcaster {self.name} ({self.step}) returned is no JSON: {error}") from error
+        return copy
+
+    def _unexpected(self, expected: str, found: Any) -> UpcastError:
+        return UpcastError(f"upcaster {self.name} ({self.step}): expected {expected}, got {_short(found)}")
 
 
 @overload
@@ -133,7 +151,7 @@ def upcasts(
         class OrderPlaced(Event, version=2, upcasters=[in_cents]): ...
 
     The function is pure: it is called at every read, and what it returns is stored nowhere. It may change and return the
-    dict that it is given.
+    dict that it is given, which is its own.
 
     Args:
         type: the stable name of the stored type.

@@ -33,10 +33,10 @@ def moment_of(text: str, kind: str | None = None) -> tuple[str, Mapping[str, Any
     prefix, colon, rest = text.partition(":")
     if colon and prefix in KINDS:
         kind, text = prefix, rest
-    kind = kind or ("version" if text.isdigit() else "at")
+    kind = kind or ("version" if text.isdecimal() else "at")
     if kind in {"at", "occurred"}:
         return kind, {kind: until(text)}
-    if not text.isdigit():
+    if not text.isdecimal():
         usage_error(f"{kind}: expected a number, got {text!r}")
     return kind, {"at_version" if kind == "version" else "position": int(text)}
 

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from eventstore.backend import Row
-from eventstore.log_import import CopyProgress, check_untouched
+from eventstore.log_import import CopyProgress, check_alone, check_untouched
 from eventstore.sql_database import SqlDatabase
 
 if TYPE_CHECKING:
@@ -47,17 +47,20 @@ class SqlImport:
         found: int = connection.execute(text(f"SELECT coalesce(max(position), 0) FROM {self._name}events")).scalar_one()
         return found
 
-    def write(self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], progress: CopyProgress) -> None:
+    def write(
+        self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], before: CopyProgress, progress: CopyProgress
+    ) -> None:
         """Stores rows and how far the copy has come with them, in one transaction.
 
         Raises:
-            InvalidInput: somebody else has written to the log meanwhile.
+            InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
         """
         with self._database.transaction() as connection:
             if self._database.dialect == "postgresql":
                 connection.execute(text(f"LOCK TABLE {self._name}events IN SHARE ROW EXCLUSIVE MODE"))
-            before = self._progress(connection)
-            check_untouched(self._head(connection), before, self._database.description)
+            found = self._progress(connection)
+            check_alone(found, before, self._database.description)
+            check_untouched(self._head(connection), found, self._database.description)
             self._insert(connection, rows, positions)
             values = {field: getattr(progress, field) for field in progress.__struct_fields__}
             connection.execute(text(f"DELETE FROM {self._name}copy"))

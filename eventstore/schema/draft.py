@@ -4,7 +4,8 @@ from typing import Any
 
 from eventstore.aggregate import snake_case
 from eventstore.schema.compare import changes, describe
-from eventstore.schema.shape import Schema, resolve
+from eventstore.schema.json_schema import Schema
+from eventstore.schema.shape import resolve
 
 
 def draft(name: str, version: int, old: Schema, new: Schema) -> str:

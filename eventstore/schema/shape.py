@@ -2,15 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
-import msgspec.inspect
 
 from eventstore.encoding import decoder_of
 from eventstore.event import Event
-
-Schema: TypeAlias = dict[str, Any]
+from eventstore.schema.json_schema import Schema, json_schema
 
 _WORDS = {"title", "description"}
 _NAMES = {"properties", "$defs"}
@@ -25,7 +23,6 @@ _EXAMPLES = {
 MAX_EXAMPLE_DEPTH = 6
 """How deep an example goes into a shape that may refer to itself."""
 
-_INSTANTS = {msgspec.inspect.DateTimeType: "date-time", msgspec.inspect.TimeType: "time"}
 _BASE64 = "ZXhhbXBsZQ=="
 
 
@@ -52,54 +49,6 @@ def shape_of(cls: type[Event]) -> Shape:
     except (msgspec.DecodeError, ValueError):  # a pattern, or a rule of the class's own
         example = None
     return Shape(fingerprint_of(schema), schema, example)
-
-
-def json_schema(cls: type[Event]) -> Schema:
-    """The JSON Schema of an event class, with its docstrings.
-
-    msgspec says nothing of the format of instants that may lack a time zone; here they are `date-time` and `time`, too.
-    """
-    schema = msgspec.json.schema(cls)
-    for struct, fields in _structs(msgspec.inspect.type_info(cls)).items():
-        properties = schema.get("$defs", {}).get(struct, {}).get("properties", {})
-        for name, declared in fields.items():
-            if name in properties:
-                properties[name] = _with_format(properties[name], declared)
-    return schema
-
-
-def _structs(info: Any, found: dict[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-    """The fields of every Struct that a type is made of, by the Struct's name."""
-    found = {} if found is None else found
-    if isinstance(info, msgspec.inspect.StructType):
-        if info.cls.__name__ in found:
-            return found
-        found[info.cls.__name__] = {field.encode_name: field.type for field in info.fields}
-        for field in info.fields:
-            _structs(field.type, found)
-    elif isinstance(info, msgspec.Struct):
-        for name in info.__struct_fields__:
-            value = getattr(info, name)
-            for each in value if isinstance(value, tuple) else (value,):
-                if isinstance(each, msgspec.inspect.Type):
-                    _structs(each, found)
-    return found
-
-
-def _with_format(schema: Schema, declared: Any) -> Schema:
-    """The schema of a field with the format of its instants."""
-    options = declared.types if isinstance(declared, msgspec.inspect.UnionType) else (declared,)
-    kinds = {type(each) for each in options}
-    form = next((name for kind, name in _INSTANTS.items() if kind in kinds), None)
-    if form is None or msgspec.inspect.StrType in kinds:
-        return schema
-    if "anyOf" in schema:
-        return schema | {"anyOf": [_formatted(each, form) for each in schema["anyOf"]]}
-    return _formatted(schema, form)
-
-
-def _formatted(schema: Schema, form: str) -> Schema:
-    return {"format": form, **schema} if schema.get("type") == "string" else schema
 
 
 def flat(schema: Schema) -> Schema:

@@ -15,6 +15,7 @@ from eventfold import (
     StreamNotFound,
     handles,
 )
+from eventstore import Recording
 from eventstore.loading import load_stream
 from eventstore.snapshot import kind_of
 from tests.commands.conftest import Driver, OpenDriver
@@ -151,3 +152,57 @@ def test_a_snapshot_can_be_asked_for_and_awaited(url: str) -> None:
 def test_what_has_no_events_has_no_snapshot(pots: Driver) -> None:
     assert pots.store.snapshots.take(Pot, "pot-9") == (0, False)
     assert kept(pots, Pot) == []
+
+
+class Weighed(Event):
+    kilos: float
+
+
+class Scale(Aggregate[Weighed], snapshots=SnapshotPolicy(every=1), retired=["Announced"]):
+    read: tuple[str, ...] = ()
+
+    def evolve(self, event: Weighed) -> "Scale":
+        return Scale((*self.read, str(event.kilos)))
+
+
+class Announced(Event):
+    pass
+
+
+class Weigh(Command):
+    scale_id: str
+
+
+@handles
+def weigh(_scale: Scale, _command: Weigh) -> list[Weighed | Announced]:
+    return [
+        Weighed(2),
+        Announced(),
+    ]  # a whole number where the field is for floats, and an event that the scale passes over
+
+
+def test_a_snapshot_is_folded_from_the_events_as_they_are_stored() -> None:
+    with Application("memory://", handlers=[weigh], events=Weighed | Announced) as app:
+        app.dispatch(Weigh("1"))
+        app.store.snapshots.flush()
+
+        found = app.load_with_version(Scale, "1")
+
+        assert (found.snapshot, found.state) == (2, load_stream(app.store.backend, Scale, "scale-1").state)
+        assert found.state.read == ("2.0",)
+
+
+class ScaleObject(Recording[Scale]):
+    pass
+
+
+def test_so_is_one_that_a_recording_object_leaves_behind_when_it_is_saved_again() -> None:
+    scale = ScaleObject.new("1")
+    with Application("memory://", events=Weighed | Announced) as app:
+        for _ in range(2):
+            scale.record(Weighed(2))
+            scale.save(app.store)
+        app.store.snapshots.flush()
+
+        assert app.store.load(Scale, "1").snapshot == 2
+        assert app.store.load(Scale, "1").state.read == ("2.0", "2.0")

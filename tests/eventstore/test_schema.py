@@ -128,7 +128,7 @@ def test_the_example_of_a_shape_reads_as_an_event(cls: type[Event]) -> None:
     lock = locked(SchemaLock(), [cls])
     [held] = lock.events
 
-    [found] = Codec(cls).decode([example_row(held, held.shapes[0])])
+    [found] = Codec(cls).decode([example_row(held, held.shapes[0].example or {})])
 
     assert type(found.event) is cls
     assert shape_of(cls) == held.shapes[0]

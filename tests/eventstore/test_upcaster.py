@@ -150,6 +150,15 @@ def other(upcasters: Any = (), version: int = 2, aliases: Any = ()) -> type[Even
     return Other
 
 
+@upcasts("Other", 2, into={"Final": 1})
+def finally_(data: JsonObject) -> list[tuple[str, JsonObject]]:
+    return [("Final", data)]
+
+
+class Final(Event, upcasters=[finally_]):
+    pass
+
+
 @upcasts("Both", 1)
 def also(data: JsonObject) -> JsonObject:
     return data
@@ -169,6 +178,10 @@ def both(version: int = 2, upcasters: Any = (), aliases: Any = ()) -> type[Event
             lambda: [define(2, [apart]), other()],
             r"Other: upcaster .*apart .* leads to it; name it in its `upcasters=` too",
         ),
+        (
+            lambda: [define(2, [apart]), Final],
+            r"Final: upcaster .*apart .* leads to it; name it in its `upcasters=` too",
+        ),
         (lambda: [define(2, [apart]), both(2, [also])], "Both 1 is read by two upcasters"),
         (lambda: [define(2, [apart]), both(1)], "reads Both 1, which is the present version of .*Both"),
         (lambda: [define(), define()], "event type 'Named' is declared by"),
@@ -183,6 +196,19 @@ def both(version: int = 2, upcasters: Any = (), aliases: Any = ()) -> type[Event
 def test_classes_that_contradict_each_other_are_refused(classes: Callable[[], list[type[Event]]], problem: str) -> None:
     with pytest.raises(DefinitionError, match=problem):
         Codec(classes())
+
+
+def test_a_type_that_is_reached_by_way_of_another_is_found_under_the_first_name() -> None:
+    class Both(Event):
+        name: str
+
+    class Reached(Event, event_type="Final", upcasters=[apart, finally_]):
+        pass
+
+    with open_store("memory://", events=[Reached, define(2, [apart])]) as store:
+        store.append("person-ada", [Both("Ada")])
+
+        assert [each.event for each in store.read_log(types=["Final"])] == [Reached()]
 
 
 def returning(value: Any) -> Upcaster[Any]:

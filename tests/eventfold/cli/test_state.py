@@ -96,7 +96,13 @@ def test_nothing_changed_is_said(filled: Cli) -> None:
 
 
 def test_what_is_no_moment_is_wrong_usage(filled: Cli) -> None:
-    for arguments in (["--diff", "3"], ["--diff", "a..b"], ["--diff", "position:x..2"], ["--at", "yesterday"]):
+    for arguments in (
+        ["--diff", "3"],
+        ["--diff", "a..b"],
+        ["--diff", "position:x..2"],
+        ["--diff", "²..3"],
+        ["--at", "no"],
+    ):
         filled("state", "Order", "o-1", *arguments, code=2)
     assert "--version" in filled("state", "Order", "o-1", "--diff", "1..2", "--version", "2", code=2).stderr
     filled("state", "Order", "o-1", "--version", "-1", code=2)
