@@ -3,8 +3,8 @@
 A listener sleeps in the kernel until a byte comes; an announcer opens every pipe of the folder and writes one.
 A pipe that nobody reads (its process was killed) refuses to be opened and is removed.
 
-An announcer that finds no listener rests for a moment before it looks again. So nobody is missed: a new listener wakes by
-itself when every announcer that cannot have seen its pipe has rested.
+An announcer that finds no listener rests for a moment before it looks again. A listener waits as long before it begins,
+so that whatever is announced after that is announced to it.
 """
 
 import errno
@@ -23,8 +23,7 @@ logger = logging.getLogger(__name__)
 
 SUPPORTED = hasattr(os, "mkfifo")
 
-_REST_NS = 2_000_000
-_LISTENERS_REST_SECONDS = 2 * _REST_NS / 1e9
+REST_NS = 2_000_000
 
 
 class WakePipes:
@@ -45,7 +44,7 @@ class WakePipes:
         for name in others:
             self._ring(self._folder / name)
         if not others:
-            self._rests_until = now + _REST_NS
+            self._rests_until = now + REST_NS
 
     def _others(self) -> list[str]:
         if not os.access(self._path, os.F_OK):  # the usual case, nobody else listens, costs one system call
@@ -90,6 +89,7 @@ class WakePipes:
         stop_reader, stop_writer = os.pipe()
         thread = threading.Thread(target=_pump, args=(handle, stop_reader, wake), name="eventfold-wake", daemon=True)
         thread.start()
+        time.sleep(REST_NS / 1e9)
 
         def stop() -> None:
             os.close(stop_writer)
@@ -122,9 +122,6 @@ class WakePipes:
 
 
 def _pump(handle: int, stop: int, wake: Callable[[], None]) -> None:
-    if select.select([stop], [], [], _LISTENERS_REST_SECONDS)[0]:
-        return
-    wake()
     poller = select.poll()
     poller.register(handle, select.POLLIN)
     poller.register(stop, select.POLLIN | select.POLLHUP)
