@@ -16,7 +16,7 @@ from eventstore.log_import import CopyProgress
 from eventstore.log_transform import Transform, Transformer
 from eventstore.store import EventStore
 
-PART = 1_000
+PART = 2_000
 """Events of the source that are compared at once; SQLite makes one value of them."""
 
 

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import text
 
 from eventstore.backend import Backend, LogFilter, Row
 from eventstore.backends.log_sql import COLUMNS
@@ -40,11 +39,12 @@ def lines_of(rows: list[Row]) -> LogLines:
 
 def _lines_of_sqlite(database: SqlDatabase, after: int, up_to: int, limit: int) -> LogLines:
     """In one step of SQLite, which leaves other threads alone meanwhile and makes no object of any row."""
+    events = f"{database.prefix}events"
     sql = f"""
         SELECT count(*), coalesce(max(position), 0),
                coalesce(CAST(group_concat(json_array({COLUMNS}), char(10)) || char(10) AS BLOB), x'')
-        FROM (SELECT {COLUMNS} FROM {database.prefix}events
-              WHERE position > :after AND position <= :up_to ORDER BY position LIMIT :limit)"""
+        FROM {events} WHERE position > ?1 AND position <= (
+            SELECT max(position) FROM (
+                SELECT position FROM {events} WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3))"""
     with database.reading() as connection:
-        found = connection.execute(text(sql), {"after": after, "up_to": up_to, "limit": limit}).one()
-    return LogLines(*found)
+        return LogLines(*connection.exec_driver_sql(sql, (after, up_to, limit)).one())
