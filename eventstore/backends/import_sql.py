@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from eventstore.backend import Row
 from eventstore.backends.sqlite.attached import attached, carry, page_end
-from eventstore.backends.sqlite.bulk import insert_rows
+from eventstore.backends.sqlite.bulk import insert_rows, rare_checkpoints
 from eventstore.log_import import CopyProgress, check_alone, check_untouched
 from eventstore.sql_database import SqlDatabase
 
@@ -59,7 +59,8 @@ class SqlImport:
         Raises:
             InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
         """
-        with self._page(before) as connection:
+        around = rare_checkpoints if self._database.dialect == "sqlite" else nullcontext
+        with self._page(before, around) as connection:
             self._insert(connection, rows, positions)
             self._note(connection, progress)
         self._move_sequence(progress.target_position)
@@ -87,7 +88,7 @@ class SqlImport:
 
     @contextmanager
     def _page(
-        self, before: CopyProgress, around: Callable[[Connection], AbstractContextManager[object]] = nullcontext
+        self, before: CopyProgress, around: Callable[[Connection], AbstractContextManager[object]]
     ) -> Iterator[Connection]:
         """A transaction in which nobody else writes, in a log that is as the copy has left it."""
         with self._database.transaction(around) as connection:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, text
 
 from eventstore.backends.log_sql import COLUMNS
+from eventstore.backends.sqlite.bulk import rare_checkpoints
 from eventstore.sql_database import SqlDatabase
 
 
@@ -20,7 +21,8 @@ def attached(source: SqlDatabase, connection: Connection) -> Iterator[None]:
     raw: Any = connection.connection.driver_connection
     raw.execute("ATTACH ? AS source", [f"file:{quote(str(source.engine.url.database))}?mode=ro"])
     try:
-        yield
+        with rare_checkpoints(connection):
+            yield
     finally:
         raw.execute("DETACH source")
 

@@ -1,14 +1,34 @@
 """Inserts many whole rows into a SQLite log."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection
 
 from eventstore.backend import Row
 from eventstore.backends.log_sql import COLUMNS
 
+WAL_PAGES = 16_000
+"""Up to 64 MB wait in the write-ahead log: a checkpoint waits for the disk twice, and writes a page of an index once however
+often it was changed."""
+
 _NAMES = COLUMNS.split(", ")
+
+
+@contextmanager
+def rare_checkpoints(connection: Connection) -> Iterator[None]:
+    """Commits meanwhile begin a checkpoint only when `WAL_PAGES` wait for one."""
+    raw: Any = connection.connection.driver_connection
+    (usual,) = raw.execute("PRAGMA wal_autocheckpoint").fetchone()
+    raw.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+    try:
+        yield
+    finally:
+        raw.execute(f"PRAGMA wal_autocheckpoint = {usual}")
 
 
 def insert_rows(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
