@@ -31,7 +31,7 @@ def copy_log(
         source: the log to read; nothing is changed in it.
         target: an empty log, or the beginning of the same copy.
         transform: from an event to what becomes of it: the same, another, several, or None.
-        name: of the transform; another name is refused by a copy that has begun.
+        name: of the transform, by default its `module:function`; another name is refused by a copy that has begun.
         on_progress: called after every page.
 
     Raises:
@@ -39,6 +39,7 @@ def copy_log(
         StoreError: the copy is not what it should be, or a database refused.
     """
     importer = import_of(target)
+    name = "" if transform is None else name or _name_of(transform)
     progress = _begin(source, target, importer, name)
     head = source.head()
     before = progress.events_read
@@ -76,6 +77,11 @@ def import_of(store: EventStore) -> LogImport:
     if store.backend.importer is None:
         raise Unsupported(f"{store.backend.description}: a log cannot be copied into it; use SQLite or PostgreSQL")
     return store.backend.importer
+
+
+def _name_of(transform: Transform) -> str:
+    named = transform if hasattr(transform, "__qualname__") else type(transform)
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 def _begin(source: EventStore, target: EventStore, importer: LogImport, name: str) -> CopyProgress:
