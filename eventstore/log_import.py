@@ -7,6 +7,7 @@ import msgspec
 
 from eventstore.backend import Row
 from eventstore.errors import InvalidInput
+from eventstore.sql_database import SqlDatabase
 
 
 class CopyProgress(msgspec.Struct, frozen=True):
@@ -45,6 +46,25 @@ class LogImport(Protocol):
         self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], before: CopyProgress, progress: CopyProgress
     ) -> None:
         """Stores rows and how far the copy has come with them, in one transaction.
+
+        Raises:
+            InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
+        """
+
+    def carries(self, source: SqlDatabase | None) -> bool:
+        """Whether events of this database can be stored without reading them here, by `carry`."""
+
+    def carry(self, source: SqlDatabase, before: CopyProgress, up_to: int, limit: int) -> CopyProgress:
+        """Stores up to `limit` of the source's next events as they are, in one transaction.
+
+        Args:
+            source: the database that holds them.
+            before: how far the copy has come.
+            up_to: the last position of the source that is wanted.
+            limit: how many events.
+
+        Returns:
+            How far the copy has come with them; the same as before where there are none.
 
         Raises:
             InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.

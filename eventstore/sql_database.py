@@ -53,12 +53,17 @@ class SqlDatabase:
             yield connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(
+        self, around: Callable[[Connection], AbstractContextManager[object]] = nullcontext
+    ) -> Iterator[Connection]:
         """A write transaction: atomic, but a power cut may take the last ones away whole.
 
         That is all that rows folded from the log need, because their checkpoint goes with them.
+
+        Args:
+            around: what is entered before the transaction begins, and left after it has ended.
         """
-        with self._turn, self._translated(), self.engine.connect() as plain:
+        with self._turn, self._translated(), self.engine.connect() as plain, around(plain):
             connection = plain.execution_options(writes=True)
             with connection.begin():
                 if self.dialect == "postgresql":

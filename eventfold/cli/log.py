@@ -14,7 +14,8 @@ from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventstore import open_store
-from eventstore.log_copy import CopyStep, copy_log
+from eventstore.log_copy import copy_log
+from eventstore.log_proof import CopyStep
 from eventstore.log_transform import Transform
 
 

@@ -5,18 +5,24 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from sqlalchemy.exc import DBAPIError
 
 from eventstore import EventStore, InvalidInput, NewEvent, Query, StoreError, Unsupported, open_store
 from eventstore.backend import LogFilter, Row
+from eventstore.backends.sqlite.attached import attached
 from eventstore.loading import load_stream
-from eventstore.log_copy import CopyStep, copy_log, import_of, target_position_of
+from eventstore.log_copy import copy_log, import_of, target_position_of
+from eventstore.log_proof import CopyStep
 from eventstore.log_transform import CopiedEvent
 from eventstore.testing.contract.snapshots import Purse
 from eventstore.testing.contract.vocabulary import (
@@ -265,17 +271,107 @@ def test_what_a_transform_does_wrongly_is_named_and_nothing_is_written(
     assert import_of(target).progress() is None
 
 
-def test_a_copy_that_is_not_what_it_should_be_is_found(open_one: Open) -> None:
+WRONG = {
+    "a payload": (
+        "UPDATE {events} SET payload = '{{}}' WHERE position = 3",
+        r"expected \(3, 'course-x', 1, .*, got \(3",
+    ),
+    "a letter": (
+        "UPDATE {events} SET stream = 'course-y' WHERE position = 3",
+        "'course-x', 1, .*, got .*'course-y', 1,",
+    ),
+    "an instant": (
+        "UPDATE {events} SET recorded_at = recorded_at + 1 WHERE position = 3",
+        r"expected \(3, .*, got \(3",
+    ),
+    "nothing in place of a text": ("UPDATE {events} SET tags = NULL WHERE position = 4", r"expected \(4, .*, None, '"),
+    "one too few": ("DELETE FROM {events} WHERE position = 5", r"expected \(5, .*, got \(6"),
+}
+
+
+@pytest.mark.parametrize("transform", [None, lambda event: event], ids=["unchanged", "transformed"])
+@pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_copy_that_is_not_what_it_should_be_is_found(open_one: Open, kind: str, wrong: str, transform: Any) -> None:
+    source, target = open_one("source"), open_one(kind)
+    fill(source)
+    copy_log(source, target, transform)
+    mistake, message = WRONG[wrong]
+    change(target, mistake)
+
+    with pytest.raises(StoreError, match=f"the copy is wrong: .*{message}"):
+        copy_log(source, target, transform)
+
+
+def test_a_byte_that_is_no_text_is_found(open_one: Open) -> None:
     source, target = open_one("source"), open_one("target")
     fill(source)
     copy_log(source, target)
-    assert target.backend.sql is not None
-    with target.backend.sql.transaction() as connection:
-        connection.exec_driver_sql("DROP TRIGGER eventfold_events_no_update")
-        connection.exec_driver_sql("UPDATE eventfold_events SET payload = '{}' WHERE position = 3")
+    change(target, "UPDATE {events} SET payload = CAST(x'7bff7d' AS TEXT) WHERE position = 2")
 
-    with pytest.raises(StoreError, match=r"the copy is wrong: expected \(3, 'course-x', 1, .*, got \(3"):
+    with pytest.raises(StoreError, match=r"the copy is wrong: expected \(2, .*, got b'\[2,"):
         copy_log(source, target)
+
+
+def change(store: EventStore, statement: str) -> None:
+    """Changes what no user can."""
+    database = store.backend.sql
+    assert database is not None
+    events = f"{database.prefix}events"
+    with database.transaction() as connection:
+        if database.dialect == "sqlite":
+            for kind in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER {events}_no_{kind}")
+        else:
+            connection.exec_driver_sql(f"ALTER TABLE {events} DISABLE TRIGGER USER")
+        connection.exec_driver_sql(statement.format(events=events))
+
+
+def test_every_character_is_copied_and_the_digest_does_not_depend_on_the_database(
+    open_one: Open, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("postgres_url")
+    everything = "".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x11000)]))
+    source, sqlite, memory = open_one("source"), open_one("sqlite"), open_one("memory")
+    for i in range(0, len(everything), 1000):
+        for store in (source, memory):
+            store.append("account-1", [Renamed(everything[i : i + 1000])])
+
+    copied = copy_log(source, sqlite)
+
+    assert rows_of(sqlite) == rows_of(source)
+    assert copied.sha256 == copy_log(source, open_one("postgres")).sha256
+    assert copied.sha256 == sha256(b"".join(msgspec.json.encode(row) + b"\n" for row in rows_of(source))).hexdigest()
+
+
+def test_the_source_is_written_to_while_a_page_of_it_is_copied(open_one: Open) -> None:
+    source, target = open_one("source"), open_one("target")
+    fill(source)
+    assert source.backend.sql is not None
+    assert target.backend.sql is not None
+
+    with target.backend.sql.transaction(partial(attached, source.backend.sql)) as connection:
+        before = connection.exec_driver_sql("SELECT count(*) FROM source.eventfold_events").scalar_one()
+        source.append("account-1", [Deposited(1)])
+        with pytest.raises(DBAPIError, match="readonly"):
+            connection.exec_driver_sql("DELETE FROM source.eventfold_events")
+
+    assert before == 6
+    assert copy_log(source, target).events_written == 7
+
+
+def test_a_log_is_copied_beside_itself_and_from_a_path_that_has_to_be_quoted(tmp_path: Path) -> None:
+    url = url_of(tmp_path, "a b?c#d%20é")
+    with (
+        open_store(url, events=EVENTS, migrate=True, prefix="old_") as source,
+        open_store(url, events=EVENTS, migrate=True, prefix="new_") as target,
+    ):
+        fill(source)
+
+        copy_log(source, target)
+
+        assert rows_of(target) == rows_of(source)
+        assert [each.stream for each in target.read_log(tags=["course:x"])] == ["course-x", "student-s"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", POSTGRES])

@@ -39,7 +39,11 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         raise InvalidInput(f"synchronous: expected FULL or NORMAL, got {synchronous!r}")
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"check_same_thread": False, "timeout": check_seconds("busy_seconds", busy_seconds)},
+        connect_args={
+            "check_same_thread": False,
+            "timeout": check_seconds("busy_seconds", busy_seconds),
+            "uri": True,  # so that another file can be attached for reading only; a path is still taken as it is
+        },
         pool_use_lifo=True,  # the connection used last has the warmest page cache
         pool_size=8,
         max_overflow=64,

@@ -40,15 +40,15 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(
     filled: Cli, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_copy, "PAGE", 2)
-    plan = log_copy._plan
+    pages = log_copy._pages
 
-    def plan_and_interrupt(*args: Any) -> Any:
-        for step in plan(*args):
-            yield step
+    def copy_and_interrupt(*args: Any) -> Any:
+        for page in pages(*args):
+            yield page
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr(log_copy, "_plan", plan_and_interrupt)
+        patched.setattr(log_copy, "_pages", copy_and_interrupt)
         result = filled("log", "copy", target, code=1)
 
     assert "interrupted. The same command goes on from there." in result.stderr
