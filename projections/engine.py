@@ -19,7 +19,7 @@ from projections.batch import BatchRunner, look_up
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
 
-BATCH = 5_000
+BATCH = 10_000
 
 
 class Engine:
