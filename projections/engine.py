@@ -19,7 +19,7 @@ from projections.batch import BatchRunner, look_up
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
 
-BATCH = 5_000
+BATCH = 10_000
 
 
 class Engine:
@@ -70,8 +70,10 @@ class Engine:
         if not self._lock.acquire(timeout=seconds):
             return False
         try:
+            if track.position >= position:  # who had the lock before has brought it there
+                return False
             track.refresh()
-            return track.position < position and self._step([track])
+            return track.position < position and track.runnable and self._advance([track])
         finally:
             self._lock.release()
 
@@ -125,8 +127,9 @@ class Engine:
 
     def _step(self, tracks: Sequence[Track]) -> bool:
         ready = [each for each in tracks if each.runnable and self._refreshed(each)]
-        if not ready:
-            return False
+        return bool(ready) and self._advance(ready)
+
+    def _advance(self, ready: Sequence[Track]) -> bool:
         start = min(each.position for each in ready)
         behind = [each for each in ready if each.position == start]
         limit = min((each.position for each in ready if each.position > start), default=None)

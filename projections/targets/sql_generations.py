@@ -114,7 +114,7 @@ class BoundSqlTable:
     def rows(self, number: int) -> Iterator[Iterable[Any]]:
         """All rows of a generation."""
         make, table = self._model.make, self._physical(number)
-        with self.database.reading() as connection:
+        with self.database.reading(together=True) as connection:
             found = connection.execution_options(yield_per=1000).execute(table.select().order_by(table.c[0]))
             yield (make(*row) for row in found)
 

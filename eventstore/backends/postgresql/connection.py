@@ -30,6 +30,9 @@ def describe(url: URL) -> str:
 def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
     """An engine whose connections run in autocommit; SQLAlchemy's transactions send their own BEGIN.
 
+    Of the options of `SqlDatabase`, `alone` spares a statement its transaction, and the commit of a `relaxed` one does not wait
+    for the disk.
+
     Args:
         url: any spelling of a PostgreSQL URL; the driver is psycopg.
         pool_size: how many connections are kept open; three times as many may be open at once.
@@ -61,7 +64,10 @@ def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.connection.driver_connection.execute("BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("alone"):
+            text = "BEGIN; SET LOCAL synchronous_commit = off" if options.get("relaxed") else "BEGIN"
+            connection.connection.driver_connection.execute(text)
 
     return engine
 
