@@ -36,6 +36,8 @@ class Application:
         url: where the log is: `sqlite:///path`, `postgresql://user@host/database` or `memory://`.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
+            them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
         middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost.
         retry: how often a conflicting command is decided again.
@@ -53,6 +55,7 @@ class Application:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[Middleware] = (),
         retry: RetryPolicy | None = None,
@@ -61,7 +64,7 @@ class Application:
     ) -> None:
         check_middleware(middleware, awaited=False)
         self.name = name
-        self._parts = Parts(url, handlers, projections, events, options)
+        self._parts = Parts(url, handlers, projections, aggregates, events, options)
         self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()
         self._bus: Bus | None = None

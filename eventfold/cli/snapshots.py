@@ -15,6 +15,7 @@ from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number, word
+from eventfold.parts import KNOWN_AGGREGATES
 from eventstore import Aggregate, DefinitionError, StreamNotFound
 from eventstore.aggregate import category_of, policy_of
 from eventstore.recorded import to_datetime
@@ -134,7 +135,10 @@ def verify_snapshots(session: Session, aggregate: AggregateArgument = None, stre
         raise typer.Exit(1)
 
 
-_NONE = "no aggregate has snapshots: declare `snapshots=SnapshotPolicy(every=100)` on its class"
+_NONE = (
+    "no aggregate that the application knows has snapshots: declare `snapshots=SnapshotPolicy(every=100)` on its class; "
+    f"{KNOWN_AGGREGATES}"
+)
 
 
 def _policy(every: int | None, slower_than: float | None, keep: int) -> str:
