@@ -8,7 +8,8 @@ from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, en
 from commands.bus import check_middleware
 from eventfold.parts import Parts
 from eventfold.worker import Worker
-from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, stream_name, subscribe
+from eventstore import Aggregate, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import category_of
 from eventstore.bisect import bisect
 from eventstore.blame import Blamed, blame
@@ -164,7 +165,7 @@ class Application:
         part = moment(at_version=at_version, position=position, at=at, occurred=occurred)
         loaded = self.store.load(aggregate, stream_id, part)
         if loaded.version == 0:
-            raise StreamNotFound(loaded.stream)
+            raise stream_not_found(self.store.backend, loaded.stream)
         return loaded
 
     def history(self, aggregate: type[A], stream_id: str, **moment_: Any) -> Iterator[Step[A]]:
@@ -223,7 +224,7 @@ class Application:
         stream = stream_name(category_of(aggregate), stream_id)
         version, _ = self.store.snapshots.take(aggregate, stream)
         if version == 0:
-            raise StreamNotFound(stream)
+            raise stream_not_found(self.store.backend, stream)
         return version
 
     def open(self, recording: type[Rec], stream_id: str) -> Rec:

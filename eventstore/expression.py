@@ -33,7 +33,10 @@ def compile_condition(text: str) -> Callable[[Any], bool]:
     try:
         import cel
     except ImportError as error:
-        raise Unsupported("conditions as text need another library: pip install 'eventfold[bisect]'") from error
+        raise Unsupported(
+            "conditions as text need another library: install eventfold with its extra `bisect`, as in "
+            "pip install 'path/to/eventfold[bisect]'"
+        ) from error
     if not isinstance(text, str) or not text.strip() or len(text) > MAX_LENGTH:
         raise InvalidInput(f"condition: expected an expression of 1 to {MAX_LENGTH:,} characters, got {text!r:.60}")
     try:

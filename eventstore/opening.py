@@ -70,7 +70,7 @@ def open_backend(url: str, *, prefix: str = "eventfold_", schema: str | None = N
 
     Raises:
         InvalidInput: the URL, or an option, is not acceptable.
-        Unsupported: no backend has this scheme.
+        Unsupported: no backend has this scheme, or its driver is not installed.
     """
     parsed = _parsed(url)
     opener = _opener(parsed.get_backend_name())
@@ -109,11 +109,21 @@ def _opener(scheme: str) -> Callable[..., Any]:
     found = _BACKENDS.get(scheme)
     if found is not None:
         module, _, function = found.partition(":")
-        return cast("Callable[..., Any]", getattr(importlib.import_module(module), function))
+        return cast("Callable[..., Any]", getattr(_imported(module, scheme), function))
     for entry in entry_points(group="eventfold.backends"):
         if entry.name == scheme:
             return cast("Callable[..., Any]", entry.load())
     raise Unsupported(f"{scheme}://: no backend of that name; expected one of {', '.join(sorted(_BACKENDS))}")
+
+
+def _imported(module: str, scheme: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Unsupported(
+            f"{scheme}:// needs a driver that is not installed ({error}): install eventfold with its extra `postgres`, as in "
+            "pip install 'path/to/eventfold[postgres]'"
+        ) from error
 
 
 def _options_of(opener: Callable[..., Any]) -> frozenset[str] | None:

@@ -16,7 +16,8 @@ from eventfold.cli.session import Session, command, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number, word
 from eventfold.parts import KNOWN_AGGREGATES
-from eventstore import Aggregate, DefinitionError, StreamNotFound
+from eventstore import Aggregate, DefinitionError
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import category_of, policy_of
 from eventstore.recorded import to_datetime
 from eventstore.snapshot_keeping import Verified, build, prune, snapshot_status, table_of, verify
@@ -164,7 +165,7 @@ def _build_one(app: Application, aggregate: type[Aggregate[Any]], stream_id: str
     stream = stream_name(category_of(aggregate), stream_id)
     version, written = app.store.snapshots.take(aggregate, stream)
     if version == 0:
-        raise StreamNotFound(stream)
+        raise stream_not_found(app.store.backend, stream)
     return {"aggregate": aggregate.__name__, "streams": 1, "written": int(written), "failed": 0}
 
 
