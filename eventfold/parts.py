@@ -13,7 +13,7 @@ from eventstore.aggregate import category_of, events_of, policy_of
 from eventstore.codec import Codec
 from eventstore.encoding import path_of
 from eventstore.event import event_classes
-from eventstore.opening import carried_over, open_backend
+from eventstore.opening import carried_over, open_backend, options_in
 from projections import BoundProjection, Engine, UnknownModel
 from projections.track import Track
 
@@ -73,10 +73,12 @@ class Parts:
     def use_database(self, url: str) -> None:
         """Turns to another database than the one that the code names: a copy, a trial, another environment.
 
-        Options that only the former kind of database has are left out.
+        Options that only the former kind of database has are left out. A `prefix` or `schema` may stand in the URL, as in
+        `postgresql://host/database?schema=shop`.
         """
         self.close()
-        self._options = carried_over(self._options, self.url, url)
+        url, named = options_in(url)
+        self._options = carried_over(self._options, self.url, url) | named
         self.url = url
         self._check_targets()
 

@@ -95,6 +95,19 @@ def carried_over(options: Mapping[str, Any], url: str, to: str) -> dict[str, Any
     return {name: value for name, value in options.items() if name not in left}
 
 
+def options_in(url: str) -> tuple[str, dict[str, Any]]:
+    """A URL without the `prefix` and the `schema` that stand in its query, and these.
+
+    Raises:
+        InvalidInput: the URL is not acceptable.
+    """
+    parsed = _parsed(url)
+    named = {name: parsed.normalized_query[name][-1] for name in ("prefix", "schema") if name in parsed.query}
+    if not named:
+        return url, {}
+    return parsed.difference_update_query(list(named)).render_as_string(hide_password=False), named
+
+
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)

@@ -15,6 +15,10 @@ _FOLDED = 12
 """What a column that may go on in the next line should have at least."""
 
 
+_WORD = 80
+"""The longest word that stays on one line even where that is longer than the terminal's."""
+
+
 class Column(msgspec.Struct, frozen=True):
     """A column of a table.
 
@@ -78,6 +82,13 @@ def grid_of(record: Row) -> Table:
     for key, value in record.items():
         grid.add_row(key, cell(value))
     return grid
+
+
+def width_of(record: Row) -> int:
+    """The width in which `grid_of` breaks no digest or URL of a line's length in two, so that it can be copied."""
+    words = (word for value in record.values() for word in cell(value).plain.split())
+    longest = max((len(each) for each in words if len(each) <= _WORD), default=0)
+    return max(map(len, record), default=0) + _GAP + longest
 
 
 def cell(value: Any) -> Text:

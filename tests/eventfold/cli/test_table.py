@@ -1,7 +1,9 @@
 """Tables: names stay on one line where there is room, and nothing is ever cut off."""
 
 import io
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -111,3 +113,17 @@ def test_a_table_in_a_pipe_has_one_line_for_each_row(filled: Cli, monkeypatch: p
 
     assert len(out.splitlines()) == 2 + 6
     assert "\x1b" not in out
+
+
+def test_no_line_ends_in_blanks_and_a_digest_stays_on_its_line(filled: Cli, tmp_path: Path) -> None:
+    commands = (
+        ["events", "list"],
+        ["history", "Order", "o-1"],
+        ["blame", "Order", "o-1"],
+        ["check"],
+        ["log", "copy", f"sqlite:///{tmp_path}/copy.db"],
+    )
+    for arguments in commands:
+        shown = filled(*arguments).stdout
+        assert [line for line in shown.splitlines() if line != line.rstrip()] == [], arguments
+    assert re.search(r"^sha256 +[0-9a-f]{64}$", shown, re.MULTILINE)
