@@ -9,7 +9,7 @@ from commands import Command, Handler, HandlerMap, NoHandler
 from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
 from eventfold.projection_tables import migrate_projections
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
-from eventstore.aggregate import category_of, events_of, policy_of
+from eventstore.aggregate import category_of, events_of, policy_of, retired_of
 from eventstore.codec import Codec
 from eventstore.encoding import path_of
 from eventstore.event import event_classes
@@ -108,6 +108,11 @@ class Parts:
             if self._engine is None:
                 self._engine = Engine(self.store, self.projections)
             return self._engine
+
+    @cached_property
+    def retired(self) -> frozenset[str]:
+        """The stored types that aggregates pass over."""
+        return frozenset(name for aggregate in self.aggregates for name in retired_of(aggregate))
 
     @cached_property
     def commands(self) -> dict[str, Any]:

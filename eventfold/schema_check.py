@@ -5,13 +5,8 @@ from typing import Any
 
 from eventfold.parts import Parts
 from eventstore import Aggregate
-from eventstore.aggregate import category_of, codec_for, retired_of
+from eventstore.aggregate import category_of, codec_for
 from eventstore.codec import Codec
-
-
-def retired_types(parts: Parts) -> frozenset[str]:
-    """The types that aggregates pass over."""
-    return frozenset(name for aggregate in parts.aggregates for name in retired_of(aggregate))
 
 
 def needed_by_category(parts: Parts) -> Mapping[str, list[Codec]]:

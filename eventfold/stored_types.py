@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from eventfold.parts import Parts
-from eventfold.schema_check import retired_types
 from eventstore.codec import Codec
 
 
@@ -14,7 +13,7 @@ def how_read(parts: Parts) -> Callable[[str, int], str]:
     """
     codec = Codec(parts.events)
     lineage = codec.lineage
-    retired = retired_types(parts)
+    retired = parts.retired
 
     def read(name: str, schema: int) -> str:
         if codec.reads(name, schema):

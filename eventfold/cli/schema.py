@@ -12,7 +12,7 @@ from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number
-from eventfold.schema_check import needed_by_category, retired_types
+from eventfold.schema_check import needed_by_category
 from eventstore import NotFound, UnreadableEvent
 from eventstore.codec import Codec
 from eventstore.schema.catalogue import as_asyncapi, as_json_schema, as_markdown
@@ -54,7 +54,7 @@ def lock(session: Session, *, lock: LockOption = LOCK) -> None:
     """
     parts = session.application.parts
     held, codec = read_lock(lock), Codec(parts.events)
-    problems = check_lock(held, codec, retired_types(parts))
+    problems = check_lock(held, codec, parts.retired)
     if problems:
         raise UnreadableEvent(f"{problems[0].problem}. {lock.name} is as it was; `eventfold schema check` shows all")
     made = locked(held, parts.events)
@@ -94,7 +94,7 @@ def check(
     before needs. Additions with a default need nothing. Each problem comes with the draft of an upcaster.
 
     With --against-log every stored event is decoded as its readers would, and failures are counted by type and version. Nothing
-    is written. Ends with exit code 1 if something cannot be read.
+    is written. Ends with exit code 1 if something cannot be read, or if a shape of this code is not locked yet.
     """
     if sample is not None and not against_log:
         usage_error("--sample goes with --against-log")
@@ -109,7 +109,7 @@ def _check_lock(session: Session, path: Path) -> None:
     if not path.exists():
         raise NotFound(f"{path} does not exist; write it with `eventfold schema lock`, and commit it")
     held, codec = read_lock(path), Codec(parts.events)
-    problems = check_lock(held, codec, retired_types(parts))
+    problems = check_lock(held, codec, parts.retired)
     rows = [
         {"type": each.type, "version": each.version, "field": each.field, "problem": each.problem, "draft": each.draft}
         for each in problems
@@ -120,8 +120,8 @@ def _check_lock(session: Session, path: Path) -> None:
             console().print("\nA draft to begin with:\n", style="bold")
             console().print(Syntax(draft, "python", background_color="default", word_wrap=True))
     if fresh := unlocked(held, codec):
-        warn(f"not locked yet: {', '.join(fresh)}; run `eventfold schema lock` before you deploy")
-    if problems:
+        warn(f"not locked yet: {', '.join(fresh)}; run `eventfold schema lock`, and commit {path.name}", style="red")
+    if problems or fresh:
         raise typer.Exit(1)
 
 

@@ -56,6 +56,17 @@ def test_the_lock_is_written_and_the_same_code_passes(cli: Cli) -> None:
     assert cli.json("schema", "check") == []
 
 
+def test_a_shape_that_is_not_locked_yet_fails(cli: Cli) -> None:
+    cli("schema", "lock")
+    text = json.loads(LOCK.read_text(encoding="utf-8"))
+    text["events"] = [each for each in text["events"] if each["type"] != "OrderMoved"]
+    LOCK.write_text(json.dumps(text), encoding="utf-8")
+
+    said = cli("schema", "check", code=1).stderr
+
+    assert "not locked yet: OrderMoved 1; run `eventfold schema lock`, and commit schema.lock.json" in said
+
+
 def test_a_missing_lock_is_an_error_that_says_how_to_write_it(cli: Cli) -> None:
     assert "write it with `eventfold schema lock`" in cli("schema", "check", code=1).stderr
 
