@@ -11,6 +11,7 @@ from eventfold.cli.changes import COLUMNS as CHANGE_COLUMNS
 from eventfold.cli.changes import change_row, coloured_row
 from eventfold.cli.completion import aggregate_names
 from eventfold.cli.output import Format, show_rows
+from eventfold.cli.paging import LimitOption
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, warn
 from eventfold.cli.signals import signals_interrupt
@@ -28,9 +29,9 @@ STATUS_COLUMNS = (
     Column("policy"),
     number("streams"),
     number("snapshots"),
-    number("outdated"),
-    number("ahead"),
-    number("size"),
+    Column("outdated", right=True, whole=True, needed=lambda row: bool(row["outdated"])),
+    Column("ahead", right=True, whole=True, needed=lambda row: bool(row["ahead"])),
+    number("size", "characters"),
     word("newest", "newest (UTC)"),
 )
 BUILD_COLUMNS = (word("aggregate"), number("streams"), number("written"), number("failed"))
@@ -76,8 +77,18 @@ def status(session: Session) -> None:
     show_rows(rows, STATUS_COLUMNS, session.format, empty=_NONE)
 
 
-def build_snapshots(session: Session, aggregate: AggregateArgument = None, stream_id: IdArgument = None) -> None:
-    """Take a snapshot of every stream that has events after its last one.
+def build_snapshots(
+    session: Session,
+    aggregate: AggregateArgument = None,
+    stream_id: IdArgument = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also of streams that are shorter than the policy's `every`.")
+    ] = False,
+) -> None:
+    """Take a snapshot of every stream for which its policy wants one: after `every` so many events since the last one.
+
+    With an ID, or under a policy without `every`, after any event.
 
     Ctrl-C ends it with exit code 1; the next time it goes on from there.
     """
@@ -87,7 +98,7 @@ def build_snapshots(session: Session, aggregate: AggregateArgument = None, strea
         rows = [_build_one(app, chosen[0], stream_id)]
     else:
         with signals_interrupt():
-            rows = [_build(app, each) for each in chosen]
+            rows = [_build(app, each, everything=everything) for each in chosen]
     show_rows(rows, BUILD_COLUMNS, session.format, empty=_NONE)
     if any(row["failed"] for row in rows):
         raise typer.Exit(1)
@@ -109,7 +120,9 @@ def prune_snapshots(
     show_rows([row for row in rows if row["deleted"]], PRUNE_COLUMNS, session.format, empty="nothing to delete")
 
 
-def verify_snapshots(session: Session, aggregate: AggregateArgument = None, stream_id: IdArgument = None) -> None:
+def verify_snapshots(
+    session: Session, aggregate: AggregateArgument = None, stream_id: IdArgument = None, *, limit: LimitOption = 100
+) -> None:
     """Replay the events of every snapshot that loads use, and list what differs, by stream and field.
 
     `before` is what the snapshot says, `after` what the events say. Exit code 1 if anything differs.
@@ -125,11 +138,16 @@ def verify_snapshots(session: Session, aggregate: AggregateArgument = None, stre
         for each in result.differences
     ]
     count = sum(result.in_log for _, result in found)
-    show_rows(rows, VERIFY_COLUMNS, session.format, empty=f"{count} snapshots verified: none differs")
+    shown = rows[:limit] if limit else rows
+    show_rows(shown, VERIFY_COLUMNS, session.format, empty=f"{counted(count)} verified: none differs")
+    if len(shown) < len(rows):
+        warn(f"there are {len(rows) - len(shown):,} more differences: see all with --limit 0")
+    if passed := _passed_over(app, aggregate) if stream_id is None else 0:
+        warn(f"{counted(passed)} passed over: outdated, or ahead of the log, as loads pass over them")
     if differing:
         names = ", ".join(dict.fromkeys(each.__name__ for each, _ in differing))
         warn(
-            f"{len(differing)} of {count} snapshots differ from what their events give. If `evolve` has changed, raise "
+            f"{len(differing)} of {counted(count)} differ from what their events give. If `evolve` has changed, raise "
             f"`version=` of {names}; `eventfold snapshots prune --all` deletes them.",
             style="red",
         )
@@ -140,6 +158,15 @@ _NONE = (
     "no aggregate that the application knows has snapshots: declare `snapshots=SnapshotPolicy(every=100)` on its class; "
     f"{KNOWN_AGGREGATES}"
 )
+
+
+def counted(snapshots: int) -> str:
+    """How many snapshots, for people."""
+    return "1 snapshot" if snapshots == 1 else f"{snapshots:,} snapshots"
+
+
+def _passed_over(app: Application, aggregate: str | None) -> int:
+    return sum(each.outdated + each.ahead for each in snapshot_status(app.store, _chosen(app, aggregate)))
 
 
 def _policy(every: int | None, slower_than: float | None, keep: int) -> str:
@@ -169,11 +196,11 @@ def _build_one(app: Application, aggregate: type[Aggregate[Any]], stream_id: str
     return {"aggregate": aggregate.__name__, "streams": 1, "written": int(written), "failed": 0}
 
 
-def _build(app: Application, aggregate: type[Aggregate[Any]]) -> dict[str, Any]:
+def _build(app: Application, aggregate: type[Aggregate[Any]], *, everything: bool) -> dict[str, Any]:
     total, row = sum(1 for _ in app.store.streams(category=category_of(aggregate))), Counter[str]()
     try:
         with bar(f"build {aggregate.__name__}", unit="streams") as shown:
-            for each in build(app.store, aggregate):
+            for each in build(app.store, aggregate, everything=everything):
                 row.update(streams=1, written=int(each.written), failed=int(each.problem is not None))
                 if each.problem is not None:
                     warn(f"{each.stream}: {each.problem}", style="red")
@@ -189,6 +216,8 @@ def _build(app: Application, aggregate: type[Aggregate[Any]]) -> dict[str, Any]:
 
 def _verify(app: Application, aggregate: type[Aggregate[Any]], stream_id: str | None) -> list[Verified]:
     stream = stream_name(category_of(aggregate), stream_id) if stream_id is not None else None
+    if stream is not None and not app.store.stream_version(stream):
+        raise stream_not_found(app.store.backend, stream)
     total = sum(each.snapshots for each in table_of(app.store).counts() if each.aggregate == aggregate.__name__)
     found: list[Verified] = []
     try:
