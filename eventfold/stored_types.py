@@ -6,6 +6,17 @@ from eventfold.parts import Parts
 from eventstore.codec import Codec
 
 
+def what_read(parts: Parts) -> Callable[[str, int], list[str]]:
+    """A function from a stored type and schema version to the declared ones that it is read as, such as `OrderPlaced 2`."""
+    codec = Codec(parts.events)
+
+    def read_as(name: str, schema: int) -> list[str]:
+        ends = codec.lineage.ends((name, schema))
+        return [f"{end} {version}" for end, version in ends if codec.reads(end, version)]
+
+    return read_as
+
+
 def how_read(parts: Parts) -> Callable[[str, int], str]:
     """A function from a stored type and schema version to a word.
 

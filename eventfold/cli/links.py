@@ -12,7 +12,9 @@ from eventfold.cli.session import Session, warn
 from eventfold.cli.steps import event_fields, headline
 from eventstore import Link
 
-DepthOption = Annotated[int, typer.Option("--depth", min=0, help="At most so many steps away; 0 for all.")]
+DepthOption = Annotated[
+    int, typer.Option("--depth", metavar="NUMBER", min=0, help="At most so many steps away; 0 for all.")
+]
 
 
 def asked_depth(depth: int) -> int | None:

@@ -134,6 +134,6 @@ def test_what_is_no_moment_is_wrong_usage(filled: Cli) -> None:
         ["--diff", "²..3"],
         ["--at", "no"],
     ):
-        filled("state", "Order", "o-1", *arguments, code=2)
+        assert f"{arguments[0]}: " in filled("state", "Order", "o-1", *arguments, code=2).stderr
     assert "--version" in filled("state", "Order", "o-1", "--diff", "1..2", "--version", "2", code=2).stderr
     filled("state", "Order", "o-1", "--version", "-1", code=2)
