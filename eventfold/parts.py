@@ -45,6 +45,7 @@ class Parts:
         self.aggregates = self._aggregates()
         self.events = self._events(events)
         self._options = dict(options)
+        self._declared = url, self._options
         self._opening = threading.RLock()  # two threads that come first must not open two logs
         self._store: EventStore | None = None
         self._engine: Engine | None = None
@@ -78,7 +79,8 @@ class Parts:
         """
         self.close()
         url, named = options_in(url)
-        self._options = carried_over(self._options, self.url, url) | named
+        declared_url, options = self._declared
+        self._options = carried_over(options, declared_url, url) | named
         self.url = url
         self._check_targets()
 

@@ -1,5 +1,6 @@
 """What an application is made of, and the database that it is turned to."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +105,16 @@ def test_where_an_aggregate_is_not_known_the_error_says_how_it_becomes_known() -
 def test_what_is_named_in_the_wrong_place_is_refused(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         Application("memory://", **parts)
+
+
+def test_a_prefix_in_the_url_of_one_database_is_not_taken_to_the_next(tmp_path: Path) -> None:
+    app = Application("memory://")
+    app.parts.use_database(f"sqlite:///{tmp_path}/a.db?prefix=shop_")
+    with app:
+        assert app.store.backend.sql is not None
+        assert app.store.backend.sql.prefix == "shop_"
+
+    app.parts.use_database(f"sqlite:///{tmp_path}/b.db")
+
+    with app:
+        assert app.store.backend.sql.prefix == "eventfold_"
