@@ -8,7 +8,8 @@ from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, en
 from commands.bus import check_middleware
 from eventfold.parts import Parts
 from eventfold.worker import Worker
-from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, stream_name, subscribe
+from eventstore import Aggregate, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import category_of
 from eventstore.bisect import bisect
 from eventstore.blame import Blamed, blame
@@ -36,6 +37,8 @@ class Application:
         url: where the log is: `sqlite:///path`, `postgresql://user@host/database` or `memory://`.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
+            them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
         middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost.
         retry: how often a conflicting command is decided again.
@@ -53,6 +56,7 @@ class Application:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[Middleware] = (),
         retry: RetryPolicy | None = None,
@@ -61,7 +65,7 @@ class Application:
     ) -> None:
         check_middleware(middleware, awaited=False)
         self.name = name
-        self._parts = Parts(url, handlers, projections, events, options)
+        self._parts = Parts(url, handlers, projections, aggregates, events, options)
         self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()
         self._bus: Bus | None = None
@@ -161,7 +165,7 @@ class Application:
         part = moment(at_version=at_version, position=position, at=at, occurred=occurred)
         loaded = self.store.load(aggregate, stream_id, part)
         if loaded.version == 0:
-            raise StreamNotFound(loaded.stream)
+            raise stream_not_found(self.store.backend, loaded.stream)
         return loaded
 
     def history(self, aggregate: type[A], stream_id: str, **moment_: Any) -> Iterator[Step[A]]:
@@ -220,7 +224,7 @@ class Application:
         stream = stream_name(category_of(aggregate), stream_id)
         version, _ = self.store.snapshots.take(aggregate, stream)
         if version == 0:
-            raise StreamNotFound(stream)
+            raise stream_not_found(self.store.backend, stream)
         return version
 
     def open(self, recording: type[Rec], stream_id: str) -> Rec:

@@ -33,6 +33,7 @@ class AsyncApplication:
         url: where the log is.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost.
         retry: how often a conflicting command is decided again.
@@ -46,6 +47,7 @@ class AsyncApplication:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[AsyncMiddleware] = (),
         retry: RetryPolicy | None = None,
@@ -54,7 +56,14 @@ class AsyncApplication:
     ) -> None:
         check_middleware(middleware, awaited=True)
         self.sync = Application(
-            url, handlers=handlers, projections=projections, events=events, retry=retry, name=name, **options
+            url,
+            handlers=handlers,
+            projections=projections,
+            aggregates=aggregates,
+            events=events,
+            retry=retry,
+            name=name,
+            **options,
         )
         self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()

@@ -25,9 +25,7 @@ def hints(parts: Parts) -> list[str]:
     for each in parts.projections:
         unseen = [event_type(cls) for cls in each.projection.events if folded and cls not in folded]
         if unseen:
-            found.append(
-                f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate of a handler is folded from it"
-            )
+            found.append(f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate is folded from it")
     if not list(parts.handlers):
         found.append("the application has no handlers: it takes no commands")
     return found

@@ -250,8 +250,9 @@ def _piece(row: Row, event: Any, name: str, schema: int, sub_index: int) -> Reco
 def _refuse(row: Row, error: Exception) -> NoReturn:
     if isinstance(error, UpcastError):
         raise UpcastFailed(f"{_where(row)}: {error}; mend the upcaster, the log is as it was") from error
+    restored = "restore the field or give it a default" if "missing required" in str(error) else "restore the field"
     raise UnreadableEvent(
-        f"{_where(row)} does not fit its declared class: {error}; restore the field, or give it a default"
+        f"{_where(row)} does not fit its declared class: {error}; {restored}, or raise the version and write an upcaster"
     ) from error
 
 

@@ -6,10 +6,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import Aggregate, category_of, codec_for, initial
 from eventstore.backend import Backend, StreamRange
 from eventstore.difference import Difference, difference
-from eventstore.errors import StreamNotFound
 from eventstore.reading import PAGE, read_stream
 from eventstore.recorded import Recorded
 from eventstore.stream import stream_name
@@ -71,7 +71,7 @@ def history(backend: Backend, aggregate: type[A], stream_id: str, part: StreamRa
         found, before, state = True, state, state.evolve(recorded.event)
         yield Step(recorded, tuple(difference(before, state)), state)
     if not found and not backend.stream_page(stream, part, 1):  # there may be events that are retired, or dropped
-        raise StreamNotFound(stream)
+        raise stream_not_found(backend, stream)
 
 
 def actor_of(recorded: Recorded[Any]) -> str | None:

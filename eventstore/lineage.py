@@ -77,6 +77,11 @@ class Lineage:
         cls = self.classes.get(name)
         return None if cls is None or schema_version(cls) != version else (steps, cls)
 
+    def ends(self, node: Node) -> list[Node]:
+        """The types and versions that a stored one may be read as; itself where no step leads on."""
+        reached = reached_from(node[0], (self.canonical(node[0]), node[1]), self._steps, self._aliases)
+        return sorted(each for each in reached if each not in self._steps)
+
     def upcast(self, node: Node, fields: JsonObject) -> list["Made"]:
         """What a stored event becomes, as far as steps lead, in the order in which they yield it.
 

@@ -132,8 +132,13 @@ class Snapshots:
         self.cache.note_snapshot(aggregate, before.stream, version)
         return version
 
-    def take(self, aggregate: type[Aggregate[Any]], stream: str) -> Taken:
+    def take(self, aggregate: type[Aggregate[Any]], stream: str, least: int = 1) -> Taken:
         """Writes a snapshot of a stream as it is now, unless there is one, and waits for it.
+
+        Args:
+            aggregate: its class.
+            stream: the stream's name.
+            least: only where so many events have come since the last one.
 
         Raises:
             DefinitionError: the aggregate declares no snapshots.
@@ -148,7 +153,7 @@ class Snapshots:
             raise Unsupported(f"{self._backend.description}: this backend keeps no snapshots")
         found = self._from_table(aggregate, stream, NOW)
         folded = found.folded if found is not None else fold_stream(self._backend, aggregate, stream, NOW)
-        if folded.version == 0 or (found is not None and found.snapshot == folded.version):
+        if folded.version - (found.snapshot if found is not None else 0) < least:
             return Taken(folded.version, written=False)
         written = self._writer.write_now(aggregate, stream, folded.state, folded.version, folded.event_id)
         if written:

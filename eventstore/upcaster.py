@@ -169,6 +169,11 @@ def upcasts(
     if into is not None:
         if not isinstance(into, Mapping):
             raise DefinitionError(f"upcasts {type} {version}: into: expected a dict of types to versions, got {into!r}")
+        if not into:
+            raise DefinitionError(
+                f"upcasts {type} {version}: into: expected a type at least, got {into!r}; to drop a whole type, delete its "
+                "class and name the type in `retired=` of the aggregates that had it"
+            )
         for name, reached in into.items():
             _check_node(f"upcasts {type} {version}: into", name, reached)
         if into.get(type) == version:

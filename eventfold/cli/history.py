@@ -16,7 +16,7 @@ from eventfold.cli.moments import (
     VersionOption,
     bounds_of,
 )
-from eventfold.cli.output import Format, console, show_rows
+from eventfold.cli.output import Format, console, put, show_rows
 from eventfold.cli.paging import LimitOption, warn_of_more, with_one_more
 from eventfold.cli.session import Session, command, warn
 from eventfold.cli.steps import STEP_COLUMNS, step_block, step_row
@@ -74,7 +74,7 @@ def _show_blocks(steps: Iterable[Step[Any]]) -> int:
     for count, step in enumerate(steps, 1):
         if count > 1:
             console().print()
-        console().print(step_block(step))
+        put(step_block(step))
     return count
 
 

@@ -80,7 +80,7 @@ def _root(
     ctx.obj = {"app": app, "database": database, "format": format, "debug": debug}
 
 
-def main() -> None:
+def run() -> None:
     """Runs the command line.
 
     A command says itself what went wrong: what is logged beside that shows only where a command, or the application, asks for it.

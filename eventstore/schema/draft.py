@@ -12,6 +12,9 @@ def draft(name: str, version: int, old: Schema, new: Schema) -> str:
     """A function under `@upcasts` from one shape towards the other, and the class that names it."""
     function = f"{snake_case(name)}_{version}_to_{version + 1}"
     lines = [
+        "from eventfold import Event, JsonObject, upcasts",
+        "",
+        "",
         f'@upcasts("{name}", {version})',
         f"def {function}(data: JsonObject) -> JsonObject:",
         *(f"    {line}" for line in _body(old, new)),

@@ -2,7 +2,7 @@
 
 import typer
 
-from eventfold.cli import app
+from eventfold.cli.root import app
 from tests.docs.pages import DOCS
 
 PAGE = (DOCS / "reference/cli.md").read_text(encoding="utf-8")

@@ -214,7 +214,15 @@ def test_the_lock_is_written_and_read_and_keeps_every_shape_it_ever_held(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("{", "expected a lock"), ("[]", "expected a lock"), ('{"format": 9}', "format 9")]
+    ("text", "problem"),
+    [
+        ("{", "expected a lock"),
+        ("[]", "expected a lock"),
+        ("{}", "expected a lock .*`format`"),
+        ('{"format": 1}', "expected a lock .*`events`"),
+        ('{"format": 9}', "format 9"),
+        ('{"format": 1,\n<<<<<<< HEAD\n', "marks of a merge conflict"),
+    ],
 )
 def test_a_file_that_is_no_lock_of_this_release_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "schema.lock.json"
@@ -282,6 +290,36 @@ def test_the_kit_says_what_a_stored_event_reads_as() -> None:
     stored("Noted", 1, {"a": 4}).reads_as(noted(b="8"))  # type: ignore[call-arg]  # made by a function
     with pytest.raises(AssertionError, match=r"expected \[Noted\(b='9'\)\], got \[Noted\(b='8'\)\]"):
         stored("Noted", 1, {"a": 4}).reads_as(noted(b="9"))  # type: ignore[call-arg]  # made by a function
+
+
+def test_the_kit_asks_for_the_classes_of_the_reader_where_those_expected_do_not_tell() -> None:
+    @upcasts("Split", 1, into={"Noted": 1})
+    def only_large_ones(data: JsonObject) -> list[tuple[str, JsonObject]]:
+        return [("Noted", data)] if data["a"] > 1 else []
+
+    noted = event(1, [only_large_ones], a=int)
+
+    stored("Split", 1, {"a": 1}).reads_as(declared=noted)
+    with pytest.raises(
+        AssertionError, match=r"no class reads Split: name all .*`reads_as\(..., declared=app.parts.events"
+    ):
+        stored("Split", 1, {"a": 1}).reads_as()
+
+
+def test_a_failure_of_the_kit_shows_none_of_its_own_frames() -> None:
+    with pytest.raises(UnreadableEvent) as caught:
+        stored("Noted", 1, {"a": "x"}).reads_as(declared=event(a=int))
+
+    assert [each.path.name for each in caught.traceback.filter(caught)] == [Path(__file__).name]  # type: ignore[union-attr]
+
+
+def test_the_kit_takes_the_types_that_are_retired(tmp_path: Path) -> None:
+    path = tmp_path / "schema.lock.json"
+    write_lock(path, LOCKED)
+
+    assert assert_locked_shapes_read(path, [], retired=["Noted"]) == 1
+    with pytest.raises(AssertionError, match=r"no event class reads it(.|\n)*`retired=app.parts.retired`"):
+        assert_locked_shapes_read(path, [])
 
 
 def test_the_kit_reads_every_shape_that_was_ever_locked(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_an_upcaster_is_a_function_and_can_be_called_as_one() -> None:
         (("Named", 0), {}, "version of Named: expected a positive integer, got 0"),
         (("Named", True), {}, "version of Named: expected a positive integer, got True"),
         (("Named", 1), {"into": ["Other"]}, "into: expected a dict of types to versions"),
+        (("Named", 1), {"into": {}}, "into: expected a type at least.*`retired=` of the aggregates"),
         (("Named", 1), {"into": {"Other": 0}}, "into: version of Other: expected a positive integer"),
         (("Named", 1), {"into": {"Named": 1}}, "leads to itself"),
         (("Named", 1), {"aliases": "OldNamed"}, "aliases: expected a list"),

@@ -101,4 +101,4 @@ def test_an_event_that_changed_nothing_says_so(filled: Cli) -> None:
 def test_an_unknown_aggregate_or_id_is_refused(filled: Cli) -> None:
     assert "there are: Order" in filled("history", "Ordre", "o-1", code=1).stderr
     assert "'order-o-9' has no events" in filled("history", "Order", "o-9", code=1).stderr
-    assert "has no events" in filled("history", "Order", "o-1", "--occurred", "1996-12-31", code=1).stderr
+    assert "had no events then" in filled("history", "Order", "o-1", "--occurred", "1996-12-31", code=1).stderr
