@@ -35,7 +35,10 @@ class Ours:
         assert engine is not None
         with engine.begin() as connection:
             connection.exec_driver_sql(f"DELETE FROM {self.table}")
-            connection.exec_driver_sql("UPDATE eventfold_generations SET position = 0, events = 0 WHERE state = 'live'")
+            connection.exec_driver_sql(
+                "UPDATE eventfold_checkpoints SET position = 0, events = 0 "
+                "WHERE number = (SELECT number FROM eventfold_generations WHERE state = 'live')"
+            )
         self.track.refresh()
 
     def catch_up(self, _count: int) -> int:

@@ -2,10 +2,10 @@
 
 One step:
 
-1. Of all tracks (a projection in a target), take those that stand furthest behind, at one position.
-2. Read one page after it, no further than where the next tracks stand, filtered by what these want.
+1. Of all lanes (a partition of a projection in a target), take those that stand furthest behind, at one position.
+2. Read one page after it, no further than where the next lanes stand, filtered by what these want.
 3. Fold it for each projection.
-4. Write the touched rows and the new position of each in one transaction. A track that another worker has moved
+4. Write the touched rows and the new position of each in one transaction. A lane that another worker has moved
    meanwhile refuses, writes nothing and is looked up again: exactly once in effect, whoever else is at work.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
+from projections.lane import Lane
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
 
@@ -92,10 +93,11 @@ class Engine:
             track.retry_now()
         while pending:
             moved = self.step(pending)
-            left = [each for each in pending if each.failure is None]
+            lanes = [lane for each in pending for lane in each.lanes if lane.failure is None]
+            left = list(dict.fromkeys(lane.track for lane in lanes))
             if on_progress is not None:
-                on_progress(min((each.position for each in left), default=head), head)
-            if (not moved and len(left) == len(pending)) or all(0 < head <= each.position for each in left):
+                on_progress(min((lane.position for lane in lanes), default=head), head)
+            if (not moved and len(left) == len(pending)) or all(0 < head <= lane.position for lane in lanes):
                 break
             pending = left
         for track in self.tracks:
@@ -115,16 +117,20 @@ class Engine:
 
     @property
     def caught_up(self) -> bool:
-        """Whether every track stands where the log ended when a step last looked; those that have failed do not count."""
-        return all(each.failure is not None or each.position >= self._horizon for each in self.tracks)
+        """Whether every lane stands where the log ended when a step last looked; those that have failed do not count."""
+        return all(each.failure is not None or each.position >= self._horizon for each in self._lanes())
 
     def retry_in(self) -> float | None:
-        """Seconds until the next failed track is tried again; None where none has failed."""
-        waits = [wait for each in self.tracks if (wait := each.retry_in) is not None]
-        return min(waits, default=None)
+        """Seconds until the next failed lane is tried again; None where none has failed."""
+        return min((wait for each in self._lanes() if (wait := each.retry_in) is not None), default=None)
+
+    def _lanes(self) -> list[Lane]:
+        return [lane for track in self.tracks for lane in track.lanes]
 
     def _step(self, tracks: Sequence[Track]) -> bool:
-        ready = [each for each in tracks if each.runnable and self._refreshed(each)]
+        for track in tracks:
+            self._refresh(track)
+        ready = [lane for track in tracks for lane in track.lanes if lane.runnable]
         if not ready:
             return False
         start = min(each.position for each in ready)
@@ -136,6 +142,7 @@ class Engine:
                 return False
         return self._batches.run(behind, start, self._horizon if limit is None else min(limit, self._horizon))
 
-    def _refreshed(self, track: Track) -> bool:
-        """Looks the track up, unless it is in the middle of catching up, where its last write told enough."""
-        return 0 < track.position < self._horizon or look_up(track)
+    def _refresh(self, track: Track) -> None:
+        """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""
+        if any(each.runnable and not 0 < each.position < self._horizon for each in track.lanes):
+            look_up(track)

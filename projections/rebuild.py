@@ -72,7 +72,7 @@ def rebuild(
             while not run.overtaken and run.fold_batch():
                 on_progress(Progress(run.position, max(store.head(), run.position), run.events))
             run.write()
-            if run.overtaken or track.target.swap(generation):
+            if run.overtaken or track.target.swap(generation, partitions=track.partitions):
                 break
     except KeyboardInterrupt:
         run.write_whole()
@@ -102,7 +102,8 @@ class _Rebuild:
         self._projection = track.projection
         self._generation = generation
         self._cache = RowCache(generation, max_rows=max_rows)
-        self._written = generation.info.position
+        self._at = generation.info.checkpoints[0]
+        self._written = self._at.position
         self._unwritten_events = 0
         self._write_seconds = write_seconds
         self._write_at = time.monotonic() + write_seconds
@@ -138,7 +139,9 @@ class _Rebuild:
     def write(self) -> None:
         """Writes what was folded, with the position that it stands for."""
         if self.position > self._written:
-            change = Change(self._cache.changed, self._written, self.position, self._unwritten_events)
+            change = Change(
+                self._cache.changed, self._written, self.position, self._unwritten_events, epoch=self._at.epoch
+            )
             if not self._applied(change):
                 self._catch_up_with_other()
                 return
