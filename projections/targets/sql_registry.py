@@ -29,10 +29,13 @@ class GenerationRegistry:
         """All generations, as a transaction sees them; `lock` holds them and their checkpoints until it ends."""
         lock = lock and self._database.dialect == "postgresql"
         rows = connection.exec_driver_sql(self._sql["lock" if lock else "list"], self._mine)
-        found: dict[tuple[Any, ...], list[Checkpoint]] = {}
+        found: dict[tuple[int, str, str], list[Checkpoint]] = {}
         for number, state, fingerprint, *checkpoint in rows:
-            found.setdefault((*self._mine, number, state, fingerprint), []).append(Checkpoint(*checkpoint))
-        return [GenerationInfo(*known, tuple(checkpoints)) for known, checkpoints in found.items()]
+            found.setdefault((number, state, fingerprint), []).append(Checkpoint(*checkpoint))
+        return [
+            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints))
+            for (number, state, fingerprint), checkpoints in found.items()
+        ]
 
     def live_position(self, connection: Connection) -> int:
         """Where the live generation stands; 0 where there is none. Through the driver's cursor: it is asked before each read."""
