@@ -31,6 +31,9 @@ class Engine:
         bindings: projections with their targets.
         batch_size: how many events are read at once.
 
+    Attributes:
+        lock: held by whoever moves lanes, or looks up where they stand.
+
     Raises:
         DefinitionError: two projections have the same name or the same place for their rows, or two of their event classes
             the same type name.
@@ -42,20 +45,21 @@ class Engine:
         self.projections = {each.projection.name: each.projection for each in self.tracks}
         codec = Codec([cls for each in self.projections.values() for cls in each.events])
         self._batches = BatchRunner(store, codec, batch_size)
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._horizon = 0
 
-    def step(self, tracks: Sequence[Track] | None = None) -> bool:
-        """Moves the tracks that are furthest behind by one batch.
+    def step(self, tracks: Sequence[Track] | None = None, *, owner: str | None = None) -> bool:
+        """Moves the lanes that are furthest behind by one batch.
 
         Args:
-            tracks: only these; all by default.
+            tracks: only of these; of all by default.
+            owner: only those that this worker holds the lease of; by default whoever holds it.
 
         Returns:
             Whether anything moved: False where all have caught up or wait after a failure.
         """
-        with self._lock:
-            return self._step(self.tracks if tracks is None else tracks)
+        with self.lock:
+            return self._step(self.tracks if tracks is None else tracks, owner)
 
     def help(self, track: Track, position: int, seconds: float) -> bool:
         """Looks a track up, and moves it by one batch where it stands before a position.
@@ -68,13 +72,13 @@ class Engine:
         Returns:
             Whether this moved it.
         """
-        if not self._lock.acquire(timeout=seconds):
+        if not self.lock.acquire(timeout=seconds):
             return False
         try:
             track.refresh()
             return track.position < position and self._step([track])
         finally:
-            self._lock.release()
+            self.lock.release()
 
     def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Steps until every track has caught up with the log as it is now.
@@ -115,22 +119,21 @@ class Engine:
             raise DefinitionError(f"no projection is called {name!r} (there are: {known})")
         return found
 
-    @property
-    def caught_up(self) -> bool:
+    def caught_up(self, owner: str | None = None) -> bool:
         """Whether every lane stands where the log ended when a step last looked; those that have failed do not count."""
-        return all(each.failure is not None or each.position >= self._horizon for each in self._lanes())
+        return all(each.failure is not None or each.position >= self._horizon for each in self._lanes(owner))
 
-    def retry_in(self) -> float | None:
+    def retry_in(self, owner: str | None = None) -> float | None:
         """Seconds until the next failed lane is tried again; None where none has failed."""
-        return min((wait for each in self._lanes() if (wait := each.retry_in) is not None), default=None)
+        return min((wait for each in self._lanes(owner) if (wait := each.retry_in) is not None), default=None)
 
-    def _lanes(self) -> list[Lane]:
-        return [lane for track in self.tracks for lane in track.lanes]
+    def _lanes(self, owner: str | None) -> list[Lane]:
+        return [lane for track in self.tracks for lane in track.lanes if owner in {None, lane.owner}]
 
-    def _step(self, tracks: Sequence[Track]) -> bool:
+    def _step(self, tracks: Sequence[Track], owner: str | None = None) -> bool:
         for track in tracks:
-            self._refresh(track)
-        ready = [lane for track in tracks for lane in track.lanes if lane.runnable]
+            self._refresh(track, owner)
+        ready = [lane for track in tracks for lane in track.lanes if lane.runnable and owner in {None, lane.owner}]
         if not ready:
             return False
         start = min(each.position for each in ready)
@@ -142,7 +145,8 @@ class Engine:
                 return False
         return self._batches.run(behind, start, self._horizon if limit is None else min(limit, self._horizon))
 
-    def _refresh(self, track: Track) -> None:
+    def _refresh(self, track: Track, owner: str | None) -> None:
         """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""
-        if any(each.runnable and not 0 < each.position < self._horizon for each in track.lanes):
+        lanes = [each for each in track.lanes if each.runnable and owner in {None, each.owner}]
+        if any(not 0 < each.position < self._horizon for each in lanes):
             look_up(track)

@@ -128,6 +128,15 @@ class Generation(Protocol):
             has raised its epoch, or the generation is retired or dropped.
         """
 
+    def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives a worker the leases of those partitions that nobody else holds, or renews its own, for so long from now.
+
+        A lease that changes hands raises the epoch. `info` says afterwards who holds which.
+        """
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Ends a worker's leases of these partitions; others' stay."""
+
 
 class Reader(Protocol):
     """Reads the live rows. What it reads later is never older than the position that it has told."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,6 +70,24 @@ class MemoryGeneration:
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
         return self._table.apply(self.number, change)
+
+    def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases."""
+        now = _now()
+
+        def leased(at: Checkpoint) -> Checkpoint:
+            if at.owner not in {None, owner} and at.until_us > now:
+                return at
+            epoch = at.epoch + (at.owner != owner)
+            return replace(at, owner=owner, epoch=epoch, until_us=now + int(seconds * 1e6))
+
+        self._table.change(self.number, partitions, leased)
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
+        self._table.change(
+            self.number, partitions, lambda at: replace(at, owner=None, until_us=0) if at.owner == owner else at
+        )
 
 
 class MemoryReader:
@@ -149,6 +167,13 @@ class BoundMemoryTable:
                 del rows[key]
             self._generations[number] = _Stored(replace(old.info, checkpoints=checkpoints), rows)
             return True
+
+    def change(self, number: int, partitions: Sequence[int], change: Callable[[Checkpoint], Checkpoint]) -> None:
+        """Changes the checkpoints of some partitions."""
+        with self._lock:
+            if (old := self._generations.get(number)) is not None:
+                found = tuple(change(at) if at.partition in partitions else at for at in old.info.checkpoints)
+                self._put(old, replace(old.info, checkpoints=found))
 
     def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
         """Makes a generation the live one."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from eventstore.sql_database import SqlDatabase
 from projections.errors import GenerationDropped
 from projections.target import Change, Checkpoint, GenerationInfo
+from projections.targets.sql_clock import now_us
 
 
 class GenerationRegistry:
@@ -95,6 +96,17 @@ class GenerationRegistry:
         )
         return cursor.rowcount == 1
 
+    def lease(self, connection: Connection, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews the leases of those partitions that nobody else holds."""
+        length = int(seconds * 1e6)
+        rows = [(owner, owner, length, *self._mine, number, each, owner) for each in partitions]
+        connection.exec_driver_sql(self._sql["lease"], rows)
+
+    def release(self, connection: Connection, number: int, partitions: Sequence[int], owner: str) -> None:
+        """Ends those of the leases that the owner holds."""
+        rows = [(*self._mine, number, each, owner) for each in partitions]
+        connection.exec_driver_sql(self._sql["release"], rows)
+
     def remove(self, connection: Connection, number: int) -> None:
         """Forgets a generation."""
         connection.exec_driver_sql(self._sql["forget"], (*self._mine, number))
@@ -117,6 +129,7 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
     checkpoints = database.qualified(f"{database.prefix}checkpoints")
     joined = f"{generations} g JOIN {checkpoints} c USING (projection, target, number)"
     mine = "projection = ? AND target = ?"
+    one, now = f"{mine} AND number = ? AND partition = ?", now_us(database.dialect)
     listing = (
         "SELECT number, g.state, g.fingerprint, c.partition, c.position, c.events, c.error, c.updated_at, c.owner, c.epoch, "
         f"c.until_us FROM {joined} WHERE {mine} ORDER BY number, c.partition"
@@ -132,7 +145,10 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
         "put": f"INSERT INTO {checkpoints} (projection, target, number, partition, position, events, error, updated_at, owner, "
         "epoch, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "advance": f"UPDATE {checkpoints} SET position = ?, events = events + ?, error = ?, updated_at = ? "
-        f"WHERE {mine} AND number = ? AND partition = ? AND position = ? AND epoch = ?",
+        f"WHERE {one} AND position = ? AND epoch = ?",
+        "lease": f"UPDATE {checkpoints} SET epoch = CASE WHEN owner = ? THEN epoch ELSE epoch + 1 END, owner = ?, "
+        f"until_us = {now} + ? WHERE {one} AND (owner IS NULL OR owner = ? OR until_us <= {now})",
+        "release": f"UPDATE {checkpoints} SET owner = NULL, until_us = 0 WHERE {one} AND owner = ?",
     }
     mark = "?" if database.dialect == "sqlite" else "%s"
     return {name: sql.replace("?", mark) for name, sql in statements.items()}
