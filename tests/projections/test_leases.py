@@ -3,24 +3,30 @@
 import random
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from eventfold import EventStore, SqlTable
+from eventfold import EventStore
 from projections import Engine, rebuild
 from projections import batch as batch_module
 from projections.leases import Leases
 from projections.writing import Outcome, Work
 from tests.projections.conftest import OpenShop
-from tests.projections.shop import assert_straight, fill, position_of, stock, straight, totals
+from tests.projections.shop import (
+    assert_counted_once,
+    assert_each_partition_straight,
+    assert_straight,
+    divided,
+    fill,
+    position_of,
+    positions,
+)
 
 LONG, ENDED = 600.0, 0.0
 
 
 def open_lanes(store: EventStore, *, batch_size: int = 5000, partitions: int = 3) -> Engine:
-    bound = [each.into(SqlTable(each.name), partitions=partitions) for each in (stock, totals)]
-    return Engine(store, bound, batch_size=batch_size)
+    return Engine(store, divided(partitions), batch_size=batch_size)
 
 
 def held(engine: Engine) -> list[str | None]:
@@ -152,29 +158,7 @@ def test_given_a_worker_paused_before_its_write_and_woken_after_others_took_over
     assert not any(late)
     for before, after in pairwise(seen):
         assert all(one <= other for one, other in zip(before, after, strict=True))
-    assert_each_lane_straight(engines["a"])
+    assert_each_partition_straight(engines["a"].store, engines["a"])
     engines["b"].catch_up()
     assert_straight(engines["b"].store, engines["b"])
-    assert_counted_once(engines["b"])
-
-
-def positions(engine: Engine) -> list[int]:
-    return [each.position for track in engine.tracks for each in track.target.generations()[0].checkpoints]
-
-
-def assert_each_lane_straight(engine: Engine) -> None:
-    """The rows of each partition are the fold of the log up to that partition's checkpoint."""
-    for track in engine.tracks:
-        info = track.generation.info
-        with track.target.rows(info.number) as found:
-            rows = {getattr(row, track.projection.model.key.name): row for row in found}
-        for lane, checkpoint in zip(track.lanes, info.checkpoints, strict=True):
-            holds = lane.partition.holds
-            folded: dict[Any, Any] = straight(track.projection, engine.store.read_log(up_to=checkpoint.position))
-            assert {k: v for k, v in rows.items() if holds(k)} == {k: v for k, v in folded.items() if holds(k)}
-
-
-def assert_counted_once(engine: Engine) -> None:
-    for track in engine.tracks:
-        wanted = [each for each in engine.store.read_log() if isinstance(each.event, track.projection.events)]
-        assert track.generation.info.events == len(wanted)
+    assert_counted_once(engines["b"].store, engines["b"])
