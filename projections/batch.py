@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventstore import EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
-from eventstore.backend import Row
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
 from projections.errors import NeedsRebuild, ProjectionFailed
 from projections.fold import fold
 from projections.lane import Lane
+from projections.partition import WHOLE
 from projections.target import Change
 from projections.track import Track
 from projections.wanted import select_events, wanted_by
@@ -41,11 +41,12 @@ class BatchRunner:
             Whether anything moved.
         """
         projections = {each.track.projection.name: each.track.projection for each in lanes}
-        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values()))
-        rows = reader.rows(start, up_to, self._size)
-        end = rows[-1][0] if len(rows) == self._size else up_to
+        partitions = {each.partition for each in lanes}
+        partition = partitions.pop() if len(partitions) == 1 else WHOLE
+        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values(), partition))
+        rows, end = reader.page(start, up_to, self._size)
         try:
-            events = reader.decode(shared(rows, lanes))
+            events = reader.decode(rows)
         except EventfoldError as error:
             return self._unreadable(lanes, start, up_to, error)
         alone = len(projections) == 1
@@ -110,14 +111,6 @@ class BatchRunner:
         failure = ProjectionFailed(lane.track.projection.name, position, keys[0] if len(keys) == 1 else keys, reason)
         change = _change(lane, {}, start, position - 1, 0, str(failure))
         return self._write([Work(lane, change, (), failure)])
-
-
-def shared(rows: Sequence[Row], lanes: Sequence[Lane]) -> Sequence[Row]:
-    """The rows that one of the lanes may fold, as far as that is known before they are decoded."""
-    partition = lanes[0].partition
-    if partition.of == 1 or any(each.track.projection.key or each.partition != partition for each in lanes):
-        return rows
-    return partition.share(rows)
 
 
 def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:

@@ -8,7 +8,7 @@ from projections.errors import NeedsRebuild
 from projections.lane import Lane
 from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
-from projections.target import BoundTarget, Generation, GenerationInfo, live_of
+from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
 
 
 class Track:
@@ -19,16 +19,25 @@ class Track:
         name: the target's name.
         target: where the rows are.
         partitions: of the generations that are made from now on; the live one may have another number.
+        declared: the target as the user declares it, where there is one.
 
     Attributes:
         lanes: one for each partition of the live generation.
     """
 
-    def __init__(self, projection: Projection[Any], name: str, target: BoundTarget, partitions: int = 1) -> None:
+    def __init__(
+        self,
+        projection: Projection[Any],
+        name: str,
+        target: BoundTarget,
+        partitions: int = 1,
+        declared: Target | None = None,
+    ) -> None:
         self.projection = projection
         self.name = name
         self.target = target
         self.partitions = partitions
+        self.declared = declared
         self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
 
@@ -110,6 +119,7 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
             target.name,
             target.bind(store.backend, each.projection.name, each.projection.model),
             each.partitions,
+            target,
         )
         for each in bindings
         for target in each.targets

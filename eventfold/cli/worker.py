@@ -11,7 +11,8 @@ from eventfold.application import Application
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
-from eventfold.cli.projections import STATUS_COLUMNS, rebuild_with_bar, status_rows
+from eventfold.cli.projections import STATUS_COLUMNS, status_rows
+from eventfold.cli.rebuild import rebuild_with_bar
 from eventfold.cli.session import Session, command, warn
 from eventfold.cli.signals import signals_interrupt
 from eventstore import EventfoldError

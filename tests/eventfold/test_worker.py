@@ -68,7 +68,7 @@ def test_when_another_process_holds_the_file_for_long_then_it_waits_and_goes_on(
         with other.store.backend.sql.transaction():
             worker = app.worker().start()
             refused = threading.Event()
-            while all(track.failure is None for track in app.engine.tracks):
+            while worker.error is None:
                 refused.wait(0.01)
         wait_until_caught_up(sqlite_url)
         worker.stop()

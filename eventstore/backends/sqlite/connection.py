@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -48,6 +49,7 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA cache_size = -16384")
+        connection.create_function("eventfold_crc32", 1, crc32, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
