@@ -1,10 +1,15 @@
 """Processes that work side by side on one application, watched over by the one that has started them."""
 
+import logging
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+
+from eventstore.subscription import backoff
+
+logger = logging.getLogger(__name__)
 
 RESTARTS = 5
 """How often one that was killed is started again, before that is taken for more than an accident."""
@@ -17,19 +22,26 @@ class Child:
         arguments: of the command line, from the noun on.
         environment: added to this process's own.
         on_line: called, in that thread, with each line of its stdout.
+        forever: start it again whatever has ended it, and not only where it was killed.
 
     Attributes:
         code: how it ended, once it has.
     """
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[bytes], None]
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        on_line: Callable[[bytes], None] = lambda _: None,
+        *,
+        forever: bool = False,
     ) -> None:
         self._command = [sys.executable, "-m", "eventfold", *arguments]
         self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment}
         self._on_line = on_line
+        self._forever = forever
         self._restarts = 0
-        self._stopping = False
+        self._stopping = threading.Event()
         self.code: int | None = None
         self._process = self._spawn()
         self._thread = threading.Thread(target=self._watch, name="eventfold-child", daemon=True)
@@ -47,7 +59,7 @@ class Child:
 
     def stop(self) -> None:
         """Tells it to end as SIGTERM does, and not to begin again."""
-        self._stopping = True
+        self._stopping.set()
         self._process.terminate()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -68,12 +80,19 @@ class Child:
                 for line in said:
                     self._on_line(line)
             self.code = self._process.wait()
-            if self._stopping or self.code >= 0 or self._restarts >= RESTARTS:
+            if self._stopping.is_set() or not self._begins_again(self.code):
                 return
-            self._restarts += 1  # killed by a signal: what it had written is there, so it goes on
             self._process = self._spawn()
-            if self._stopping:
+            if self._stopping.is_set():
                 self._process.terminate()
+
+    def _begins_again(self, code: int) -> bool:
+        """One that was killed by a signal goes on from what it has written."""
+        self._restarts += 1
+        if not self._forever:
+            return code < 0 and self._restarts <= RESTARTS
+        logger.warning("process %d ended with code %d and is started again", self.pid, code)
+        return not self._stopping.wait(backoff(self._restarts))
 
 
 def await_all(children: Sequence[Child]) -> None:

@@ -55,7 +55,7 @@ def rebuild_in_processes(
     limits: Limits,
     *,
     environment: Mapping[str, str],
-    on_progress: Callable[[int, Progress], None],
+    on_progress: Callable[[int, Progress], None] = lambda _n, _progress: None,
 ) -> int:
     """Rebuilds by so many processes, and swaps when all have caught up.
 
