@@ -181,6 +181,9 @@ class BoundTarget(Protocol):
             GenerationDropped: it is gone.
         """
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built, so that it can catch up and be swapped in; False if it is none."""
+
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
 

@@ -8,6 +8,7 @@ from eventfold.application import Application
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
 from eventfold.cli.rebuild import build_partitions, rebuild_projection
+from eventfold.cli.rollback import prune_projection, rollback_projection
 from eventfold.cli.session import Session, command
 from eventfold.cli.table import Column, builtin, number, word
 from eventstore.event import event_type
@@ -41,6 +42,8 @@ def add_to(app: typer.Typer, panel: str) -> None:
     command(group, "list", example="eventfold projections list")(list_projections)
     command(group, "status", example="eventfold projections status --format json")(status)
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
+    command(group, "rollback", example="eventfold projections rollback balances")(rollback_projection)
+    command(group, "prune", example="eventfold projections prune balances")(prune_projection)
     command(group, "build", example="eventfold projections rebuild balances --processes 2", hidden=True)(
         build_partitions
     )

@@ -188,6 +188,15 @@ class BoundMemoryTable:
             self._put(chosen, replace(chosen.info, state="live", checkpoints=checkpoints))
             return True
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self._lock:
+            found = self._generations.get(number)
+            if found is None or found.info.state != "retired":
+                return False
+            self._put(found, replace(found.info, state="building"))
+            return True
+
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
         with self._lock:

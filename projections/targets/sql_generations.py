@@ -99,6 +99,15 @@ class BoundSqlTable:
             self._view.show(connection, self._physical(number))
         return True
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self.database.transaction() as connection:
+            known = {each.number: each.state for each in self._registry.within(connection, lock=True)}
+            if known.get(number) != "retired":
+                return False
+            self._registry.set_state(connection, number, "building")
+        return True
+
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
         with self.database.transaction() as connection:
