@@ -15,7 +15,7 @@ from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
 from tests.projections.shop import EVENTS, Added, Closed, Moved, divided, open_engine, open_shop
 
-LEASE_SECONDS = 0.4
+LEASE_SECONDS = 0.2
 
 
 def append(store: EventStore, chance: random.Random) -> None:
