@@ -4,12 +4,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 from eventfold.parts import Parts
-from eventstore import StoreBusy, StoreUnavailable
+from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
+from projections.leases import LEASE_SECONDS, Leases
 from projections.rebuild import outdated, rebuild
 from projections.track import Track
 
@@ -23,21 +25,24 @@ would take the processor and the database's lock from each other; so what has co
 class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
-    Any number of workers may run, in any number of processes: a batch that another worker has written is refused by the
-    database and looked up again. Rows that were made by another version of a projection or its model are rebuilt first.
+    Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
+    projections among themselves; when one comes or goes, the others let go of some, or take them over. Rows that were made by
+    another version of a projection or its model are rebuilt first.
 
     Nothing but `stop` ends it: after an error it waits, longer each time, and tries again.
 
     Args:
         parts: of the application.
+        lease_seconds: how long it may be silent before others take over what it works on.
 
     Attributes:
         error: what went wrong in the last attempt; None where that succeeded. It is logged too.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self.error: Exception | None = None
         self._parts = parts
+        self._lease_seconds = lease_seconds
         self._stopping = threading.Event()
         self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
@@ -97,22 +102,36 @@ class Worker:
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)
+        leases = Leases(self._parts.engine, seconds=self._lease_seconds)
         work: Callable[[], bool] = self._rebuild_outdated
+        step = partial(self._step, leases)
         try:
             while not self._stopping.is_set():
                 moved = self._guarded(work)
                 if self._failures:
                     bell.wait(backoff(self._failures))
                 elif work == self._rebuild_outdated:
-                    work = self._parts.engine.step
-                elif moved and self._parts.engine.caught_up:
+                    work = step
+                elif moved and self._parts.engine.caught_up(leases.name):
                     self._stopping.wait(GATHER_SECONDS)
                 elif not moved:
-                    bell.wait(self._pause())
+                    bell.wait(self._pause(leases))
         finally:
+            self._release(leases)
             self._bell = None
             bell.close()
             self._stopping.clear()
+
+    def _step(self, leases: Leases) -> bool:
+        if not leases.due_in:
+            leases.keep()
+        return self._parts.engine.step(owner=leases.name)
+
+    def _release(self, leases: Leases) -> None:
+        try:
+            leases.release()
+        except StoreError as error:  # they end by themselves
+            logger.warning("the worker could not let go of its leases: %s", error)
 
     def _guarded(self, work: Callable[[], bool]) -> bool:
         try:
@@ -134,9 +153,10 @@ class Worker:
         self.error = error
         return False
 
-    def _pause(self) -> float:
-        retry = self._parts.engine.retry_in()
-        return SAFETY_POLL_SECONDS if retry is None else max(0.01, min(retry, SAFETY_POLL_SECONDS))
+    def _pause(self, leases: Leases) -> float:
+        retry = self._parts.engine.retry_in(leases.name)
+        waits = [SAFETY_POLL_SECONDS, leases.due_in, *([] if retry is None else [retry])]
+        return max(0.01, min(waits))
 
     def _rebuild_outdated(self) -> bool:
         for track in self._parts.engine.tracks:

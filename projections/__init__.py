@@ -8,11 +8,13 @@ from projections.errors import (
     NotYetVisible,
     ProjectionFailed,
     RebuildRefused,
+    RollbackRefused,
     UnknownModel,
 )
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery, Page
 from projections.rebuild import Progress, rebuild
+from projections.rollback import prune, rollback
 from projections.status import ProjectionStatus, status_of
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
@@ -32,9 +34,12 @@ __all__ = [
     "ProjectionFailed",
     "ProjectionStatus",
     "RebuildRefused",
+    "RollbackRefused",
     "SqlTable",
     "UnknownModel",
     "projection",
+    "prune",
     "rebuild",
+    "rollback",
     "status_of",
 ]

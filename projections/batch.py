@@ -4,7 +4,7 @@ What goes wrong stays with whom it concerns: an event that cannot be read stops 
 cannot take stops its projection, and one whose rows the database refuses is looked for by halves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventstore import EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
@@ -12,7 +12,8 @@ from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
 from projections.errors import NeedsRebuild, ProjectionFailed
 from projections.fold import fold
-from projections.projection import Projection
+from projections.lane import Lane
+from projections.partition import WHOLE
 from projections.target import Change
 from projections.track import Track
 from projections.wanted import select_events, wanted_by
@@ -20,7 +21,7 @@ from projections.writing import Outcome, Work, write_all
 
 
 class BatchRunner:
-    """Moves tracks that stand at one position on by one batch.
+    """Moves lanes that stand at one position on by one batch.
 
     Args:
         store: the log.
@@ -33,58 +34,48 @@ class BatchRunner:
         self._codec = codec
         self._size = size
 
-    def run(self, tracks: Sequence[Track], start: int, up_to: int) -> bool:
+    def run(self, lanes: Sequence[Lane], start: int, up_to: int) -> bool:
         """Reads after `start`, no further than `up_to`, folds and writes.
 
         Returns:
             Whether anything moved.
         """
-        projections = {each.projection.name: each.projection for each in tracks}
-        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values()))
-        rows = reader.rows(start, up_to, self._size)
-        end = rows[-1][0] if len(rows) == self._size else up_to
+        projections = {each.track.projection.name: each.track.projection for each in lanes}
+        partitions = {each.partition for each in lanes}
+        partition = partitions.pop() if len(partitions) == 1 else WHOLE
+        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values(), partition))
+        rows, end = reader.page(start, up_to, self._size)
         try:
             events = reader.decode(rows)
         except EventfoldError as error:
-            return self._unreadable(tracks, start, up_to, error)
-        work = [
-            each
-            for projection in projections.values()
-            for each in self._fold(projection, tracks, events, start, end, alone=len(projections) == 1)
-        ]
+            return self._unreadable(lanes, start, up_to, error)
+        alone = len(projections) == 1
+        work = [each for group in _groups(lanes) for each in self._fold(group, events, start, end, alone=alone)]
         return self._write(work)
 
     def _fold(
-        self,
-        projection: Projection[Any],
-        tracks: Sequence[Track],
-        events: Sequence[Recorded[Any]],
-        start: int,
-        end: int,
-        *,
-        alone: bool,
+        self, lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int, *, alone: bool
     ) -> list[Work]:
-        mine = [each for each in tracks if each.projection is projection]
-        chosen = select_events(projection, events, alone=alone)
+        """Folds for the targets of one partition of one projection."""
+        chosen = select_events(lanes[0].track.projection, events, alone=alone)
         try:
-            return _folded(mine, chosen, start, end)
+            return _folded(lanes, chosen, start, end)
         except (StoreUnavailable, StoreBusy):
             raise
         except Exception as error:  # noqa: BLE001 - reported in the projection's status
-            for track in mine:
-                _unfetched(track, error)
+            for lane in lanes:
+                _unfetched(lane, error)
             return []
 
-    def _unreadable(self, tracks: Sequence[Track], start: int, up_to: int, error: EventfoldError) -> bool:
+    def _unreadable(self, lanes: Sequence[Lane], start: int, up_to: int, error: EventfoldError) -> bool:
         """Goes on projection by projection, so that only those fail that want the event at fault."""
-        names = list(dict.fromkeys(each.projection.name for each in tracks))
-        if len(names) > 1:
-            alone = [[each for each in tracks if each.projection.name == name] for name in names]
-            moved = [self.run(mine, start, up_to) for mine in alone]
+        groups = _groups(lanes)
+        if len(groups) > 1:
+            moved = [self.run(mine, start, up_to) for mine in groups]
             return any(moved)
-        for track in tracks:  # why is stored, for whoever asks for the status, in this process or another
-            write_all([Work(track, Change({}, start, start, 0, str(error)))])
-            track.failed(error)
+        for lane in lanes:  # why is stored, for whoever asks for the status, in this process or another
+            write_all([Work(lane, _change(lane, {}, start, start, 0, str(error)))])
+            lane.failed(error)
         return False
 
     def _write(self, work: list[Work]) -> bool:
@@ -95,31 +86,31 @@ class BatchRunner:
         return any(moved)
 
     def _settle(self, work: Work, outcome: Outcome) -> bool:
-        track, change = work.track, work.change
+        lane, change = work.lane, work.change
         if isinstance(outcome, (StoreUnavailable, StoreBusy)):
-            track.failed(outcome)
+            lane.failed(outcome)
             return False
         if isinstance(outcome, Exception):
             return self._narrow(work, outcome)
         if not outcome:
-            return look_up(track)
+            return look_up(lane.track)
         if change.to_position > change.from_position or work.failure is None:
-            track.succeeded(change.to_position)
+            lane.succeeded(change.to_position)
         if work.failure is not None:
-            track.failed(work.failure)
+            lane.failed(work.failure)
         return change.to_position > change.from_position
 
     def _narrow(self, refused: Work, error: Exception) -> bool:
         """The database refuses the rows of a batch: writes those of its first half, down to the event at fault."""
-        track, start, events = refused.track, refused.change.from_position, refused.events
+        lane, start, events = refused.lane, refused.change.from_position, refused.events
         if half := first_half(events):
-            return self._write(_folded([track], half, start, half[-1].position))
+            return self._write(_folded([lane], half, start, half[-1].position))
         position = events[0].position if events else start + 1
         keys = list(refused.change.rows)
         reason = f"the database refuses the row: {type(error).__name__}: {error}"
-        failure = ProjectionFailed(track.projection.name, position, keys[0] if len(keys) == 1 else keys, reason)
-        change = Change({}, start, position - 1, 0, str(failure))
-        return self._write([Work(track, change, (), failure)])
+        failure = ProjectionFailed(lane.track.projection.name, position, keys[0] if len(keys) == 1 else keys, reason)
+        change = _change(lane, {}, start, position - 1, 0, str(failure))
+        return self._write([Work(lane, change, (), failure)])
 
 
 def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
@@ -139,17 +130,32 @@ def look_up(track: Track) -> bool:
     return True
 
 
-def _unfetched(track: Track, error: Exception) -> None:
+def _groups(lanes: Sequence[Lane]) -> list[list[Lane]]:
+    """The lanes of each partition of each projection: one for each of its targets."""
+    groups: dict[Any, list[Lane]] = {}
+    for lane in lanes:
+        groups.setdefault((lane.track.projection.name, lane.partition), []).append(lane)
+    return list(groups.values())
+
+
+def _unfetched(lane: Lane, error: Exception) -> None:
     """The rows to fold on cannot be read. If another process has swapped and dropped them, the next step knows."""
-    before = track.generation
-    if look_up(track) and track.generation is before:
-        track.failed(error)
+    before = lane.track.generation
+    if look_up(lane.track) and lane.track.generation is before:
+        lane.failed(error)
 
 
-def _folded(tracks: Sequence[Track], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
-    """Folds once for all targets of one projection; they hold the same rows, because they stand at one position."""
-    folded = fold(tracks[0].projection, events, tracks[0].generation.fetch)
+def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
+    """Folds once for all targets of one partition; they hold the same rows, because they stand at one position."""
+    track = lanes[0].track
+    folded = fold(track.projection, events, track.generation.fetch, lanes[0].partition)
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
-    change = Change(folded.rows, start, to, folded.events, error)
-    return [Work(track, change, events, folded.failure) for track in tracks]
+    return [
+        Work(lane, _change(lane, folded.rows, start, to, folded.events, error), events, folded.failure)
+        for lane in lanes
+    ]
+
+
+def _change(lane: Lane, rows: Mapping[Any, Any], start: int, to: int, events: int, error: str | None) -> Change:
+    return Change(rows, start, to, events, error, lane.partition.number, lane.epoch)

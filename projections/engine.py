@@ -2,10 +2,10 @@
 
 One step:
 
-1. Of all tracks (a projection in a target), take those that stand furthest behind, at one position.
-2. Read one page after it, no further than where the next tracks stand, filtered by what these want.
+1. Of all lanes (a partition of a projection in a target), take those that stand furthest behind, at one position.
+2. Read one page after it, no further than where the next lanes stand, filtered by what these want.
 3. Fold it for each projection.
-4. Write the touched rows and the new position of each in one transaction. A track that another worker has moved
+4. Write the touched rows and the new position of each in one transaction. A lane that another worker has moved
    meanwhile refuses, writes nothing and is looked up again: exactly once in effect, whoever else is at work.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
+from projections.lane import Lane
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
 
@@ -30,6 +31,9 @@ class Engine:
         bindings: projections with their targets.
         batch_size: how many events are read at once.
 
+    Attributes:
+        lock: held by whoever moves lanes, or looks up where they stand.
+
     Raises:
         DefinitionError: two projections have the same name or the same place for their rows, or two of their event classes
             the same type name.
@@ -41,20 +45,21 @@ class Engine:
         self.projections = {each.projection.name: each.projection for each in self.tracks}
         codec = Codec([cls for each in self.projections.values() for cls in each.events])
         self._batches = BatchRunner(store, codec, batch_size)
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._horizon = 0
 
-    def step(self, tracks: Sequence[Track] | None = None) -> bool:
-        """Moves the tracks that are furthest behind by one batch.
+    def step(self, tracks: Sequence[Track] | None = None, *, owner: str | None = None) -> bool:
+        """Moves the lanes that are furthest behind by one batch.
 
         Args:
-            tracks: only these; all by default.
+            tracks: only of these; of all by default.
+            owner: only those that this worker holds the lease of; by default whoever holds it.
 
         Returns:
             Whether anything moved: False where all have caught up or wait after a failure.
         """
-        with self._lock:
-            return self._step(self.tracks if tracks is None else tracks)
+        with self.lock:
+            return self._step(self.tracks if tracks is None else tracks, owner)
 
     def help(self, track: Track, position: int, seconds: float) -> bool:
         """Looks a track up, and moves it by one batch where it stands before a position.
@@ -67,15 +72,15 @@ class Engine:
         Returns:
             Whether this moved it.
         """
-        if not self._lock.acquire(timeout=seconds):
+        if not self.lock.acquire(timeout=seconds):
             return False
         try:
             if track.position >= position:  # who had the lock before has brought it there
                 return False
             track.refresh()
-            return track.position < position and track.runnable and self._advance([track])
+            return track.position < position and self._advance(track.lanes)
         finally:
-            self._lock.release()
+            self.lock.release()
 
     def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Steps until every track has caught up with the log as it is now.
@@ -94,10 +99,11 @@ class Engine:
             track.retry_now()
         while pending:
             moved = self.step(pending)
-            left = [each for each in pending if each.failure is None]
+            lanes = [lane for each in pending for lane in each.lanes if lane.failure is None]
+            left = list(dict.fromkeys(lane.track for lane in lanes))
             if on_progress is not None:
-                on_progress(min((each.position for each in left), default=head), head)
-            if (not moved and len(left) == len(pending)) or all(0 < head <= each.position for each in left):
+                on_progress(min((lane.position for lane in lanes), default=head), head)
+            if (not moved and len(left) == len(pending)) or all(0 < head <= lane.position for lane in lanes):
                 break
             pending = left
         for track in self.tracks:
@@ -115,21 +121,26 @@ class Engine:
             raise DefinitionError(f"no projection is called {name!r} (there are: {known})")
         return found
 
-    @property
-    def caught_up(self) -> bool:
-        """Whether every track stands where the log ended when a step last looked; those that have failed do not count."""
-        return all(each.failure is not None or each.position >= self._horizon for each in self.tracks)
+    def caught_up(self, owner: str | None = None) -> bool:
+        """Whether every lane stands where the log ended when a step last looked; those that have failed do not count."""
+        return all(each.failure is not None or each.position >= self._horizon for each in self._lanes(owner))
 
-    def retry_in(self) -> float | None:
-        """Seconds until the next failed track is tried again; None where none has failed."""
-        waits = [wait for each in self.tracks if (wait := each.retry_in) is not None]
-        return min(waits, default=None)
+    def retry_in(self, owner: str | None = None) -> float | None:
+        """Seconds until the next failed lane is tried again; None where none has failed."""
+        return min((wait for each in self._lanes(owner) if (wait := each.retry_in) is not None), default=None)
 
-    def _step(self, tracks: Sequence[Track]) -> bool:
-        ready = [each for each in tracks if each.runnable and self._refreshed(each)]
-        return bool(ready) and self._advance(ready)
+    def _lanes(self, owner: str | None) -> list[Lane]:
+        return [lane for track in self.tracks for lane in track.lanes if owner in {None, lane.owner}]
 
-    def _advance(self, ready: Sequence[Track]) -> bool:
+    def _step(self, tracks: Sequence[Track], owner: str | None = None) -> bool:
+        for track in tracks:
+            self._refresh(track, owner)
+        return self._advance([lane for track in tracks for lane in track.lanes if owner in {None, lane.owner}])
+
+    def _advance(self, lanes: Sequence[Lane]) -> bool:
+        ready = [each for each in lanes if each.runnable]
+        if not ready:
+            return False
         start = min(each.position for each in ready)
         behind = [each for each in ready if each.position == start]
         limit = min((each.position for each in ready if each.position > start), default=None)
@@ -139,6 +150,8 @@ class Engine:
                 return False
         return self._batches.run(behind, start, self._horizon if limit is None else min(limit, self._horizon))
 
-    def _refreshed(self, track: Track) -> bool:
-        """Looks the track up, unless it is in the middle of catching up, where its last write told enough."""
-        return 0 < track.position < self._horizon or look_up(track)
+    def _refresh(self, track: Track, owner: str | None) -> None:
+        """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""
+        lanes = [each for each in track.lanes if each.runnable and owner in {None, each.owner}]
+        if any(not 0 < each.position < self._horizon for each in lanes):
+            look_up(track)

@@ -4,6 +4,7 @@ EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
+├── RollbackRefused     there are no former rows that this code could go on with
 ├── GenerationDropped   another process has removed the generation that was being written (a NotFound)
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
@@ -73,6 +74,15 @@ class RebuildRefused(EventfoldError):
             f"mended in the database, run `eventfold projections rebuild {projection}` again, which goes on from there; if the "
             "fold, or what the target declares as unique, must change, change it and raise version=, and rebuild"
         )
+
+
+class RollbackRefused(EventfoldError):
+    """There are no former rows to go back to, or this code cannot go on with them. Nothing was changed."""
+
+    code = "rollback_refused"
+
+    def __init__(self, projection: str, target: str, reason: str) -> None:
+        super().__init__(f"projection {projection!r} in {target!r} stays as it is: {reason}")
 
 
 class GenerationDropped(NotFound):

@@ -9,6 +9,7 @@ import msgspec
 from eventstore import Recorded
 from projections.errors import ProjectionFailed
 from projections.model import Field
+from projections.partition import WHOLE, Partition
 from projections.projection import Projection
 
 Fetch = Callable[[Sequence[Any]], dict[Any, Any]]
@@ -28,29 +29,40 @@ class Folded(msgspec.Struct, frozen=True):
     failure: ProjectionFailed | None
 
 
-def fold(projection: Projection[Any], events: Sequence[Recorded[Any]], fetch: Fetch) -> Folded:
+def fold(
+    projection: Projection[Any], events: Sequence[Recorded[Any]], fetch: Fetch, partition: Partition = WHOLE
+) -> Folded:
     """Folds events in the order given, as far as that goes.
 
     Args:
         projection: what to fold with.
         events: already filtered to what the projection wants.
         fetch: the stored rows under given keys.
+        partition: other partitions' keys are left out.
     """
     try:
-        keyed, touching = _keys(projection, events)
+        keyed, touching = _keys(projection, events, partition)
         rows = _fold(projection, keyed, fetch)
     except ProjectionFailed as failure:  # rare, and the fold is pure: once more, up to the event at fault
         before = [each for each in events if each.position < failure.position]
-        folded = fold(projection, before, fetch)
+        folded = fold(projection, before, fetch, partition)
         return folded if folded.failure else Folded(folded.rows, folded.events, failure)
     return Folded(rows, touching, None)
 
 
-def _keys(projection: Projection[Any], events: Sequence[Recorded[Any]]) -> tuple[list[tuple[Any, Recorded[Any]]], int]:
-    """Each event with each key of a row that it touches, and how many events touch any."""
-    key_of = projection.key
+def _keys(
+    projection: Projection[Any], events: Sequence[Recorded[Any]], partition: Partition
+) -> tuple[list[tuple[Any, Recorded[Any]]], int]:
+    """Each event with each key of a row that it touches, and how many events touch any.
+
+    An event that touches rows of several partitions is counted in that of its first key.
+    """
+    key_of, holds = projection.key, partition.holds
     if key_of is None:
-        return [(recorded.stream.partition("-")[2] or recorded.stream, recorded) for recorded in events], len(events)
+        by_stream = [(recorded.stream.partition("-")[2] or recorded.stream, recorded) for recorded in events]
+        if partition.of > 1:
+            by_stream = [each for each in by_stream if holds(each[0])]
+        return by_stream, len(by_stream)
     keyed: list[tuple[Any, Recorded[Any]]] = []
     touching = 0
     for recorded in events:
@@ -59,8 +71,8 @@ def _keys(projection: Projection[Any], events: Sequence[Recorded[Any]]) -> tuple
         except Exception as error:
             reason = f"key= raised {type(error).__name__}: {error}"
             raise ProjectionFailed(projection.name, recorded.position, None, reason) from error
-        keyed.extend([(key, recorded) for key in keys])
-        touching += bool(keys)
+        touching += bool(keys) and holds(keys[0])
+        keyed.extend([(key, recorded) for key in keys if holds(key)])
     return keyed, touching
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from eventstore import DefinitionError, Recorded
+from projections.partition import check_partitions, require_divisible
 from projections.row_check import RowCheck
 from projections.signature import Signature, read_signature
 from projections.target import Target
@@ -63,31 +64,39 @@ class Projection(Generic[R]):
         """Changes with the projection's version and with the shape of its model."""
         return hashlib.sha256(f"{self.version}:{self.model.shape}".encode()).hexdigest()[:16]
 
-    def into(self, *targets: Target) -> "BoundProjection[R]":
+    def into(self, *targets: Target, partitions: int = 1) -> "BoundProjection[R]":
         """The projection with the places its rows are kept in.
 
+        Args:
+            targets: one or several.
+            partitions: into how many shares the keys are divided, so that as many workers can keep them side by side. A
+                change of it holds from the next rebuild on.
+
         Raises:
-            DefinitionError: no target is given, or two have the same name.
+            DefinitionError: no target is given, two have the same name, or one cannot be divided.
         """
+        where = f"projection {self.name!r}"
         if not targets:
-            raise DefinitionError(
-                f"projection {self.name!r}: into() expects at least one target, as in SqlTable({self.name!r})"
-            )
+            raise DefinitionError(f"{where}: into() expects at least one target, as in SqlTable({self.name!r})")
         names = [target.name for target in targets]
         if len(set(names)) != len(names):
-            raise DefinitionError(f"projection {self.name!r}: two targets are called {names}; give each its own name")
-        return BoundProjection(self, targets)
+            raise DefinitionError(f"{where}: two targets are called {names}; give each its own name")
+        if check_partitions(where, partitions) > 1:
+            for target in targets:
+                require_divisible(where, target)
+        return BoundProjection(self, targets, partitions)
 
     def __repr__(self) -> str:
         return f"<projection {self.name} version {self.version}>"
 
 
 class BoundProjection(Generic[R]):
-    """A projection and its targets."""
+    """A projection, its targets, and into how many partitions its keys are divided."""
 
-    def __init__(self, projection: Projection[R], targets: Sequence[Target]) -> None:
+    def __init__(self, projection: Projection[R], targets: Sequence[Target], partitions: int = 1) -> None:
         self.projection = projection
         self.targets = tuple(targets)
+        self.partitions = partitions
 
 
 class Define(Protocol):

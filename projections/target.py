@@ -5,9 +5,34 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from projections.model import Model
 from projections.selection import Selection
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """Where one partition of a generation stands, and who moves it.
+
+    Attributes:
+        partition: from 0.
+        position: everything up to here is in the partition's rows.
+        events: how many events were folded into them.
+        error: why the partition stands still, if it does.
+        updated_us: when it last moved, microseconds since 1970 UTC.
+        owner: the worker that holds the lease, if one does.
+        epoch: raised whenever somebody else takes over; a write of an earlier epoch is refused.
+        until_us: when the lease ends unless it is renewed, microseconds since 1970 UTC.
+    """
+
+    partition: int
+    position: int
+    events: int
+    error: str | None
+    updated_us: int
+    owner: str | None = None
+    epoch: int = 0
+    until_us: int = 0
 
 
 class GenerationInfo(msgspec.Struct, frozen=True):
@@ -19,10 +44,7 @@ class GenerationInfo(msgspec.Struct, frozen=True):
         number: from 1.
         state: "building", "live" or "retired".
         fingerprint: of the projection that made the rows.
-        position: everything up to here is in the rows.
-        events: how many events were folded into them.
-        error: why the projection stands still, if it does.
-        updated_us: when it last moved, microseconds since 1970 UTC.
+        checkpoints: of its partitions, in their order.
     """
 
     projection: str
@@ -30,21 +52,45 @@ class GenerationInfo(msgspec.Struct, frozen=True):
     number: int
     state: str
     fingerprint: str
-    position: int
-    events: int
-    error: str | None
-    updated_us: int
+    checkpoints: tuple[Checkpoint, ...]
+
+    @property
+    def position(self) -> int:
+        """Everything up to here is in the rows, whatever their partition."""
+        return min(each.position for each in self.checkpoints)
+
+    @property
+    def furthest(self) -> int:
+        """Nothing after here is in any row."""
+        return max(each.position for each in self.checkpoints)
+
+    @property
+    def events(self) -> int:
+        """How many events were folded into the rows."""
+        return sum(each.events for each in self.checkpoints)
+
+    @property
+    def error(self) -> str | None:
+        """Why the projection stands still, if it does."""
+        return next((each.error for each in self.checkpoints if each.error is not None), None)
+
+    @property
+    def updated_us(self) -> int:
+        """When it last moved, microseconds since 1970 UTC."""
+        return max(each.updated_us for each in self.checkpoints)
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one batch does to a generation.
+    """What one batch does to a partition of a generation.
 
     Attributes:
         rows: by key; None deletes.
-        from_position: where the generation must stand.
+        from_position: where the partition must stand.
         to_position: where it stands afterwards.
         events: how many events were folded.
         error: why it stops there, if it does.
+        partition: whose keys these are.
+        epoch: the one that the checkpoint must have.
     """
 
     rows: Mapping[Any, Any]
@@ -52,6 +98,8 @@ class Change(msgspec.Struct, frozen=True):
     to_position: int
     events: int
     error: str | None = None
+    partition: int = 0
+    epoch: int = 0
 
 
 class Generation(Protocol):
@@ -76,9 +124,18 @@ class Generation(Protocol):
         """Writes rows and position in one transaction.
 
         Returns:
-            False, and nothing is written, where the generation does not stand at `from_position` any more, is retired or
-            dropped: another worker was faster.
+            False, and nothing is written, where the partition does not stand at `from_position` any more, another worker
+            has raised its epoch, or the generation is retired or dropped.
         """
+
+    def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives a worker the leases of those partitions that nobody else holds, or renews its own, for so long from now.
+
+        A lease that changes hands raises the epoch. `info` says afterwards who holds which.
+        """
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Ends a worker's leases of these partitions; others' stay."""
 
 
 class Reader(Protocol):
@@ -86,7 +143,7 @@ class Reader(Protocol):
 
     @property
     def position(self) -> int:
-        """Everything up to here is in the rows; 0 where there are none yet."""
+        """Everything up to here is in the rows, whatever their partition; 0 where there are none yet."""
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""
@@ -104,21 +161,28 @@ class BoundTarget(Protocol):
     def generation(self, number: int) -> Generation:
         """The generation of this number, which is not looked for yet."""
 
-    def create(self, fingerprint: str, *, live: bool) -> Generation:
-        """A new, empty generation at position 0; the one that queries see from now on, if `live`.
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> Generation:
+        """A new, empty generation whose partitions stand at position 0; the one that queries see from now on, if `live`.
 
         Where another process has just made it, that one.
         """
 
-    def swap(self, generation: Generation) -> bool:
+    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
         """Makes a generation the live one, atomically; the former one is retired and stays readable for whoever reads.
 
+        From then on it has so many partitions, each of which keeps the lease of the former live one's. The epochs of both are
+        raised, so that whoever still writes as if nothing had happened is refused.
+
         Returns:
-            False, and nothing is changed, where the generation stands behind the live one.
+            False, and nothing is changed, where a partition stands behind one of the live generation's, or the generation has
+            another number of partitions, which do not all stand at one position.
 
         Raises:
             GenerationDropped: it is gone.
         """
+
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built, so that it can catch up and be swapped in; False if it is none."""
 
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
@@ -141,6 +205,37 @@ def building_of(generations: Iterable[GenerationInfo], fingerprint: str) -> Gene
     return next((each for each in found if each.fingerprint == fingerprint), None)
 
 
+def swapped(chosen: GenerationInfo, live: GenerationInfo | None, partitions: int) -> tuple[Checkpoint, ...] | None:
+    """The checkpoints of a generation that takes the place of the live one; None where it must not yet.
+
+    Args:
+        chosen: the generation.
+        live: the live one, if there is one.
+        partitions: into how many it is divided from then on.
+    """
+    if live is not None and live.furthest > chosen.position:
+        return None
+    epoch = max(each.epoch for each in chosen.checkpoints) + 1
+    if len(chosen.checkpoints) == partitions:
+        found = chosen.checkpoints
+    elif chosen.furthest > chosen.position:
+        return None
+    else:
+        first = Checkpoint(0, chosen.position, chosen.events, chosen.error, chosen.updated_us)
+        found = tuple(replace(first, partition=n, events=0 if n else first.events) for n in range(partitions))
+    held = live.checkpoints if live is not None else found
+    leases = [held[each.partition % len(held)] for each in found]
+    return tuple(
+        replace(each, epoch=epoch, owner=lease.owner, until_us=lease.until_us)
+        for each, lease in zip(found, leases, strict=True)
+    )
+
+
+def fenced(info: GenerationInfo) -> tuple[Checkpoint, ...]:
+    """The checkpoints of a generation that nobody may write to any more who has looked at it before."""
+    return tuple(replace(each, epoch=each.epoch + 1, owner=None, until_us=0) for each in info.checkpoints)
+
+
 class Target(Protocol):
     """A declaration, as the user writes it: `SqlTable("balances")`."""
 
@@ -151,6 +246,10 @@ class Target(Protocol):
     @property
     def needs_sql(self) -> bool:
         """Whether the log must be in a SQL database."""
+
+    @property
+    def divisible(self) -> bool:
+        """Whether rows of different keys are independent of each other, so that partitions can be written apart."""
 
     def bind(self, backend: Any, projection: str, model: Model) -> BoundTarget:
         """The target over the log's database."""

@@ -1,17 +1,14 @@
-"""One projection in one target: where its live generation stands, and how it does."""
+"""One projection in one target: which generation is live, and where each of its partitions stands."""
 
-import logging
-import time
 from collections.abc import Iterable
 from typing import Any
 
-from eventstore import DefinitionError, EventfoldError, EventStore, StoreBusy, StoreUnavailable
-from eventstore.subscription import backoff
-from projections.errors import NeedsRebuild, ProjectionFailed
+from eventstore import DefinitionError, EventStore
+from projections.errors import NeedsRebuild
+from projections.lane import Lane
+from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
-from projections.target import BoundTarget, Generation, live_of
-
-logger = logging.getLogger(__name__)
+from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
 
 
 class Track:
@@ -21,18 +18,28 @@ class Track:
         projection: the fold.
         name: the target's name.
         target: where the rows are.
+        partitions: of the generations that are made from now on; the live one may have another number.
+        declared: the target as the user declares it, where there is one.
+
+    Attributes:
+        lanes: one for each partition of the live generation.
     """
 
-    def __init__(self, projection: Projection[Any], name: str, target: BoundTarget) -> None:
+    def __init__(
+        self,
+        projection: Projection[Any],
+        name: str,
+        target: BoundTarget,
+        partitions: int = 1,
+        declared: Target | None = None,
+    ) -> None:
         self.projection = projection
         self.name = name
         self.target = target
-        self.position = 0
-        self.failure: Exception | None = None
+        self.partitions = partitions
+        self.declared = declared
+        self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
-        self._failures = 0
-        self._retry_at = 0.0
-        self._logged: str | None = None
 
     @property
     def generation(self) -> Generation:
@@ -43,14 +50,14 @@ class Track:
         return self._generation
 
     @property
-    def runnable(self) -> bool:
-        """Whether it is not waiting to be tried again after a failure."""
-        return self.failure is None or time.monotonic() >= self._retry_at
+    def position(self) -> int:
+        """Everything up to here is in the rows, as last seen."""
+        return min([each.position for each in self.lanes])
 
     @property
-    def retry_in(self) -> float | None:
-        """Seconds until a failed track is tried again; None where it has not failed."""
-        return None if self.failure is None else max(0.0, self._retry_at - time.monotonic())
+    def failure(self) -> Exception | None:
+        """What the first of its lanes that stands still does so for."""
+        return next((each.failure for each in self.lanes if each.failure is not None), None)
 
     def refresh(self) -> None:
         """Looks up which generation is live and where it stands.
@@ -58,40 +65,27 @@ class Track:
         Raises:
             NeedsRebuild: its rows were made by another version of the projection or model.
         """
-        fingerprint = self.projection.fingerprint
-        info = live_of(self.target.generations()) or self.target.create(fingerprint, live=True).info
-        if info.fingerprint != fingerprint:
+        info = self._live()
+        if info.fingerprint != self.projection.fingerprint:
             raise NeedsRebuild(
                 f"projection {self.projection.name!r}: the rows of target {self.name!r} were made by another version of the "
                 f"projection or its model; run `eventfold projections rebuild {self.projection.name}`"
             )
-        if info.position > self.position or isinstance(self.failure, (NeedsRebuild, StoreUnavailable, StoreBusy)):
-            self._recovered()  # what it stood still for is over: elsewhere it went on
-        self._generation, self.position = self.target.generation(info.number), info.position
+        if len(info.checkpoints) != len(self.lanes):
+            self.lanes = self._lanes(len(info.checkpoints))
+        for lane, checkpoint in zip(self.lanes, info.checkpoints, strict=True):
+            lane.found(checkpoint)
+        self._generation = self.target.generation(info.number)
 
     def retry_now(self) -> None:
         """Lets a failed track be tried without waiting any longer."""
-        self._retry_at = 0.0
-
-    def succeeded(self, position: int) -> None:
-        """The batch is written."""
-        self.position = position
-        self._recovered()
+        for lane in self.lanes:
+            lane.retry_now()
 
     def failed(self, failure: Exception) -> None:
-        """The batch could not be written, or not whole; it is tried again after a growing pause.
-
-        What it stands still for is logged once, not at each try; see also `eventfold projections status`.
-        """
-        if str(failure) != self._logged:
-            self._logged = str(failure)
-            logger.error("projection %s in %s stands still: %s", self.projection.name, self.name, failure)
-        self.failure = failure
-        self._failures += 1
-        self._retry_at = time.monotonic() + backoff(self._failures)
-
-    def _recovered(self) -> None:
-        self.failure, self._failures, self._logged = None, 0, None
+        """None of its lanes can go on; they are tried again after a growing pause."""
+        for lane in self.lanes:
+            lane.failed(failure)
 
     def raise_failure(self) -> None:
         """Raises what it stands still for.
@@ -100,11 +94,17 @@ class Track:
             ProjectionFailed: the fold, or the target, refused an event.
             EventfoldError: the rows, or the log, cannot be used.
         """
-        if isinstance(self.failure, EventfoldError):
-            raise self.failure
-        if self.failure is not None:
-            reason = f"{type(self.failure).__name__}: {self.failure}"
-            raise ProjectionFailed(self.projection.name, self.position + 1, None, reason) from self.failure
+        for lane in self.lanes:
+            lane.raise_failure()
+
+    def _live(self) -> GenerationInfo:
+        found = live_of(self.target.generations())
+        if found is not None:
+            return found
+        return self.target.create(self.projection.fingerprint, live=True, partitions=self.partitions).info
+
+    def _lanes(self, partitions: int) -> list[Lane]:
+        return [Lane(self, Partition(number, partitions)) for number in range(partitions)]
 
 
 def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> list[Track]:
@@ -114,7 +114,13 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
         DefinitionError: two projections have the same name, or keep their rows in the same place.
     """
     tracks = [
-        Track(each.projection, target.name, target.bind(store.backend, each.projection.name, each.projection.model))
+        Track(
+            each.projection,
+            target.name,
+            target.bind(store.backend, each.projection.name, each.projection.model),
+            each.partitions,
+            target,
+        )
         for each in bindings
         for target in each.targets
     ]

@@ -7,14 +7,14 @@ import msgspec
 
 from eventstore import Recorded, StoreBusy, StoreUnavailable
 from projections.errors import ProjectionFailed
+from projections.lane import Lane
 from projections.target import Change
-from projections.track import Track
 
 
 class Work(msgspec.Struct, frozen=True):
-    """A change for one track, the events that led to it, and the failure that ended it early."""
+    """A change for one lane, the events that led to it, and the failure that ended it early."""
 
-    track: Track
+    lane: Lane
     change: Change
     events: Sequence[Recorded[Any]] = ()
     failure: ProjectionFailed | None = None
@@ -29,7 +29,7 @@ def write_all(work: Sequence[Work]) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     databases: dict[int, list[int]] = {}
     for i, each in enumerate(work):
-        home = getattr(each.track.generation, "database", None)
+        home = getattr(each.lane.track.generation, "database", None)
         databases.setdefault(id(home) if home is not None else -1 - i, []).append(i)
     for indexes in databases.values():
         outcomes.update(zip(indexes, _write_together([work[i] for i in indexes]), strict=True))
@@ -40,9 +40,9 @@ def _write_together(work: Sequence[Work]) -> list[Outcome]:
     if len(work) == 1:
         return [_write_alone(work[0])]
     try:
-        database: Any = work[0].track.generation.database  # type: ignore[attr-defined]
+        database: Any = work[0].lane.track.generation.database  # type: ignore[attr-defined]
         with database.transaction() as connection:
-            return [each.track.generation.write(connection, each.change) for each in work]  # type: ignore[attr-defined]
+            return [each.lane.track.generation.write(connection, each.change) for each in work]  # type: ignore[attr-defined]
     except (StoreUnavailable, StoreBusy) as error:
         return [error] * len(work)
     except Exception:  # noqa: BLE001 - each is tried alone, and reports its own error
@@ -51,6 +51,6 @@ def _write_together(work: Sequence[Work]) -> list[Outcome]:
 
 def _write_alone(work: Work) -> Outcome:
     try:
-        return work.track.generation.apply(work.change)
+        return work.lane.track.generation.apply(work.change)
     except Exception as error:  # noqa: BLE001 - reported in the projection's status
         return error

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from projections.errors import GenerationDropped, InvalidQuery
 from projections.model import Model
 from projections.selection import Selection
-from projections.target import Change, Generation, GenerationInfo, building_of, live_of
+from projections.target import (
+    Change,
+    Checkpoint,
+    Generation,
+    GenerationInfo,
+    building_of,
+    fenced,
+    live_of,
+    swapped,
+)
 from projections.targets.memory_select import matching, selected
 
 
@@ -24,6 +33,7 @@ class MemoryTable:
     """
 
     needs_sql = False
+    divisible = True
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -60,6 +70,24 @@ class MemoryGeneration:
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
         return self._table.apply(self.number, change)
+
+    def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases."""
+        now = _now()
+
+        def leased(at: Checkpoint) -> Checkpoint:
+            if at.owner not in {None, owner} and at.until_us > now:
+                return at
+            epoch = at.epoch + (at.owner != owner)
+            return replace(at, owner=owner, epoch=epoch, until_us=now + int(seconds * 1e6))
+
+        self._table.change(self.number, partitions, leased)
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
+        self._table.change(
+            self.number, partitions, lambda at: replace(at, owner=None, until_us=0) if at.owner == owner else at
+        )
 
 
 class MemoryReader:
@@ -115,15 +143,16 @@ class BoundMemoryTable:
             raise GenerationDropped(self._projection, self._name, number)
         return found
 
-    def create(self, fingerprint: str, *, live: bool) -> MemoryGeneration:
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> MemoryGeneration:
         """A new, empty generation; where another thread has just made it, that one."""
         with self._lock:
             known = [each.info for each in self._generations.values()]
             if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
                 return self.generation(found.number)
+            number, now = max(self._generations, default=0) + 1, _now()
+            checkpoints = tuple(Checkpoint(each, 0, 0, None, now) for each in range(partitions))
             state = "live" if live else "building"
-            number = max(self._generations, default=0) + 1
-            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, 0, 0, None, _now())
+            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints)
             self._generations[number] = _Stored(info, {})
             return self.generation(number)
 
@@ -131,30 +160,41 @@ class BoundMemoryTable:
         """Writes rows and position of a generation together."""
         with self._lock:
             old = self._generations.get(number)
-            if old is None or old.info.position != change.from_position or old.info.state == "retired":
+            if old is None or (checkpoints := _advanced(old.info.checkpoints, change)) is None:
                 return False
             rows = {**old.rows, **change.rows}
             for key in [key for key, row in change.rows.items() if row is None]:
                 del rows[key]
-            info = replace(
-                old.info,
-                position=change.to_position,
-                events=old.info.events + change.events,
-                error=change.error,
-                updated_us=_now(),
-            )
-            self._generations[number] = _Stored(info, rows)
+            self._generations[number] = _Stored(replace(old.info, checkpoints=checkpoints), rows)
             return True
 
-    def swap(self, generation: Generation) -> bool:
+    def change(self, number: int, partitions: Sequence[int], change: Callable[[Checkpoint], Checkpoint]) -> None:
+        """Changes the checkpoints of some partitions."""
+        with self._lock:
+            if (old := self._generations.get(number)) is not None:
+                found = tuple(change(at) if at.partition in partitions else at for at in old.info.checkpoints)
+                self._put(old, replace(old.info, checkpoints=found))
+
+    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
         """Makes a generation the live one."""
         with self._lock:
             chosen, former = self.stored(generation.number), self._live()
-            if former is not None and former.info.position > chosen.info.position:
+            live = None if former is None else former.info
+            checkpoints = swapped(chosen.info, live, partitions)
+            if checkpoints is None:
                 return False
-            if former is not None:
-                self._set_state(former, "retired")
-            self._set_state(chosen, "live")
+            if former is not None and live is not None:
+                self._put(former, replace(live, state="retired", checkpoints=fenced(live)))
+            self._put(chosen, replace(chosen.info, state="live", checkpoints=checkpoints))
+            return True
+
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self._lock:
+            found = self._generations.get(number)
+            if found is None or found.info.state != "retired":
+                return False
+            self._put(found, replace(found.info, state="building"))
             return True
 
     def drop(self, number: int) -> None:
@@ -180,8 +220,23 @@ class BoundMemoryTable:
         info = live_of(each.info for each in self._generations.values())
         return None if info is None else self._generations[info.number]
 
-    def _set_state(self, stored: _Stored, state: str) -> None:
-        self._generations[stored.info.number] = replace(stored, info=replace(stored.info, state=state))
+    def _put(self, stored: _Stored, info: GenerationInfo) -> None:
+        self._generations[info.number] = replace(stored, info=info)
+
+
+def _advanced(checkpoints: tuple[Checkpoint, ...], change: Change) -> tuple[Checkpoint, ...] | None:
+    """The checkpoints after a change; None where its partition does not stand where the change begins."""
+    old = next((each for each in checkpoints if each.partition == change.partition), None)
+    if old is None or (old.position, old.epoch) != (change.from_position, change.epoch):
+        return None
+    new = replace(
+        old,
+        position=change.to_position,
+        events=old.events + change.events,
+        error=change.error,
+        updated_us=_now(),
+    )
+    return tuple(new if each is old else each for each in checkpoints)
 
 
 def _now() -> int:

@@ -50,3 +50,13 @@ class SqlGeneration:
             return False
         self._rows.write(connection, change.rows)
         return True
+
+    def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases by the database's clock."""
+        with self.database.transaction() as connection:
+            self._registry.lease(connection, self.number, partitions, owner, seconds)
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
+        with self.database.transaction() as connection:
+            self._registry.release(connection, self.number, partitions, owner)

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import quoted_name
 from eventstore.sql_database import SqlDatabase
 from projections.columns import columns_of
 from projections.model import Model
-from projections.target import Generation, GenerationInfo, building_of, live_of
+from projections.target import Generation, GenerationInfo, building_of, fenced, live_of, swapped
 from projections.targets.sql_generation import SqlGeneration
 from projections.targets.sql_reader import SqlReader
 from projections.targets.sql_registry import GenerationRegistry
@@ -63,7 +63,7 @@ class BoundSqlTable:
             found = self._opened[number] = SqlGeneration(self.database, self._registry, rows, number)
         return found
 
-    def create(self, fingerprint: str, *, live: bool) -> SqlGeneration:
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> SqlGeneration:
         """A new, empty generation; where another process has just made it, that one."""
         state = "live" if live else "building"
         with self.database.transaction() as connection:
@@ -77,23 +77,35 @@ class BoundSqlTable:
             physical = self._physical(number)
             self._view.require_free(connection, physical.name)
             physical.create(connection)
-            self._registry.insert(connection, number, state, fingerprint)
+            self._registry.insert(connection, number, state, fingerprint, partitions)
             if live:
                 self._view.show(connection, physical)
         return self.generation(number)
 
-    def swap(self, generation: Generation) -> bool:
-        """Shows a generation in place of the live one, unless it stands behind it."""
+    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
+        """Shows a generation in place of the live one, unless a part of it stands behind."""
         number = generation.number
         with self.database.transaction() as connection:
             known = self._registry.within(connection, lock=True)
             chosen, live = self._registry.chosen(known, number), live_of(known)
-            if live is not None and live.position > chosen.position:
+            checkpoints = swapped(chosen, live, partitions)
+            if checkpoints is None:
                 return False
             if live is not None:
                 self._registry.set_state(connection, live.number, "retired")
+                self._registry.replace(connection, live.number, fenced(live))
             self._registry.set_state(connection, number, "live")
+            self._registry.replace(connection, number, checkpoints)
             self._view.show(connection, self._physical(number))
+        return True
+
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self.database.transaction() as connection:
+            known = {each.number: each.state for each in self._registry.within(connection, lock=True)}
+            if known.get(number) != "retired":
+                return False
+            self._registry.set_state(connection, number, "building")
         return True
 
     def drop(self, number: int) -> None:

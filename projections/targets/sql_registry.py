@@ -1,49 +1,24 @@
-"""The registry of generations in a SQL database: which there are, which one is live, and where each one stands."""
+"""The registry of generations in a SQL database: which there are, which one is live, and where each of its partitions stands."""
 
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, and_, insert, select, update
+import msgspec
+from sqlalchemy import Connection
 
 from eventstore.sql_database import SqlDatabase
 from projections.errors import GenerationDropped
-from projections.target import Change, GenerationInfo
+from projections.target import Change, Checkpoint, GenerationInfo
+from projections.targets.sql_clock import now_us
 
 
 class GenerationRegistry:
-    """The rows of one projection and target in the table of generations. The checkpoint is one of its columns."""
+    """The generations and checkpoints of one projection in one target."""
 
     def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
         self._database = database
-        self._projection, self._target = projection, target
-        self._table = Table(
-            f"{database.prefix}generations",
-            MetaData(schema=database.schema),
-            Column("projection", Text),
-            Column("target", Text),
-            Column("number", Integer),
-            Column("state", Text),
-            Column("fingerprint", Text),
-            Column("position", BigInteger),
-            Column("events", BigInteger),
-            Column("error", Text),
-            Column("updated_at", BigInteger),
-        )
-        mark = "?" if database.dialect == "sqlite" else "%s"
-        self._list = (
-            f"SELECT {', '.join(column.name for column in self._table.columns)} FROM {database.qualified(self._table.name)} "
-            f"WHERE projection = {mark} AND target = {mark} ORDER BY number"
-        )
-        self._live_position = (
-            f"SELECT position FROM {database.qualified(self._table.name)} "
-            f"WHERE projection = {mark} AND target = {mark} AND state = 'live'"
-        )
-        self._advance = (
-            f"UPDATE {database.qualified(self._table.name)} SET position = {mark}, events = events + {mark}, error = {mark}, "
-            f"updated_at = {mark} WHERE projection = {mark} AND target = {mark} AND number = {mark} "
-            f"AND position = {mark} AND state <> 'retired'"
-        )
+        self._mine = (projection, target)
+        self._sql = _statements(database)
 
     def all(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
@@ -51,20 +26,23 @@ class GenerationRegistry:
             return self.within(connection)
 
     def within(self, connection: Connection, *, lock: bool = False) -> list[GenerationInfo]:
-        """All generations, as a transaction sees them; `lock` holds them until it ends."""
-        table = self._table
-        if lock:
-            rows = connection.execute(select(table).where(self._mine()).order_by(table.c.number).with_for_update())
-            return [GenerationInfo(*row) for row in rows]
-        found = connection.exec_driver_sql(self._list, (self._projection, self._target))
-        return [GenerationInfo(*row) for row in found]
+        """All generations, as a transaction sees them; `lock` holds them and their checkpoints until it ends."""
+        lock = lock and self._database.dialect == "postgresql"
+        rows = connection.exec_driver_sql(self._sql["lock" if lock else "list"], self._mine)
+        found: dict[tuple[int, str, str], list[Checkpoint]] = {}
+        for number, state, fingerprint, *checkpoint in rows:
+            found.setdefault((number, state, fingerprint), []).append(Checkpoint(*checkpoint))
+        return [
+            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints))
+            for (number, state, fingerprint), checkpoints in found.items()
+        ]
 
     def live_position(self, connection: Connection) -> int:
         """Where the live generation stands; 0 where there is none. Through the driver's cursor: it is asked before each read."""
         cursor = connection.connection.cursor()
-        cursor.execute(self._live_position, (self._projection, self._target))
+        cursor.execute(self._sql["live_position"], self._mine)
         found = cursor.fetchone()
-        return 0 if found is None else int(found[0])
+        return 0 if found is None or found[0] is None else int(found[0])
 
     def one(self, number: int) -> GenerationInfo:
         """A generation by its number.
@@ -82,64 +60,98 @@ class GenerationRegistry:
         """
         found = next((each for each in known if each.number == number), None)
         if found is None:
-            raise GenerationDropped(self._projection, self._target, number)
+            raise GenerationDropped(*self._mine, number)
         return found
 
-    def insert(self, connection: Connection, number: int, state: str, fingerprint: str) -> GenerationInfo:
-        """Adds a generation at position 0."""
-        info = GenerationInfo(self._projection, self._target, number, state, fingerprint, 0, 0, None, _now())
-        values = {**_columns(info), "updated_at": info.updated_us}
-        connection.execute(insert(self._table).values(**values))
-        return info
+    def insert(self, connection: Connection, number: int, state: str, fingerprint: str, partitions: int) -> None:
+        """Adds a generation whose partitions stand at position 0."""
+        connection.exec_driver_sql(self._sql["insert"], (*self._mine, number, state, fingerprint))
+        now = _now()
+        self._put(connection, number, [Checkpoint(each, 0, 0, None, now) for each in range(partitions)])
 
     def set_state(self, connection: Connection, number: int, state: str) -> None:
         """Makes a generation live, retired or building."""
-        table = self._table
-        connection.execute(update(table).where(self._mine(), table.c.number == number).values(state=state))
+        connection.exec_driver_sql(self._sql["state"], (state, *self._mine, number))
+
+    def replace(self, connection: Connection, number: int, checkpoints: Sequence[Checkpoint]) -> None:
+        """Divides a generation into these partitions."""
+        connection.exec_driver_sql(self._sql["forget"], (*self._mine, number))
+        self._put(connection, number, checkpoints)
 
     def advance(self, connection: Connection, number: int, change: Change) -> bool:
-        """Moves a generation's position, if it stands where the change begins; holds its row until the commit."""
+        """Moves a partition's position, if it stands where the change begins; holds its row until the commit."""
         cursor = connection.exec_driver_sql(
-            self._advance,
+            self._sql["advance"],
             (
                 change.to_position,
                 change.events,
                 change.error,
                 _now(),
-                self._projection,
-                self._target,
+                *self._mine,
                 number,
+                change.partition,
                 change.from_position,
+                change.epoch,
             ),
         )
         return cursor.rowcount == 1
 
+    def lease(self, connection: Connection, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews the leases of those partitions that nobody else holds."""
+        length = int(seconds * 1e6)
+        rows = [(owner, owner, length, *self._mine, number, each, owner) for each in partitions]
+        connection.exec_driver_sql(self._sql["lease"], rows)
+
+    def release(self, connection: Connection, number: int, partitions: Sequence[int], owner: str) -> None:
+        """Ends those of the leases that the owner holds."""
+        rows = [(*self._mine, number, each, owner) for each in partitions]
+        connection.exec_driver_sql(self._sql["release"], rows)
+
     def remove(self, connection: Connection, number: int) -> None:
-        """Forgets a generation that is not live."""
-        table = self._table
-        connection.execute(table.delete().where(self._mine(), table.c.number == number, table.c.state != "live"))
+        """Forgets a generation."""
+        connection.exec_driver_sql(self._sql["forget"], (*self._mine, number))
+        connection.exec_driver_sql(self._sql["remove"], (*self._mine, number))
 
     def hold(self, connection: Connection) -> None:
         """Keeps other processes from making generations of this projection until the transaction ends."""
         if self._database.dialect == "postgresql":
-            name = f"eventfold generations {self._projection} {self._target}"
+            name = f"eventfold generations {' '.join(self._mine)}"
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (name,))
 
-    def _mine(self) -> Any:
-        return and_(self._table.c.projection == self._projection, self._table.c.target == self._target)
+    def _put(self, connection: Connection, number: int, checkpoints: Sequence[Checkpoint]) -> None:
+        rows = [(*self._mine, number, *msgspec.structs.astuple(each)) for each in checkpoints]
+        connection.exec_driver_sql(self._sql["put"], rows)
 
 
-def _columns(info: GenerationInfo) -> dict[str, Any]:
-    return {
-        "projection": info.projection,
-        "target": info.target,
-        "number": info.number,
-        "state": info.state,
-        "fingerprint": info.fingerprint,
-        "position": info.position,
-        "events": info.events,
-        "error": info.error,
+def _statements(database: SqlDatabase) -> dict[str, str]:
+    """The statements by what they do; each takes the projection and the target."""
+    generations = database.qualified(f"{database.prefix}generations")
+    checkpoints = database.qualified(f"{database.prefix}checkpoints")
+    joined = f"{generations} g JOIN {checkpoints} c USING (projection, target, number)"
+    mine = "projection = ? AND target = ?"
+    one, now = f"{mine} AND number = ? AND partition = ?", now_us(database.dialect)
+    listing = (
+        "SELECT number, g.state, g.fingerprint, c.partition, c.position, c.events, c.error, c.updated_at, c.owner, c.epoch, "
+        f"c.until_us FROM {joined} WHERE {mine} ORDER BY number, c.partition"
+    )
+    statements = {
+        "list": listing,
+        "lock": f"{listing} FOR UPDATE",
+        "live_position": f"SELECT min(c.position) FROM {joined} WHERE {mine} AND g.state = 'live'",
+        "insert": f"INSERT INTO {generations} (projection, target, number, state, fingerprint) VALUES (?, ?, ?, ?, ?)",
+        "state": f"UPDATE {generations} SET state = ? WHERE {mine} AND number = ?",
+        "remove": f"DELETE FROM {generations} WHERE {mine} AND number = ?",
+        "forget": f"DELETE FROM {checkpoints} WHERE {mine} AND number = ?",
+        "put": f"INSERT INTO {checkpoints} (projection, target, number, partition, position, events, error, updated_at, owner, "
+        "epoch, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "advance": f"UPDATE {checkpoints} SET position = ?, events = events + ?, error = ?, updated_at = ? "
+        f"WHERE {one} AND position = ? AND epoch = ?",
+        "lease": f"UPDATE {checkpoints} SET epoch = CASE WHEN owner = ? THEN epoch ELSE epoch + 1 END, owner = ?, "
+        f"until_us = {now} + ? WHERE {one} AND (owner IS NULL OR owner = ? OR until_us <= {now})",
+        "release": f"UPDATE {checkpoints} SET owner = NULL, until_us = 0 WHERE {one} AND owner = ?",
     }
+    mark = "?" if database.dialect == "sqlite" else "%s"
+    return {name: sql.replace("?", mark) for name, sql in statements.items()}
 
 
 def _now() -> int:

@@ -34,6 +34,11 @@ class SqlTable:
         self.indexes = [_names(each) for each in indexes]
         self.unique = [_names(each) for each in unique]
 
+    @property
+    def divisible(self) -> bool:
+        """Whether no rule holds over rows of different keys."""
+        return not self.unique
+
     def bind(self, backend: Any, projection: str, model: Model) -> "BoundSqlTable":
         """The table in the log's database.
 

@@ -116,11 +116,16 @@ def fill(connection: Connection, dialect: str, read_models: int) -> None:
     )
     if dialect == "postgresql":
         connection.exec_driver_sql("SELECT setval('eventfold_positions', 2)")
-    if read_models:
+    if read_models == 1:
         connection.exec_driver_sql(
             "INSERT INTO eventfold_generations "
             "(projection, target, number, state, fingerprint, position, events, error, updated_at) "
-            "VALUES ('older', 'older', 3, 'live', 'f', 2, 2, NULL, 1000)"
+            "VALUES ('older', 'older', 3, 'live', 'f', 2, 9, 'why', 1000)"
+        )
+    elif read_models:
+        connection.exec_driver_sql("INSERT INTO eventfold_generations VALUES ('older', 'older', 3, 'live', 'f')")
+        connection.exec_driver_sql(
+            "INSERT INTO eventfold_checkpoints VALUES ('older', 'older', 3, 0, 2, 9, 'why', NULL, 0, 0, 1000)"
         )
 
 
@@ -131,7 +136,10 @@ def stored(store: EventStore) -> tuple[list[tuple[object, ...]], list[tuple[obje
         sql = f"SELECT {FIRST_COLUMNS} FROM eventfold_events ORDER BY position LIMIT 2"
         events = [tuple(map(str, row)) for row in connection.execute(text(sql))]
         migrator = projection_migrator(store)
-        if migrator is None or len(migrator.pending()) == READ_MODELS:
+        if migrator is None or (missing := len(migrator.pending())) == READ_MODELS:
             return events, []
-        sql = "SELECT number, state, position FROM eventfold_generations WHERE projection = 'older'"
-        return events, [tuple(row) for row in connection.execute(text(sql))]
+        checkpoints = "eventfold_generations"
+        if READ_MODELS - missing > 1:
+            checkpoints += " JOIN eventfold_checkpoints USING (projection, target, number)"
+        sql = f"SELECT number, state, fingerprint, position, events, error, updated_at FROM {checkpoints} "
+        return events, [tuple(row) for row in connection.execute(text(f"{sql} WHERE projection = 'older'"))]

@@ -6,6 +6,7 @@ from typing import Any
 from eventfold import Application, Event, EventStore, Recorded, SqlTable, Struct, open_store, projection, replace
 from eventfold.projection_tables import migrate_projections
 from projections import BoundProjection, Engine, MemoryTable, Projection
+from projections.partition import Partition
 
 
 class Added(Event):
@@ -90,6 +91,11 @@ def bindings(target: Any = SqlTable) -> list[BoundProjection[Any]]:
     return [stock.into(target("stock")), totals.into(target("totals"))]
 
 
+def divided(partitions: int = 2) -> list[BoundProjection[Any]]:
+    """Both projections, so that several workers can keep each of them."""
+    return [each.into(SqlTable(each.name), partitions=partitions) for each in (stock, totals)]
+
+
 def open_shop(url: str) -> EventStore:
     store = open_store(url, events=EVENTS, migrate=True)
     migrate_projections(store, migrate=True)
@@ -131,3 +137,30 @@ def fill(store: EventStore, count: int, *, seed: int = 0) -> None:
         item = f"item-i{i * 7919 % 5}"
         event = (Added(i % 11), Moved(f"i{i * 31 % 5}", i % 3), Added(i % 4), Noise(), Closed())[i * 104729 % 13 % 5]
         store.append(item, [event])
+
+
+def positions(engine: Engine) -> list[int]:
+    """Where each partition of each live generation stands."""
+    lives = [next(each for each in track.target.generations() if each.state == "live") for track in engine.tracks]
+    return [each.position for live in lives for each in live.checkpoints]
+
+
+def assert_each_partition_straight(store: EventStore, engine: Engine) -> None:
+    """The rows of each partition of each generation, be it live, retired or half built, belong to its checkpoint."""
+    for track in engine.tracks:
+        for info in track.target.generations():
+            with track.target.rows(info.number) as found:
+                rows = {getattr(row, track.projection.model.key.name): row for row in found}
+            for at in info.checkpoints:
+                holds = Partition(at.partition, len(info.checkpoints)).holds
+                folded = straight(track.projection, store.read_log(up_to=at.position))
+                assert {k: v for k, v in rows.items() if holds(k)} == {k: v for k, v in folded.items() if holds(k)}, (
+                    info
+                )
+
+
+def assert_counted_once(store: EventStore, engine: Engine) -> None:
+    """No event was folded twice, nor left out, into the live rows that have caught up."""
+    for track in engine.tracks:
+        wanted = [each for each in store.read_log() if isinstance(each.event, track.projection.events)]
+        assert track.generation.info.events == len(wanted)

@@ -67,7 +67,7 @@ class ForgetsTheError(BoundMemoryTable):
 
 
 class SwapsInWhatIsBehind(BoundMemoryTable):
-    def swap(self, generation: Generation) -> bool:
+    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
         return super().swap(generation) or super().swap(self.create("ahead", live=False)) or True
 
 

@@ -387,7 +387,7 @@ def test_while_somebody_else_holds_the_rows_then_the_stale_answer_is_given_or_th
 
         assert other.store.backend.sql is not None
         with other.store.backend.sql.transaction() as held:
-            held.exec_driver_sql("UPDATE eventfold_generations SET error = NULL")
+            held.exec_driver_sql("UPDATE eventfold_checkpoints SET error = NULL")
             assert query.get("a", after=token, timeout=0, stale=True) == Stock("a", 1, 1)
             with pytest.raises(StoreBusy, match="raise `busy_seconds`"):
                 query.get("a", after=token, timeout=0)

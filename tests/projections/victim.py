@@ -1,18 +1,21 @@
 """A process to be killed: projects what it appends, or rebuilds, until it is ended. It reports each thing done as a dot.
 
-Run by `test_kill.py`: `python -m tests.projections.victim URL SEED project|rebuild|rebuild-quietly`.
+Run by `test_kill.py` and `test_paused.py`: `python -m tests.projections.victim URL SEED WORK`, WORK being the name of a function.
 """
 
 import os
 import random
 import sys
 import threading
+from functools import partial
 
-from eventfold import EventStore
-from projections import rebuild
-from tests.projections.shop import Added, Closed, Moved, open_engine, open_shop
+from eventfold import Application, EventStore
+from eventfold.worker import Worker
+from projections import Engine, batch, partition_build, rebuild
+from projections.writing import Outcome, Work
+from tests.projections.shop import EVENTS, Added, Closed, Moved, divided, open_engine, open_shop
 
-REBUILD = sys.modules["projections.rebuild"]  # the name in the package is the function
+LEASE_SECONDS = 0.2
 
 
 def append(store: EventStore, chance: random.Random) -> None:
@@ -38,7 +41,7 @@ def project(store: EventStore, chance: random.Random) -> None:
 
 def rebuild_again_and_again(store: EventStore, chance: random.Random, *, quietly: bool) -> None:
     """Rebuilds one projection after the other; unless quietly, events come in meanwhile and move the live rows."""
-    setattr(REBUILD, "BATCH", chance.randrange(1, 12))  # noqa: B010 - a module, to a type checker
+    setattr(partition_build, "BATCH", chance.randrange(1, 12))  # noqa: B010 - a module, to a type checker
     engine = open_engine(store)
 
     def on_progress(_progress: object) -> None:
@@ -50,16 +53,37 @@ def rebuild_again_and_again(store: EventStore, chance: random.Random, *, quietly
     os.write(1, b"ready\n")
     while True:
         for name in ("stock", "totals"):
-            rebuild(store, engine.find(name)[0], on_progress=on_progress, max_rows=2, write_seconds=0.0)
+            rebuild(store, engine.find(name)[0], on_progress=on_progress, max_memory=1, write_seconds=0.0)
+
+
+def work(_store: EventStore, chance: random.Random) -> None:
+    """A worker among others, which reports each batch just before it is written."""
+    write_all = batch.write_all
+
+    def report(work: list[Work]) -> list[Outcome]:
+        os.write(1, b".")
+        return write_all(work)
+
+    setattr(batch, "write_all", report)  # noqa: B010 - the same
+    app = Application(sys.argv[1], projections=divided(), events=EVENTS)
+    setattr(app.parts, "_engine", Engine(app.store, divided(), batch_size=chance.randrange(1, 9)))  # noqa: B010
+    os.write(1, b"ready\n")
+    Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
 
 
 def main() -> None:
-    url, seed, work = sys.argv[1:]
+    url, seed, name = sys.argv[1:]
     store, chance = open_shop(url), random.Random(int(seed))
-    if work == "project":
-        project(store, chance)
-    else:
-        rebuild_again_and_again(store, chance, quietly=work == "rebuild-quietly")
+    WORK[name](store, chance)
 
 
-main()
+WORK = {
+    "project": project,
+    "work": work,
+    "rebuild": partial(rebuild_again_and_again, quietly=False),
+    "rebuild-quietly": partial(rebuild_again_and_again, quietly=True),
+}
+
+
+if __name__ == "__main__":
+    main()

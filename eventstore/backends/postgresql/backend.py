@@ -48,6 +48,8 @@ class PostgresBackend:
         busy_seconds: how long an append waits for somebody else's lock before `StoreBusy`.
     """
 
+    divides = False
+
     def __init__(
         self,
         url: URL,

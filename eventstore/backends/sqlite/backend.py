@@ -47,6 +47,8 @@ class SqliteBackend:
         synchronous: FULL makes every append durable before it returns; NORMAL trades the last ones for speed.
     """
 
+    divides = True
+
     def __init__(
         self, url: URL, *, prefix: str = "eventfold_", busy_seconds: float = 10.0, synchronous: str = "FULL"
     ) -> None:

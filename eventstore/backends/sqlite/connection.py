@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -55,6 +56,7 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA cache_size = -16384")
+        connection.create_function("eventfold_crc32", 1, crc32, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:

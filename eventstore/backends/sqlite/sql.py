@@ -4,6 +4,8 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from eventstore.backend import LogFilter
 from eventstore.backends import log_sql
 from eventstore.backends.sqlite.condition import conflict
@@ -100,10 +102,4 @@ class Sql:
         """The filter with its query expanded."""
         if wanted.query is None or not any(item.tags for item in wanted.query.items):
             return wanted
-        return LogFilter(
-            wanted.category,
-            wanted.stream,
-            self.expand(cursor, wanted.query),
-            wanted.since_us,
-            wanted.until_us,
-        )
+        return replace(wanted, query=self.expand(cursor, wanted.query))

@@ -1,0 +1,89 @@
+"""One partition of a projection's rows in one target: where it stands, and how it does."""
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from eventstore import EventfoldError, StoreBusy, StoreUnavailable
+from eventstore.subscription import backoff
+from projections.errors import NeedsRebuild, ProjectionFailed
+from projections.partition import Partition
+from projections.target import Checkpoint
+
+if TYPE_CHECKING:
+    from projections.track import Track
+
+logger = logging.getLogger(__name__)
+
+
+class Lane:
+    """What the engine remembers of one partition between two batches; its track's `refresh` looks it up.
+
+    Args:
+        track: the projection in its target.
+        partition: whose keys are folded here.
+    """
+
+    def __init__(self, track: "Track", partition: Partition) -> None:
+        self.track = track
+        self.partition = partition
+        self.position = 0
+        self.epoch = 0
+        self.owner: str | None = None
+        self.failure: Exception | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+        self._logged: str | None = None
+
+    @property
+    def runnable(self) -> bool:
+        """Whether it is not waiting to be tried again after a failure."""
+        return self.failure is None or time.monotonic() >= self._retry_at
+
+    @property
+    def retry_in(self) -> float | None:
+        """Seconds until a failed lane is tried again; None where it has not failed."""
+        return None if self.failure is None else max(0.0, self._retry_at - time.monotonic())
+
+    def found(self, checkpoint: Checkpoint) -> None:
+        """Takes over what is stored of it."""
+        if checkpoint.position > self.position or isinstance(self.failure, (NeedsRebuild, StoreUnavailable, StoreBusy)):
+            self._recovered()  # what it stood still for is over: elsewhere it went on
+        self.position, self.epoch, self.owner = checkpoint.position, checkpoint.epoch, checkpoint.owner
+
+    def retry_now(self) -> None:
+        """Lets a failed lane be tried without waiting any longer."""
+        self._retry_at = 0.0
+
+    def succeeded(self, position: int) -> None:
+        """The batch is written."""
+        self.position = position
+        self._recovered()
+
+    def failed(self, failure: Exception) -> None:
+        """The batch could not be written, or not whole; it is tried again after a growing pause.
+
+        What it stands still for is logged once, not at each try; see also `eventfold projections status`.
+        """
+        if str(failure) != self._logged:
+            self._logged = str(failure)
+            logger.error("projection %s in %s stands still: %s", self.track.projection.name, self.track.name, failure)
+        self.failure = failure
+        self._failures += 1
+        self._retry_at = time.monotonic() + backoff(self._failures)
+
+    def raise_failure(self) -> None:
+        """Raises what it stands still for.
+
+        Raises:
+            ProjectionFailed: the fold, or the target, refused an event.
+            EventfoldError: the rows, or the log, cannot be used.
+        """
+        if isinstance(self.failure, EventfoldError):
+            raise self.failure
+        if self.failure is not None:
+            reason = f"{type(self.failure).__name__}: {self.failure}"
+            raise ProjectionFailed(self.track.projection.name, self.position + 1, None, reason) from self.failure
+
+    def _recovered(self) -> None:
+        self.failure, self._failures, self._logged = None, 0, None
