@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, enclose
 from commands.bus import check_middleware
 from eventfold.parts import Parts
+from eventfold.session import Session
 from eventfold.worker import Worker
 from eventstore import Aggregate, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
 from eventstore.absence import stream_not_found
@@ -16,7 +17,10 @@ from eventstore.blame import Blamed, blame
 from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
 from eventstore.loading import moment
-from projections import BoundProjection, Engine, ModelQuery, Progress, rebuild
+from eventstore.token import position_of
+from projections import BoundProjection, Engine, FieldChange, ModelQuery, Progress, Watch, rebuild, row_difference
+from projections.moment import moment_in
+from projections.watch import watch
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -246,6 +250,53 @@ class Application:
             UnknownModel: no projection keeps it.
         """
         return ModelQuery(self.engine, self._parts.track_of(model))
+
+    def session(self, token: str | None = None) -> Session:
+        """A session, whose queries wait for its own last write.
+
+        Args:
+            token: of its last write, where it goes on from one.
+        """
+        from eventfold.session import Session
+
+        return Session(self, token)
+
+    def watch(self, model: type[M], *, after: str | None = None, **conditions: Any) -> Watch[M]:
+        """Follows a read model: each row that events touch, as it is committed.
+
+            with app.watch(Balance, amount__lt=0) as changes:
+                for change in changes: ...
+
+        Args:
+            model: whose rows.
+            after: the `token` of the last change that was told, to go on from there; by default only what comes from now on.
+            conditions: as for `where`; rows that match no more are told of with None.
+
+        Raises:
+            UnknownModel: no projection keeps it.
+            InvalidQuery: a condition does not fit the model.
+        """
+        query = self.query(model).where(**conditions)
+        return watch(query, self._parts.track_of(model), None if after is None else position_of(after))
+
+    def diff(
+        self, model: type[Any], key: Any, first: Mapping[str, Any], last: Mapping[str, Any] | None = None
+    ) -> list[FieldChange]:
+        """What differs in a row between two moments, field by field, each with the event that changed it.
+
+            app.diff(Balance, "a-1", {"at": yesterday}, {"at": today})
+
+        Args:
+            model: whose row.
+            key: of the row.
+            first: a moment, by the names that `as_of` takes.
+            last: another one, not before it; by default now.
+
+        Raises:
+            InvalidInput: a moment is not acceptable, or the second is before the first.
+        """
+        track, store = self._parts.track_of(model), self.store
+        return row_difference(store, track.projection, key, moment_in(store, **first), moment_in(store, **(last or {})))
 
     def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date with the log as it is now.

@@ -9,6 +9,8 @@ from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, Retry
 from commands.bus import check_middleware
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
+from eventfold.async_session import AsyncSession
+from eventfold.async_watch import AsyncWatch
 from eventfold.parts import Parts
 from eventfold.worker import Worker
 from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, Recording, subscribe_async
@@ -17,7 +19,7 @@ from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, Engine, Progress
+from projections import BoundProjection, Engine, FieldChange, Progress
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -187,6 +189,20 @@ class AsyncApplication:
     def query(self, model: type[M]) -> AsyncModelQuery[M]:
         """A query over the read model of this class, whose reading methods are awaited."""
         return AsyncModelQuery(lambda: self.sync.query(model))
+
+    def session(self, token: str | None = None) -> AsyncSession:
+        """A session, whose queries wait for its own last write. See `Application.session`."""
+        return AsyncSession(self, token)
+
+    def watch(self, model: type[M], *, after: str | None = None, **conditions: Any) -> AsyncWatch[M]:
+        """Follows a read model: `async with app.watch(Model) as changes`, then `async for`. See `Application.watch`."""
+        return AsyncWatch(lambda: self.sync.watch(model, after=after, **conditions))
+
+    async def diff(
+        self, model: type[Any], key: Any, first: Mapping[str, Any], last: Mapping[str, Any] | None = None
+    ) -> list[FieldChange]:
+        """What differs in a row between two moments. See `Application.diff`."""
+        return await asyncio.to_thread(self.sync.diff, model, key, first, last)
 
     async def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date. See `Application.catch_up`; `on_progress` is called in the event loop."""

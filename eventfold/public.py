@@ -22,7 +22,9 @@ from commands import (
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
 from eventfold.async_query import AsyncModelQuery
+from eventfold.async_session import AsyncSession
 from eventfold.errors import ApplicationNotFound
+from eventfold.session import Session
 from eventfold.worker import Worker
 from eventstore import (
     ANY,
@@ -85,8 +87,12 @@ from eventstore import (
 )
 from projections import (
     BoundProjection,
+    Changed,
+    FieldChange,
     GenerationDropped,
+    GroupedQuery,
     InvalidQuery,
+    Measure,
     MemoryTable,
     ModelQuery,
     NeedsRebuild,
@@ -98,8 +104,16 @@ from projections import (
     ProjectionStatus,
     RebuildRefused,
     SqlTable,
+    Stale,
     UnknownModel,
+    Watch,
+    avg_of,
+    by_tag,
+    count_of,
+    max_of,
+    min_of,
     projection,
+    sum_of,
 )
 
 __all__ = [
@@ -116,10 +130,12 @@ __all__ = [
     "AsyncEventStore",
     "AsyncMiddleware",
     "AsyncModelQuery",
+    "AsyncSession",
     "AsyncSubscription",
     "Batch",
     "Blamed",
     "BoundProjection",
+    "Changed",
     "Command",
     "Conflict",
     "DefinitionError",
@@ -130,7 +146,9 @@ __all__ = [
     "EventStore",
     "EventfoldError",
     "ExpectedVersion",
+    "FieldChange",
     "GenerationDropped",
+    "GroupedQuery",
     "Handler",
     "InvalidCommand",
     "InvalidEvent",
@@ -140,6 +158,7 @@ __all__ = [
     "JsonObject",
     "Link",
     "Loaded",
+    "Measure",
     "MemoryTable",
     "Meta",
     "Middleware",
@@ -166,8 +185,10 @@ __all__ = [
     "Rejected",
     "RetryPolicy",
     "SchemaTooNew",
+    "Session",
     "SnapshotPolicy",
     "SqlTable",
+    "Stale",
     "Step",
     "StoreBusy",
     "StoreError",
@@ -186,10 +207,16 @@ __all__ = [
     "Unsupported",
     "UpcastFailed",
     "Upcaster",
+    "Watch",
     "Worker",
     "WrongExpectedVersion",
+    "avg_of",
+    "by_tag",
+    "count_of",
     "field",
     "handles",
+    "max_of",
+    "min_of",
     "open_store",
     "projection",
     "read_command",
@@ -197,6 +224,7 @@ __all__ = [
     "stream_name",
     "subscribe",
     "subscribe_async",
+    "sum_of",
     "upcasts",
     "validate",
 ]

@@ -11,19 +11,27 @@ from projections.errors import (
     RollbackRefused,
     UnknownModel,
 )
+from projections.key import by_tag
+from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
 from projections.projection import BoundProjection, Projection, projection
-from projections.query import ModelQuery, Page
+from projections.query import GroupedQuery, ModelQuery, Page, Stale
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
+from projections.row_difference import FieldChange, row_difference
 from projections.status import ProjectionStatus, status_of
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
+from projections.watch import Changed, Watch
 
 __all__ = [
     "BoundProjection",
+    "Changed",
     "Engine",
+    "FieldChange",
     "GenerationDropped",
+    "GroupedQuery",
     "InvalidQuery",
+    "Measure",
     "MemoryTable",
     "ModelQuery",
     "NeedsRebuild",
@@ -36,10 +44,19 @@ __all__ = [
     "RebuildRefused",
     "RollbackRefused",
     "SqlTable",
+    "Stale",
     "UnknownModel",
+    "Watch",
+    "avg_of",
+    "by_tag",
+    "count_of",
+    "max_of",
+    "min_of",
     "projection",
     "prune",
     "rebuild",
     "rollback",
+    "row_difference",
     "status_of",
+    "sum_of",
 ]

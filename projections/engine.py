@@ -17,6 +17,7 @@ from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
 from projections.lane import Lane
+from projections.past import Past
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
 
@@ -45,6 +46,7 @@ class Engine:
         self.projections = {each.projection.name: each.projection for each in self.tracks}
         codec = Codec([cls for each in self.projections.values() for cls in each.events])
         self._batches = BatchRunner(store, codec, batch_size)
+        self.past = Past(store)
         self.lock = threading.Lock()
         self._horizon = 0
 

@@ -1,6 +1,8 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NoReturn
 
@@ -11,6 +13,8 @@ from projections.errors import ProjectionFailed
 from projections.model import Field
 from projections.partition import WHOLE, Partition
 from projections.projection import Projection
+
+KEY_BATCH = 5_000
 
 Fetch = Callable[[Sequence[Any]], dict[Any, Any]]
 
@@ -48,6 +52,35 @@ def fold(
         folded = fold(projection, before, fetch, partition)
         return folded if folded.failure else Folded(folded.rows, folded.events, failure)
     return Folded(rows, touching, None)
+
+
+def fold_key(
+    projection: Projection[Any], key: Any, events: Iterable[Recorded[Any]], row: Any | None = None
+) -> Any | None:
+    """The row under one key after events that touch it.
+
+    Args:
+        projection: what to fold with.
+        key: of the row.
+        events: in the order of the log; each of them touches the row.
+        row: before them.
+
+    Raises:
+        ProjectionFailed: the fold raised, or made something that is not a row of its model.
+    """
+    rows = {key: row}
+    for part in _batches(events, KEY_BATCH):
+        rows = _fold(projection, [(key, each) for each in part], partial(_known, rows))
+    return rows[key]
+
+
+def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
+    """The keys of the rows that an event touches.
+
+    Raises:
+        ProjectionFailed: `key=` raised, or named something that is no key.
+    """
+    return [key for key, _ in _keys(projection, [recorded], WHOLE)[0]]
 
 
 def _keys(
@@ -139,3 +172,13 @@ def _not_its_row(projection: Projection[Any], key: Any, row: Any) -> str:
     if projection.takes_key:
         return expected
     return f"{expected}; a third parameter, as in {model.key.name}: {model.key.type.__name__}, is given the key"
+
+
+def _batches(events: Iterable[Recorded[Any]], size: int) -> Iterator[list[Recorded[Any]]]:
+    left = iter(events)
+    while part := list(islice(left, size)):
+        yield part
+
+
+def _known(rows: dict[Any, Any], _keys: Sequence[Any]) -> dict[Any, Any]:
+    return rows

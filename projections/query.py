@@ -1,7 +1,8 @@
 """Queries over a read model: typed, checked against the model, with read-your-writes."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -12,9 +13,12 @@ from projections.condition import comparable, condition_of, field_of
 from projections.cursor import cursor_of, read_cursor
 from projections.engine import Engine
 from projections.errors import InvalidQuery
+from projections.measure import Measure, check_groups, check_measures
 from projections.model import Model
+from projections.moment import Moment, moment_in
 from projections.selection import Order, Selection
 from projections.target import Reader
+from projections.targets.memory import MemoryReader
 from projections.track import Track
 from projections.visibility import read_after
 
@@ -38,20 +42,61 @@ class Page(msgspec.Struct, Generic[M], frozen=True):
     next: str | None
 
 
+class Stale(msgspec.Struct, frozen=True):
+    """What a query tells of an answer that does not contain the write that was asked for.
+
+    Attributes:
+        projection: whose rows.
+        wanted: the position of the write.
+        reached: the position up to which the rows are complete.
+    """
+
+    projection: str
+    wanted: int
+    reached: int
+
+
+StaleOption: TypeAlias = bool | Callable[[Stale], object]
+"""Whether an answer without the write will do; a function is told of one."""
+
+
 class ModelQuery(Generic[M]):
     """A query that is built up step by step; every step returns a new one.
 
         app.query(Balance).where(amount__gte=100).order_by("-amount").limit(10).all(after=receipt.token)
 
     Every method that reads takes `after`, the token of a receipt: it then waits until the read model contains that write,
-    for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`.
+    for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`. Where
+    `stale` is a function, it is called with a `Stale` in that case.
+
+    Args:
+        engine: of the application.
+        track: the read model.
+        selection: what was chosen so far.
+        moment: in the past; None for the live rows.
+        since: tells the token that is meant where a method is given none.
     """
 
-    def __init__(self, engine: Engine, track: Track, selection: Selection | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        track: Track,
+        selection: Selection | None = None,
+        *,
+        moment: Moment | None = None,
+        since: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._track = track
         self._model: Model = track.projection.model
         self._selection = selection if selection is not None else Selection()
+        self._moment = moment
+        self._since = since
+
+    @property
+    def engine(self) -> Engine:
+        """What keeps the read models."""
+        return self._engine
 
     @property
     def table(self) -> Table:
@@ -95,29 +140,103 @@ class ModelQuery(Generic[M]):
             raise InvalidQuery(f"limit: expected an integer >= 0, got {count!r}")
         return self._with(limit=count)
 
+    def as_of(
+        self,
+        *,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+        stream: str | None = None,
+        version: int | None = None,
+    ) -> Self:
+        """The read model as it was at a moment. Several bounds hold together.
+
+        `get` folds only the events that touch its row: those of the streams with that id, or with that tag under `by_tag`; under
+        another `key=` all that the projection wants. The other methods fold the whole model into memory, where the last few
+        are kept. Rows that a projection of today would have made then: its code of that time plays no part.
+
+        Args:
+            position: up to this position of the log.
+            at: what the log knew at this instant.
+            occurred: what had occurred by this instant, as known now, or at `at`.
+            stream: with `version`: up to where this stream had that version.
+            version: of `stream`.
+
+        Raises:
+            InvalidInput: a bound is not acceptable.
+            NotFound: the stream has no such version.
+        """
+        moment = moment_in(
+            self._engine.store, position=position, at=at, occurred=occurred, stream=stream, version=version
+        )
+        return type(self)(self._engine, self._track, self._selection, moment=moment, since=self._since)
+
+    def group_by(self, *fields: str) -> "GroupedQuery[M]":
+        """Groups of rows with equal values in these fields, for `aggregate`.
+
+        Raises:
+            InvalidQuery: the model has no such field, or its values cannot be compared.
+        """
+        return GroupedQuery(self, check_groups(self._model, fields))
+
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def get(
-        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
+        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False
     ) -> M | None:
         """The row under a key; None where there is none."""
         selection = self.where(**{self._model.key.name: key})._selection  # noqa: SLF001 - our own
+        if self._moment is not None:
+            self._refuse_token(after)
+            row = self._engine.past.row(self._track.projection, key, self._moment)
+            reader = MemoryReader(self._track.projection.name, {} if row is None else {key: row}, self._moment.up_to)
+            return next(iter(reader.select(selection)), None)
         rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
         return rows[0] if rows else None
 
-    def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
+    def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> list[M]:
         """All rows that match, in order."""
         selection = self._ordered()
         return self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
 
-    def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
+    def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> M | None:
         """The first row that matches; None where none does."""
         rows = self.limit(1).all(after=after, timeout=timeout, stale=stale)
         return rows[0] if rows else None
 
-    def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
+    def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> int:
         """How many rows match; limit and order play no part."""
         return self._read(lambda reader: reader.count(self._selection), after, timeout, stale=stale)
+
+    def aggregate(
+        self,
+        *,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: StaleOption = False,
+        **measures: Measure,
+    ) -> dict[str, Any]:
+        """Measures over all rows that match, by name; limit and order play no part.
+
+            app.query(Order).where(paid=True).aggregate(cents=sum_of("cents"), orders=count_of())
+
+        Raises:
+            InvalidQuery: a measure does not fit the model.
+        """
+        return self._aggregate((), measures, after, timeout, stale)[0]
+
+    def _aggregate(
+        self,
+        groups: Sequence[str],
+        measures: Mapping[str, Any],
+        after: str | None,
+        timeout: float,
+        stale: StaleOption,
+    ) -> list[dict[str, Any]]:
+        checked = check_measures(self._model, measures)
+        return self._read(
+            lambda reader: reader.aggregate(self._selection, groups, checked), after, timeout, stale=stale
+        )
 
     def page(
         self,
@@ -126,7 +245,7 @@ class ModelQuery(Generic[M]):
         size: int | None = None,
         after: str | None = None,
         timeout: float = WAIT_SECONDS,
-        stale: bool = False,
+        stale: StaleOption = False,
     ) -> Page[M]:
         """One page of rows.
 
@@ -162,12 +281,28 @@ class ModelQuery(Generic[M]):
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())
 
-    def _read(self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: bool) -> T:
+    def _read(self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: StaleOption) -> T:
+        if self._moment is not None:
+            self._refuse_token(after)
+            rows = self._engine.past.rows(self._track.projection, self._moment)
+            return read(MemoryReader(self._track.projection.name, rows, self._moment.up_to))
         self._track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
-        if after is None:
+        token = after if after is not None else self._since()
+        if token is None:
             with self._track.target.reading() as reader:
                 return read(reader)
-        return read_after(self._engine, self._track, position_of(after), read, seconds=timeout, stale=stale)
+        position = position_of(token)
+
+        def told(reader: Reader) -> T:
+            if callable(stale) and (reached := reader.position) < position:
+                stale(Stale(self._track.projection.name, position, reached))
+            return read(reader)
+
+        return read_after(self._engine, self._track, position, told, seconds=timeout, stale=bool(stale))
+
+    def _refuse_token(self, after: str | None) -> None:
+        if after is not None:
+            raise InvalidQuery("as_of: a moment in the past does not wait for a write; leave out after=")
 
     def _ordered(self) -> Selection:
         key = self._model.key.name
@@ -177,4 +312,36 @@ class ModelQuery(Generic[M]):
         return replace(self._selection, order=order)
 
     def _with(self, **changes: Any) -> Self:
-        return type(self)(self._engine, self._track, replace(self._selection, **changes))
+        selection = replace(self._selection, **changes)
+        return type(self)(self._engine, self._track, selection, moment=self._moment, since=self._since)
+
+
+class GroupedQuery(Generic[M]):
+    """A query whose rows are grouped.
+
+    Args:
+        query: which rows.
+        fields: what members of a group have in common.
+    """
+
+    def __init__(self, query: ModelQuery[M], fields: tuple[str, ...]) -> None:
+        self._query = query
+        self._fields = fields
+
+    def aggregate(
+        self,
+        *,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: StaleOption = False,
+        **measures: Measure,
+    ) -> list[dict[str, Any]]:
+        """For each group its fields and its measures, by name, in the order of the fields. See `ModelQuery.aggregate`.
+
+        Raises:
+            InvalidQuery: a measure does not fit the model, or has the name of a field that is grouped by.
+        """
+        for name in measures:
+            if name in self._fields:
+                raise InvalidQuery(f"aggregate: {name} is a field that is grouped by; give the measure another name")
+        return self._query._aggregate(self._fields, measures, after, timeout, stale)  # noqa: SLF001 - the other half of it

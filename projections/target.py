@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from projections.measure import Measure
 from projections.model import Model
 from projections.selection import Selection
 
@@ -150,6 +151,14 @@ class Reader(Protocol):
 
     def count(self, selection: Selection) -> int:
         """How many they are."""
+
+    def aggregate(
+        self, selection: Selection, groups: Sequence[str], measures: Mapping[str, Measure]
+    ) -> list[dict[str, Any]]:
+        """The measures of each group of rows with equal values in `groups`, in the order of these, as names and values.
+
+        Without groups, one answer over all rows that the query wants.
+        """
 
 
 class BoundTarget(Protocol):

@@ -10,6 +10,7 @@ import typer
 from eventfold.application import Application
 from eventfold.cli.completion import model_names
 from eventfold.cli.fields import read_value
+from eventfold.cli.moments import AtOption, OccurredOption, PositionOption, bounds_of
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption, warn_of_more
 from eventfold.cli.session import Session, command, usage_error, warn
@@ -53,18 +54,29 @@ def query(
         str | None, typer.Option(metavar="TOKEN", help="Wait until it contains the write of this receipt.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Wait until it contains all that is in the log.")] = False,
+    position: PositionOption = None,
+    at: AtOption = None,
+    occurred: OccurredOption = None,
 ) -> None:
-    """Show rows of a read model.
+    """Show rows of a read model, now or as they were.
 
     CONDITION compares a field: amount>=100, owner=Ada, owner!=Ada, name^=A (begins with), state in open,new, paid_at is
     null, paid_at is not null. Without --after or --fresh it shows the rows as they are, and says if they are behind the log.
+
+    --position, --at and --occurred show what was known of a moment in the past, or had happened by then; a plain date means
+    the end of that day. The rows are folded from the log for that, in memory: of one KEY only the events that touch it.
     """
     app = session.application
     cls: Any = app.parts.model(model)
+    bounds = bounds_of(None, position, at, occurred)
+    if bounds and (fresh or after):
+        usage_error("a moment in the past waits for nothing; leave out --fresh and --after")
     if fresh:
         after = token_of(app.store.head())
     chosen = app.query(cls)
-    if after is None:
+    if bounds:
+        chosen = chosen.as_of(**bounds)
+    elif after is None:
         _warn_if_behind(app, cls)
     if key is not None:
         if where or order or page_after or count:

@@ -11,6 +11,7 @@ from eventfold.cli import (
     blame,
     causes,
     check,
+    diff,
     dispatch,
     effects,
     events,
@@ -43,7 +44,7 @@ for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
 for _noun in (dispatch, streams, events, query):
     _noun.add_to(app, "Write and read")
-for _noun in (state, history, blame, bisect, causes, effects):
+for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")
 for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from projections.errors import GenerationDropped, InvalidQuery
+from projections.measure import Measure
 from projections.model import Model
 from projections.selection import Selection
 from projections.target import (
@@ -22,7 +23,7 @@ from projections.target import (
     live_of,
     swapped,
 )
-from projections.targets.memory_select import matching, selected
+from projections.targets.memory_select import aggregated, matching, selected
 
 
 class MemoryTable:
@@ -91,12 +92,18 @@ class MemoryGeneration:
 
 
 class MemoryReader:
-    """The live rows as they were at one moment."""
+    """Rows in memory as they were at one moment.
 
-    def __init__(self, projection: str, live: _Stored | None) -> None:
+    Args:
+        projection: whose rows.
+        rows: by key.
+        position: everything up to here is in them.
+    """
+
+    def __init__(self, projection: str, rows: Mapping[Any, Any], position: int) -> None:
         self._projection = projection
-        self.position = 0 if live is None else live.info.position
-        self._rows: Mapping[Any, Any] = {} if live is None else live.rows
+        self._rows = rows
+        self.position = position
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""
@@ -105,6 +112,12 @@ class MemoryReader:
     def count(self, selection: Selection) -> int:
         """How many they are."""
         return len(matching(self._plain(selection), selection))
+
+    def aggregate(
+        self, selection: Selection, groups: Sequence[str], measures: Mapping[str, Measure]
+    ) -> list[dict[str, Any]]:
+        """The measures of each group."""
+        return aggregated(self._plain(selection), selection, groups, measures)
 
     def _plain(self, selection: Selection) -> Iterable[Any]:
         if selection.expressions:
@@ -209,7 +222,8 @@ class BoundMemoryTable:
         """A reader of the live rows."""
         with self._lock:
             live = self._live()
-        yield MemoryReader(self._projection, live)
+        rows, position = ({}, 0) if live is None else (live.rows, live.info.position)
+        yield MemoryReader(self._projection, rows, position)
 
     @contextmanager
     def rows(self, number: int) -> Iterator[Iterable[Any]]:
