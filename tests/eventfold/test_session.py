@@ -58,7 +58,7 @@ def test_a_watch_tells_of_each_row_as_it_changes_and_goes_on_from_a_token(app: A
     assert (first.key, first.row) == ("a", Stock("a", 1, 1))
     assert {(each.key, each.row) for each in rest} == {("b", Stock("b", 3, 1)), ("a", None)}
     with app.watch(Stock, after=first.token) as changes:
-        assert {(each.key, each.row) for each, _ in zip(changes, range(2), strict=False)} == {
+        assert {(each.key, each.row) for _, each in zip(range(2), changes, strict=False)} == {
             ("b", Stock("b", 3, 1)),
             ("a", None),
         }
