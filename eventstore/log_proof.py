@@ -20,6 +20,12 @@ PART = 2_000
 """Events of the source that are compared at once; SQLite makes one value of them."""
 
 
+IMPURE = (
+    ". If nobody has changed either log, the transform has given two answers for one event: it must depend on nothing but the "
+    "event; mend it and copy into an empty log"
+)
+
+
 class CopyStep(msgspec.Struct, frozen=True):
     """How far a copy has come.
 
@@ -74,19 +80,20 @@ def prove(
     Raises:
         StoreError: the copy is not what it should be.
     """
+    advice = "" if transform is None else IMPURE
     where, digest, read, written, at = target.backend.description, hashlib.sha256(), 0, 0, 0
     parts = _parts(source.backend, progress.source_position, transform)
     with closing(_side_by_side(parts, target.backend, progress.target_position)) as pairs:
         for part, found in pairs:
             if found.data != part.wanted.data:
-                raise StoreError(f"{where}: the copy is wrong: {_first_difference(part.wanted, found)}")
+                raise StoreError(f"{where}: the copy is wrong: {_first_difference(part.wanted, found)}{advice}")
             digest.update(found.data)
             read, written, at = read + part.events, written + found.events, max(at, found.position)
             on_progress(CopyStep("verify", part.position, progress.source_position, read))
     if (read, written, at) != (progress.events_read, progress.events_written, progress.target_position):
         raise StoreError(
             f"{where}: the copy is wrong: expected {progress.events_written} events of {progress.events_read}, up to "
-            f"position {progress.target_position}, got {written} of {read}, up to {at}"
+            f"position {progress.target_position}, got {written} of {read}, up to {at}{advice}"
         )
     return Copied(read, written, progress.source_position, progress.target_position, digest.hexdigest())
 
