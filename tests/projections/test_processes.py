@@ -124,10 +124,10 @@ def test_when_processes_of_a_rebuild_are_killed_then_they_begin_again_where_they
             written = await_building(engine, written)
             gone.append(chance.choice(running))
             kill(gone[-1:])
-            assert_each_partition_straight(store, engine)
         ended(process)
 
     assert status_of(store, engine.find("stock")[0]).generation == 2
+    assert_each_partition_straight(store, engine)
     engine.catch_up()
     assert_straight(store, engine)
     assert_counted_once(store, engine)
