@@ -51,7 +51,7 @@ class LogImport(Protocol):
             InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
         """
 
-    def carries(self, source: SqlDatabase | None) -> bool:
+    def carries(self, source: SqlDatabase) -> bool:
         """Whether events of this database can be stored without reading them here, by `carry`."""
 
     def carry(self, source: SqlDatabase, before: CopyProgress, up_to: int, limit: int) -> CopyProgress:

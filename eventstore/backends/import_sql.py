@@ -65,9 +65,9 @@ class SqlImport:
             self._note(connection, progress)
         self._move_sequence(progress.target_position)
 
-    def carries(self, source: SqlDatabase | None) -> bool:
+    def carries(self, source: SqlDatabase) -> bool:
         """Whether `carry` can be used: where both are SQLite files."""
-        return source is not None and source.dialect == self._database.dialect == "sqlite"
+        return source.dialect == self._database.dialect == "sqlite"
 
     def carry(self, source: SqlDatabase, before: CopyProgress, up_to: int, limit: int) -> CopyProgress:
         """Stores the source's next events as they are, without reading them here; how far the copy has come then.
