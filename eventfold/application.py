@@ -18,8 +18,9 @@ from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
 from eventstore.loading import moment
 from eventstore.token import position_of
-from projections import BoundProjection, Engine, FieldChange, ModelQuery, Progress, Watch, rebuild, row_difference
+from projections import BoundProjection, Engine, FieldChange, ModelQuery, Progress, Watch, rebuild
 from projections.moment import moment_in
+from projections.row_difference import row_difference
 from projections.watch import watch
 
 A = TypeVar("A", bound=Aggregate[Any])

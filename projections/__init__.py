@@ -17,7 +17,7 @@ from projections.projection import BoundProjection, Projection, projection
 from projections.query import GroupedQuery, ModelQuery, Page, Stale
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
-from projections.row_difference import FieldChange, row_difference
+from projections.row_difference import FieldChange
 from projections.status import ProjectionStatus, status_of
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
@@ -56,7 +56,6 @@ __all__ = [
     "prune",
     "rebuild",
     "rollback",
-    "row_difference",
     "status_of",
     "sum_of",
 ]
