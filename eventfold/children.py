@@ -41,11 +41,10 @@ class Child:
         self._on_line = on_line
         self._forever = forever
         self._restarts = 0
-        self._stopping = threading.Event()
+        self._stopping, self._ended = threading.Event(), threading.Event()
         self.code: int | None = None
         self._process = self._spawn()
-        self._thread = threading.Thread(target=self._watch, name="eventfold-child", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._watch, name="eventfold-child", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -55,7 +54,7 @@ class Child:
     @property
     def running(self) -> bool:
         """Whether it is at work, or about to be started again."""
-        return self._thread.is_alive()
+        return not self._ended.is_set()
 
     def stop(self) -> None:
         """Tells it to end as SIGTERM does, and not to begin again."""
@@ -64,8 +63,7 @@ class Child:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Waits until it has ended for good; False where it has not in that time."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return self._ended.wait(seconds)
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         """In a process group of its own, so that Ctrl-C reaches it through its parent only."""
@@ -74,17 +72,22 @@ class Child:
         )
 
     def _watch(self) -> None:
-        while True:
-            assert self._process.stdout is not None  # noqa: S101 - for the type checker; it is a pipe
-            with self._process.stdout as said:
-                for line in said:
-                    self._on_line(line)
-            self.code = self._process.wait()
-            if self._stopping.is_set() or not self._begins_again(self.code):
-                return
-            self._process = self._spawn()
-            if self._stopping.is_set():
-                self._process.terminate()
+        try:
+            while self._once():
+                self._process = self._spawn()
+                if self._stopping.is_set():
+                    self._process.terminate()
+        finally:
+            self._ended.set()  # waited for in place of the thread: a signal during `join` makes it look as if it had ended
+
+    def _once(self) -> bool:
+        """Hears one process to its end; whether it is to begin again."""
+        assert self._process.stdout is not None  # noqa: S101 - for the type checker; it is a pipe
+        with self._process.stdout as said:
+            for line in said:
+                self._on_line(line)
+        self.code = self._process.wait()
+        return not self._stopping.is_set() and self._begins_again(self.code)
 
     def _begins_again(self, code: int) -> bool:
         """One that was killed by a signal goes on from what it has written."""
