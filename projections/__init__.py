@@ -9,6 +9,8 @@ from projections.errors import (
     ProjectionFailed,
     RebuildRefused,
     RollbackRefused,
+    RowsRefused,
+    TargetUnavailable,
     UnknownModel,
 )
 from projections.key import by_tag
@@ -19,6 +21,7 @@ from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange, row_difference
 from projections.status import ProjectionStatus, status_of
+from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
 from projections.watch import Changed, Watch
@@ -26,6 +29,7 @@ from projections.watch import Changed, Watch
 __all__ = [
     "BoundProjection",
     "Changed",
+    "ElasticsearchIndex",
     "Engine",
     "FieldChange",
     "GenerationDropped",
@@ -43,8 +47,10 @@ __all__ = [
     "ProjectionStatus",
     "RebuildRefused",
     "RollbackRefused",
+    "RowsRefused",
     "SqlTable",
     "Stale",
+    "TargetUnavailable",
     "UnknownModel",
     "Watch",
     "avg_of",

@@ -1,6 +1,6 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from operator import attrgetter
@@ -13,10 +13,11 @@ from projections.errors import ProjectionFailed
 from projections.model import Field
 from projections.partition import WHOLE, Partition
 from projections.projection import Projection
+from projections.target import Fetched
 
 KEY_BATCH = 5_000
 
-Fetch = Callable[[Sequence[Any]], dict[Any, Any]]
+Fetch = Callable[[Sequence[Any]], Fetched]
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -121,7 +122,8 @@ def _distinct(key: Any, field: Field) -> list[Any]:
 
 
 def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
-    stored = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    fetched = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    stored, keyed = fetched.rows, _unfolded(keyed, fetched.ahead)
     rows = _fold_rows(projection, keyed, stored)
     made = [row for row in rows.values() if row is not None]
     if not projection.check.passes(made):
@@ -129,8 +131,17 @@ def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]
     return rows
 
 
+def _unfolded(
+    keyed: Sequence[tuple[Any, Recorded[Any]]], ahead: Mapping[Any, int]
+) -> Sequence[tuple[Any, Recorded[Any]]]:
+    """Without the events that a row which is ahead contains already."""
+    first = keyed[0][1].position if keyed else 0
+    late = {key: position for key, position in ahead.items() if position >= first}
+    return [(key, recorded) for key, recorded in keyed if recorded.position > late.get(key, 0)] if late else keyed
+
+
 def _fold_rows(
-    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: dict[Any, Any]
+    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: Mapping[Any, Any]
 ) -> dict[Any, Any]:
     rows: dict[Any, Any] = {}
     function, takes_key, before = projection.function, projection.takes_key, stored.get
@@ -150,7 +161,7 @@ def _fold_rows(
 def _raise_fault(
     projection: Projection[Any],
     keyed: Sequence[tuple[Any, Recorded[Any]]],
-    stored: dict[Any, Any],
+    stored: Mapping[Any, Any],
     rows: dict[Any, Any],
 ) -> NoReturn:
     """Folds a faulty row once more, event by event, to name the one that made it so."""

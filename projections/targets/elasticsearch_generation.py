@@ -1,0 +1,84 @@
+"""One generation of a read model in Elasticsearch: an index of rows, and its place in the register beside the log."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from projections.errors import NeedsRebuild
+from projections.target import Change, Fetched, GenerationInfo
+from projections.targets.elasticsearch_bulk import IndexMissing
+from projections.targets.elasticsearch_rows import ElasticsearchRows
+from projections.targets.register import Register
+
+Open = Callable[[GenerationInfo], ElasticsearchRows]
+
+
+class ElasticsearchGeneration:
+    """An index of rows and its place in the register. Rows are written first, the position after them.
+
+    Args:
+        register: of the generations.
+        number: from 1.
+        open_rows: gives the index of a generation, and makes it where it is not there yet.
+    """
+
+    def __init__(self, register: Register, number: int, open_rows: Open) -> None:
+        self.number = number
+        self._register = register
+        self._open_rows = open_rows
+        self._rows: ElasticsearchRows | None = None
+        self._turn = threading.Lock()
+
+    @property
+    def info(self) -> GenerationInfo:
+        """As stored at this moment."""
+        return self._register.one(self.number)
+
+    @property
+    def rows(self) -> ElasticsearchRows:
+        """The index, looked up once.
+
+        Raises:
+            GenerationDropped: it is gone.
+        """
+        if self._rows is None:
+            self._rows = self._open_rows(self.info)
+        return self._rows
+
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """The rows that exist under these keys, and up to where each contains everything."""
+        try:
+            return self.rows.fetch(keys)
+        except IndexMissing as error:
+            raise lost(self.info) from error
+
+    def apply(self, change: Change) -> bool:
+        """Writes the rows, and then the position, each only where it is not further on already.
+
+        Raises:
+            RowsRefused: rows do not fit the index; the others are written, and the position is as before.
+            TargetUnavailable: the server is away; some rows may be written, and the position is as before.
+        """
+        with self._turn:  # of two threads with the same change, the one that moves the position has written the rows
+            if not self._stands_at(change.from_position):
+                return False
+            if change.rows:
+                try:
+                    self.rows.write(change.rows, change.to_position)
+                except IndexMissing as error:
+                    if not self._stands_at(change.from_position):
+                        return False
+                    raise lost(self.info) from error
+            return self._register.advance(self.number, change)
+
+    def _stands_at(self, position: int) -> bool:
+        found = next((each for each in self._register.all() if each.number == self.number), None)
+        return found is not None and found.position == position and found.state != "retired"
+
+
+def lost(info: GenerationInfo) -> NeedsRebuild:
+    """The error for an index that somebody else has removed."""
+    return NeedsRebuild(
+        f"projection {info.projection!r}: the index of generation {info.number} of {info.target!r} is missing from Elasticsearch; "
+        f"run `eventfold projections rebuild {info.projection}`"
+    )

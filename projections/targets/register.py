@@ -1,0 +1,153 @@
+"""The register of generations whose rows are elsewhere: which there are, and where each one stands, beside the log."""
+
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from eventstore.sql_database import SqlDatabase
+from projections.target import Change, GenerationInfo, building_of, live_of
+from projections.targets.memory import BoundMemoryTable
+from projections.targets.sql_registry import GenerationRegistry
+
+
+class Register(Protocol):
+    """What a target without transactions with the log's database keeps there."""
+
+    def all(self) -> list[GenerationInfo]:
+        """All generations as of one moment, oldest first."""
+
+    def one(self, number: int) -> GenerationInfo:
+        """A generation by its number.
+
+        Raises:
+            GenerationDropped: it is gone.
+        """
+
+    def create(self, fingerprint: str, *, live: bool) -> int:
+        """The number of a new generation; where somebody has just made it, that one's."""
+
+    def advance(self, number: int, change: Change) -> bool:
+        """Moves a generation's position, if it stands where the change begins and is not retired."""
+
+    def swap(self, number: int) -> bool:
+        """Makes a generation the live one, unless it stands behind that.
+
+        Raises:
+            GenerationDropped: it is gone.
+        """
+
+    def retire(self, number: int) -> bool:
+        """Lets nobody move a generation any more; False where it is live, or gone."""
+
+    def remove(self, number: int) -> None:
+        """Forgets a generation that is not live."""
+
+
+def register_of(backend: Any, projection: str, target: str) -> Register:
+    """The register in the log's database, or in memory beside a log in memory."""
+    database: SqlDatabase | None = backend.sql
+    return MemoryRegister(projection, target) if database is None else SqlRegister(database, projection, target)
+
+
+class SqlRegister:
+    """The register in the log's database.
+
+    Args:
+        database: the log's.
+        projection: the projection's name.
+        target: the target's name.
+    """
+
+    def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
+        self._database = database
+        self._registry = GenerationRegistry(database, projection, target)
+
+    def all(self) -> list[GenerationInfo]:
+        """All generations, oldest first."""
+        return self._registry.all()
+
+    def one(self, number: int) -> GenerationInfo:
+        """A generation by its number."""
+        return self._registry.one(number)
+
+    def create(self, fingerprint: str, *, live: bool) -> int:
+        """The number of a new generation."""
+        with self._database.transaction() as connection:
+            self._registry.hold(connection)
+            known = self._registry.within(connection)
+            if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
+                return found.number
+            number = max((each.number for each in known), default=0) + 1
+            self._registry.insert(connection, number, "live" if live else "building", fingerprint)
+            return number
+
+    def advance(self, number: int, change: Change) -> bool:
+        """Moves a generation's position."""
+        with self._database.transaction() as connection:
+            return self._registry.advance(connection, number, change)
+
+    def swap(self, number: int) -> bool:
+        """Makes a generation the live one."""
+        with self._database.transaction() as connection:
+            known = self._registry.within(connection, lock=True)
+            chosen, live = self._registry.chosen(known, number), live_of(known)
+            if live is not None and live.position > chosen.position:
+                return False
+            if live is not None:
+                self._registry.set_state(connection, live.number, "retired")
+            self._registry.set_state(connection, number, "live")
+        return True
+
+    def retire(self, number: int) -> bool:
+        """Lets nobody move a generation any more."""
+        with self._database.transaction() as connection:
+            known = {each.number: each for each in self._registry.within(connection, lock=True)}
+            if number not in known or known[number].state == "live":
+                return False
+            self._registry.set_state(connection, number, "retired")
+        return True
+
+    def remove(self, number: int) -> None:
+        """Forgets a generation."""
+        with self._database.transaction() as connection:
+            self._registry.remove(connection, number)
+
+
+class MemoryRegister:
+    """The register in memory: that of a table in memory which never has any rows.
+
+    Args:
+        projection: the projection's name.
+        target: the target's name.
+    """
+
+    def __init__(self, projection: str, target: str) -> None:
+        self._table = BoundMemoryTable(target, projection)
+
+    def all(self) -> list[GenerationInfo]:
+        """All generations, oldest first."""
+        return self._table.generations()
+
+    def one(self, number: int) -> GenerationInfo:
+        """A generation by its number."""
+        return self._table.stored(number).info
+
+    def create(self, fingerprint: str, *, live: bool) -> int:
+        """The number of a new generation."""
+        return self._table.create(fingerprint, live=live).number
+
+    def advance(self, number: int, change: Change) -> bool:
+        """Moves a generation's position."""
+        return self._table.apply(number, replace(change, rows={}))
+
+    def swap(self, number: int) -> bool:
+        """Makes a generation the live one."""
+        return self._table.swap(self._table.generation(number))
+
+    def retire(self, number: int) -> bool:
+        """Lets nobody move a generation any more."""
+        return self._table.retire(number)
+
+    def remove(self, number: int) -> None:
+        """Forgets a generation."""
+        self._table.drop(number)
