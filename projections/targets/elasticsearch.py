@@ -38,6 +38,7 @@ class ElasticsearchIndex:
     """
 
     needs_sql = False
+    divisible = True
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ class ElasticsearchGeneration:
         self.number = number
         self._register = register
         self._open_rows = open_rows
-        self._rows: ElasticsearchRows | None = None
+        self._opened: tuple[int, ElasticsearchRows] | None = None
         self._turn = threading.Lock()
 
     @property
@@ -34,21 +34,13 @@ class ElasticsearchGeneration:
         """As stored at this moment."""
         return self._register.one(self.number)
 
-    @property
-    def rows(self) -> ElasticsearchRows:
-        """The index, looked up once.
-
-        Raises:
-            GenerationDropped: it is gone.
-        """
-        if self._rows is None:
-            self._rows = self._open_rows(self.info)
-        return self._rows
-
     def fetch(self, keys: Sequence[Any]) -> Fetched:
         """The rows that exist under these keys, and up to where each contains everything."""
+        if not keys:
+            return Fetched({})
+        info = self.info
         try:
-            return self.rows.fetch(keys)
+            return self._rows(info).fetch(keys)
         except IndexMissing as error:
             raise lost(self.info) from error
 
@@ -60,20 +52,31 @@ class ElasticsearchGeneration:
             TargetUnavailable: the server is away; some rows may be written, and the position is as before.
         """
         with self._turn:  # of two threads with the same change, the one that moves the position has written the rows
-            if not self._stands_at(change.from_position):
-                return False
             if change.rows:
+                info = self._at(change)
+                if info is None:
+                    return False
                 try:
-                    self.rows.write(change.rows, change.to_position)
+                    self._rows(info).write(change.rows, change.to_position)
                 except IndexMissing as error:
-                    if not self._stands_at(change.from_position):
+                    if self._at(change) is None:
                         return False
-                    raise lost(self.info) from error
+                    raise lost(info) from error
             return self._register.advance(self.number, change)
 
-    def _stands_at(self, position: int) -> bool:
-        found = next((each for each in self._register.all() if each.number == self.number), None)
-        return found is not None and found.position == position and found.state != "retired"
+    def _at(self, change: Change) -> GenerationInfo | None:
+        """The generation, if the change's partition stands where that begins and its epoch is still the same."""
+        info = next((each for each in self._register.all() if each.number == self.number), None)
+        if info is None:
+            return None
+        standing = [(each.partition, each.position, each.epoch) for each in info.checkpoints]
+        return info if (change.partition, change.from_position, change.epoch) in standing else None
+
+    def _rows(self, info: GenerationInfo) -> ElasticsearchRows:
+        """The index, opened once; another one, if another generation has this number meanwhile."""
+        if self._opened is None or self._opened[0] != info.made_us:
+            self._opened = info.made_us, self._open_rows(info)
+        return self._opened[1]
 
 
 def lost(info: GenerationInfo) -> NeedsRebuild:

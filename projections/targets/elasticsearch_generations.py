@@ -79,13 +79,12 @@ class BoundElasticsearchIndex:
             found = self._opened[number] = ElasticsearchGeneration(self._register, number, self._open)
         return found
 
-    def create(self, fingerprint: str, *, live: bool) -> ElasticsearchGeneration:
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> ElasticsearchGeneration:
         """A new generation. Its index is made when it is first used, so that a server which is away keeps nobody waiting."""
-        number = self._register.create(fingerprint, live=live)
-        self._opened.pop(number, None)
+        number = self._register.create(fingerprint, live=live, partitions=partitions)
         return self.generation(number)
 
-    def swap(self, generation: Generation) -> bool:
+    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
         """Makes a generation the live one: first in the register, which our queries ask, and then for the alias."""
         info = self._register.one(generation.number)
         rows = self._open(info)
@@ -94,7 +93,7 @@ class BoundElasticsearchIndex:
             rows.refresh()  # nobody sees less than before
         except IndexMissing as error:
             raise GenerationDropped(self._projection, self.index, info.number) from error
-        if not self._register.swap(info.number):
+        if not self._register.swap(info.number, partitions=partitions):
             return False
         self._alias.follow()
         return True
@@ -106,7 +105,6 @@ class BoundElasticsearchIndex:
             self._alias.follow()
             self._rows(info).delete()
             self._register.remove(number)
-            self._opened.pop(number, None)
 
     @contextmanager
     def reading(self) -> Iterator[ElasticsearchReader]:
@@ -126,7 +124,7 @@ class BoundElasticsearchIndex:
     def _open(self, info: GenerationInfo) -> ElasticsearchRows:
         """The index of a generation. It is made where nothing was written yet; and if it is the live one, the alias shows it."""
         rows = self._rows(info)
-        if info.position == 0:
+        if info.furthest == 0:
             interval = self._refresh_interval if info.state == "live" else "-1"
             rows.create(self._mapping, {**self._settings, "index.refresh_interval": interval})
         if info.state == "live":

@@ -65,7 +65,7 @@ class ElasticsearchReader:
                     rows.refresh()
                 return read(rows)
             except IndexMissing as error:
-                if live.position == 0:  # it is made when the first row is written
+                if live.furthest == 0:  # it is made when the first row is written
                     return nothing
                 if live.number == former:
                     raise lost(live) from error

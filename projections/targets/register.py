@@ -3,9 +3,10 @@
 from typing import Any, Protocol
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from eventstore.sql_database import SqlDatabase
-from projections.target import Change, GenerationInfo, building_of, live_of
+from projections.target import Change, GenerationInfo, building_of, fenced, live_of, swapped
 from projections.targets.memory import BoundMemoryTable
 from projections.targets.sql_registry import GenerationRegistry
 
@@ -23,14 +24,14 @@ class Register(Protocol):
             GenerationDropped: it is gone.
         """
 
-    def create(self, fingerprint: str, *, live: bool) -> int:
+    def create(self, fingerprint: str, *, live: bool, partitions: int) -> int:
         """The number of a new generation; where somebody has just made it, that one's."""
 
     def advance(self, number: int, change: Change) -> bool:
-        """Moves a generation's position, if it stands where the change begins and is not retired."""
+        """Moves a partition's position, if it stands where the change begins and has its epoch."""
 
-    def swap(self, number: int) -> bool:
-        """Makes a generation the live one, unless it stands behind that.
+    def swap(self, number: int, *, partitions: int) -> bool:
+        """Makes a generation the live one, as `BoundTarget.swap` does.
 
         Raises:
             GenerationDropped: it is gone.
@@ -70,7 +71,7 @@ class SqlRegister:
         """A generation by its number."""
         return self._registry.one(number)
 
-    def create(self, fingerprint: str, *, live: bool) -> int:
+    def create(self, fingerprint: str, *, live: bool, partitions: int) -> int:
         """The number of a new generation."""
         with self._database.transaction() as connection:
             self._registry.hold(connection)
@@ -78,7 +79,7 @@ class SqlRegister:
             if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
                 return found.number
             number = max((each.number for each in known), default=0) + 1
-            self._registry.insert(connection, number, "live" if live else "building", fingerprint)
+            self._registry.insert(connection, number, "live" if live else "building", fingerprint, partitions)
             return number
 
     def advance(self, number: int, change: Change) -> bool:
@@ -86,16 +87,18 @@ class SqlRegister:
         with self._database.transaction() as connection:
             return self._registry.advance(connection, number, change)
 
-    def swap(self, number: int) -> bool:
+    def swap(self, number: int, *, partitions: int) -> bool:
         """Makes a generation the live one."""
         with self._database.transaction() as connection:
             known = self._registry.within(connection, lock=True)
             chosen, live = self._registry.chosen(known, number), live_of(known)
-            if live is not None and live.position > chosen.position:
+            checkpoints = swapped(chosen, live, partitions)
+            if checkpoints is None:
                 return False
             if live is not None:
-                self._registry.set_state(connection, live.number, "retired")
+                self._retire(connection, live)
             self._registry.set_state(connection, number, "live")
+            self._registry.replace(connection, number, checkpoints)
         return True
 
     def retire(self, number: int) -> bool:
@@ -104,13 +107,17 @@ class SqlRegister:
             known = {each.number: each for each in self._registry.within(connection, lock=True)}
             if number not in known or known[number].state == "live":
                 return False
-            self._registry.set_state(connection, number, "retired")
+            self._retire(connection, known[number])
         return True
 
     def remove(self, number: int) -> None:
         """Forgets a generation."""
         with self._database.transaction() as connection:
             self._registry.remove(connection, number)
+
+    def _retire(self, connection: Connection, info: GenerationInfo) -> None:
+        self._registry.set_state(connection, info.number, "retired")
+        self._registry.replace(connection, info.number, fenced(info))
 
 
 class MemoryRegister:
@@ -132,17 +139,17 @@ class MemoryRegister:
         """A generation by its number."""
         return self._table.stored(number).info
 
-    def create(self, fingerprint: str, *, live: bool) -> int:
+    def create(self, fingerprint: str, *, live: bool, partitions: int) -> int:
         """The number of a new generation."""
-        return self._table.create(fingerprint, live=live).number
+        return self._table.create(fingerprint, live=live, partitions=partitions).number
 
     def advance(self, number: int, change: Change) -> bool:
         """Moves a generation's position."""
         return self._table.apply(number, replace(change, rows={}))
 
-    def swap(self, number: int) -> bool:
+    def swap(self, number: int, *, partitions: int) -> bool:
         """Makes a generation the live one."""
-        return self._table.swap(self._table.generation(number))
+        return self._table.swap(self._table.generation(number), partitions=partitions)
 
     def retire(self, number: int) -> bool:
         """Lets nobody move a generation any more."""
