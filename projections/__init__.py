@@ -15,11 +15,14 @@ from projections.errors import (
 )
 from projections.key import by_tag
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
+from projections.page import Page
 from projections.projection import BoundProjection, Projection, projection
-from projections.query import GroupedQuery, ModelQuery, Page, Stale
+from projections.query import GroupedQuery, ModelQuery, Stale
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange, row_difference
+from projections.search import Hit, OpenIndex
+from projections.search_query import SearchQuery
 from projections.status import ProjectionStatus, status_of
 from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
@@ -34,12 +37,14 @@ __all__ = [
     "FieldChange",
     "GenerationDropped",
     "GroupedQuery",
+    "Hit",
     "InvalidQuery",
     "Measure",
     "MemoryTable",
     "ModelQuery",
     "NeedsRebuild",
     "NotYetVisible",
+    "OpenIndex",
     "Page",
     "Progress",
     "Projection",
@@ -48,6 +53,7 @@ __all__ = [
     "RebuildRefused",
     "RollbackRefused",
     "RowsRefused",
+    "SearchQuery",
     "SqlTable",
     "Stale",
     "TargetUnavailable",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from projections.search import Hit, Text
 from projections.selection import Selection
 from projections.target import GenerationInfo, live_of
 from projections.targets.elasticsearch_bulk import IndexMissing
@@ -49,9 +50,13 @@ class ElasticsearchReader:
         """How many they are."""
         return self._read(lambda rows: rows.count(selection), 0)
 
-    def search(self, body: dict[str, Any]) -> Any:
-        """The server's answer to a search of the live index."""
-        return self._read(lambda rows: rows.search(body), None)
+    def search(self, selection: Selection, text: Text) -> list[Hit[Any]]:
+        """The rows that match and in which a text is found."""
+        return self._read(lambda rows: rows.find(selection, text), [])
+
+    def count_hits(self, selection: Selection, text: Text) -> int:
+        """How many they are."""
+        return self._read(lambda rows: rows.count_found(selection, text), 0)
 
     def _read(self, read: Callable[[ElasticsearchRows], T], nothing: T, *, refresh: bool = True) -> T:
         former = None

@@ -7,11 +7,13 @@ from msgspec.structs import replace
 
 from eventstore import DefinitionError
 from projections.errors import RowsRefused
+from projections.search import Hit, Text
 from projections.selection import Order, Selection
 from projections.target import Fetched
 from projections.targets.elasticsearch_bulk import Bulk, Document, IndexMissing
 from projections.targets.elasticsearch_document import TOMBSTONE, Documents, id_of
 from projections.targets.elasticsearch_mapping import DELETED
+from projections.targets.elasticsearch_search import hits_of, search_body, search_query
 from projections.targets.elasticsearch_select import after_of, query_of, sort_of
 from projections.targets.elasticsearch_server import ElasticsearchServer
 
@@ -159,12 +161,17 @@ class ElasticsearchRows:
         self.refresh()
         return self._pages(Selection(order=self._order))
 
-    def search(self, body: Mapping[str, Any]) -> Any:
-        """The server's answer to a search.
+    def find(self, selection: Selection, text: Text) -> list[Hit[Any]]:
+        """The rows that match and in which a text is found, the best first."""
+        body = search_body(self._documents, selection, text, self._order[0].field)
+        return hits_of(self._documents, self._search(body))
 
-        Raises:
-            IndexMissing: there is no such index.
-        """
+    def count_found(self, selection: Selection, text: Text) -> int:
+        """How many they are."""
+        query = search_query(self._documents, selection, text)
+        return int(self._ask(lambda client: client.count(index=self.alias, query=query))["count"])
+
+    def _search(self, body: Mapping[str, Any]) -> Any:
         where = {} if "pit" in body else {"index": self.alias}
         return self._ask(lambda client: client.search(**where, **body))
 
@@ -179,7 +186,7 @@ class ElasticsearchRows:
             "track_total_hits": False,
             **options,
         }
-        found: list[Any] = self.search(body)["hits"]["hits"]
+        found: list[Any] = self._search(body)["hits"]["hits"]
         return found
 
     def _pages(self, selection: Selection) -> Iterator[Any]:
@@ -198,10 +205,6 @@ class ElasticsearchRows:
                 options["search_after"] = hits[-1]["sort"]
         finally:
             self._ask(lambda client: client.close_point_in_time(id=pit))
-
-    def decode(self, source: Mapping[str, Any]) -> Any:
-        """The row of a document."""
-        return self._documents.decode(source)
 
     def _decoded(self, hits: list[Any]) -> list[Any]:
         decode = self._documents.decode
