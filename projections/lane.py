@@ -1,19 +1,40 @@
 """One partition of a projection's rows in one target: where it stands, and how it does."""
 
 import logging
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from eventstore import EventfoldError, StoreBusy, StoreUnavailable
+import msgspec
+
+from eventstore import EventfoldError, Recorded, StoreBusy, StoreUnavailable
 from eventstore.subscription import backoff
 from projections.errors import NeedsRebuild, ProjectionFailed
 from projections.partition import Partition
-from projections.target import Checkpoint
+from projections.target import Change, Checkpoint
 
 if TYPE_CHECKING:
     from projections.track import Track
 
 logger = logging.getLogger(__name__)
+
+
+OFFERS = 4
+"""How many batches that were folded for another target a lane may put off; further behind, it folds for itself."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What another target of the same projection has written: this one need not fold it again.
+
+    Attributes:
+        change: the rows, as they are at its end.
+        events: that led to it.
+    """
+
+    change: Change
+    events: Sequence[Recorded[Any]]
 
 
 class Lane:
@@ -31,6 +52,9 @@ class Lane:
         self.epoch = 0
         self.owner: str | None = None
         self.failure: Exception | None = None
+        self._offers: deque[Offer] = deque()
+        self._offered_to = 0
+        self._offering = threading.Lock()
         self._failures = 0
         self._retry_at = 0.0
         self._logged: str | None = None
@@ -54,6 +78,24 @@ class Lane:
     def retry_now(self) -> None:
         """Lets a failed lane be tried without waiting any longer."""
         self._retry_at = 0.0
+
+    def offer(self, offer: Offer) -> None:
+        """Takes what was folded elsewhere, where it goes on from here, and there is room."""
+        with self._offering:
+            end = max(self.position, self._offered_to)
+            if self.failure is None and end == offer.change.from_position and len(self._offers) < OFFERS:
+                self._offers.append(offer)
+                self._offered_to = offer.change.to_position
+
+    def next_offer(self) -> Offer | None:
+        """What goes on from here; None where nothing does."""
+        with self._offering:
+            while self._offers:
+                offer = self._offers.popleft()
+                if offer.change.from_position == self.position:
+                    return offer
+            self._offered_to = 0
+        return None
 
     def succeeded(self, position: int) -> None:
         """The batch is written."""

@@ -182,7 +182,11 @@ class Reader(Protocol):
 
 
 class BoundTarget(Protocol):
-    """A target that knows its database, its projection's name and its model."""
+    """A target that knows its database, its projection's name and its model.
+
+    One whose rows are on a server of their own, which may be slow or away while the log is not, has an attribute `remote` that is
+    true. It is written apart from the others, rows first and the position after them.
+    """
 
     def generations(self) -> list[GenerationInfo]:
         """All generations as of one moment, oldest first."""

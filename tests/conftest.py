@@ -74,9 +74,9 @@ def elasticsearch_name(elasticsearch_server: Elasticsearch) -> Iterator[str]:
         elasticsearch_server.ask(f"/{index}", "DELETE")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def private_elasticsearch() -> Iterator[ElasticsearchServer]:
-    """An Elasticsearch of the module's own, to stop, kill and restart."""
+    """An Elasticsearch to stop, kill and restart; whoever does so starts it again."""
     try:
         with ElasticsearchServer() as server:
             parts.record("Elasticsearch", f"{server.version}, {server.origin}")

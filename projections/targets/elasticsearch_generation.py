@@ -64,6 +64,14 @@ class ElasticsearchGeneration:
                     raise lost(info) from error
             return self._register.advance(self.number, change)
 
+    def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases, by the clock of the log's database."""
+        self._register.lease(self.number, partitions, owner, seconds)
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
+        self._register.release(self.number, partitions, owner)
+
     def _at(self, change: Change) -> GenerationInfo | None:
         """The generation, if the change's partition stands where that begins and its epoch is still the same."""
         info = next((each for each in self._register.all() if each.number == self.number), None)

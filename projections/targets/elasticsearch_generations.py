@@ -40,6 +40,8 @@ class BoundElasticsearchIndex:
         wait: whether writes wait until queries see them.
     """
 
+    remote = True
+
     def __init__(
         self,
         name: str,

@@ -1,5 +1,6 @@
 """The register of generations whose rows are elsewhere: which there are, and where each one stands, beside the log."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -29,6 +30,12 @@ class Register(Protocol):
 
     def advance(self, number: int, change: Change) -> bool:
         """Moves a partition's position, if it stands where the change begins and has its epoch."""
+
+    def lease(self, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases, as `Generation.lease` does."""
+
+    def release(self, number: int, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
 
     def swap(self, number: int, *, partitions: int) -> bool:
         """Makes a generation the live one, as `BoundTarget.swap` does.
@@ -86,6 +93,16 @@ class SqlRegister:
         """Moves a generation's position."""
         with self._database.transaction() as connection:
             return self._registry.advance(connection, number, change)
+
+    def lease(self, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases by the database's clock."""
+        with self._database.transaction() as connection:
+            self._registry.lease(connection, number, partitions, owner, seconds)
+
+    def release(self, number: int, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
+        with self._database.transaction() as connection:
+            self._registry.release(connection, number, partitions, owner)
 
     def swap(self, number: int, *, partitions: int) -> bool:
         """Makes a generation the live one."""
@@ -146,6 +163,14 @@ class MemoryRegister:
     def advance(self, number: int, change: Change) -> bool:
         """Moves a generation's position."""
         return self._table.apply(number, replace(change, rows={}))
+
+    def lease(self, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
+        """Gives or renews leases."""
+        self._table.generation(number).lease(partitions, owner, seconds)
+
+    def release(self, number: int, partitions: Sequence[int], owner: str) -> None:
+        """Ends the owner's leases."""
+        self._table.generation(number).release(partitions, owner)
 
     def swap(self, number: int, *, partitions: int) -> bool:
         """Makes a generation the live one."""
