@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Self
 from urllib.parse import urlsplit
 
+_SAYS = b'{"error":{"type":"circuit_breaking_exception","reason":"the proxy says so"},"status":429}'
 BUSY = (
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nX-Elastic-Product: Elasticsearch\r\n"
-    b"Content-Length: 91\r\nConnection: close\r\n\r\n"
-    b'{"error":{"type":"circuit_breaking_exception","reason":"the proxy says so"},"status":429   }'
-)
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(_SAYS)
+) + _SAYS
 
 
 class Proxy:

@@ -282,7 +282,9 @@ class Gauge(Struct, frozen=True):
 
 @projection("gauges")
 def gauges(row: Gauge | None, recorded: Recorded[Measured]) -> Gauge:
-    return Gauge(recorded.stream_id, recorded.event.value)
+    """The number 3 is more than a gauge can show."""
+    value = recorded.event.value
+    return Gauge(recorded.stream_id, float("inf") if value == 3 else value)
 
 
 def test_rows_that_do_not_fit_are_named_and_the_others_are_written(
@@ -308,7 +310,7 @@ def test_an_event_whose_row_does_not_fit_stops_its_projection_before_it(
 ) -> None:
     with open_store("memory://", events=(Measured,)) as store:
         for n in range(6):
-            store.append(f"gauge-{n}", [Measured(float("inf") if n == 3 else n)])
+            store.append(f"gauge-{n}", [Measured(float(n))])
         engine = Engine(store, [gauges.into(ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url))])
 
         with pytest.raises(ProjectionFailed, match=r"position 4, key '3'.*expected a finite number, got inf"):
