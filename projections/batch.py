@@ -103,7 +103,7 @@ class BatchRunner:
         if not outcome:
             return look_up(lane.track)
         if change.to_position > change.from_position or work.failure is None:
-            lane.succeeded(change.to_position)
+            lane.succeeded(change)
         if work.failure is not None:
             lane.failed(work.failure)
         elif not lane.track.remote:
@@ -177,7 +177,7 @@ def _unfetched(lane: Lane, error: Exception) -> None:
 def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
     """Folds once for all targets of one partition; they hold the same rows, because they stand at one position."""
     track = lanes[0].track
-    folded = fold(track.projection, events, track.generation.fetch, lanes[0].partition)
+    folded = fold(track.projection, events, lanes[0].fetch, lanes[0].partition)
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
     return [

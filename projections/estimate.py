@@ -11,6 +11,7 @@ from eventstore import EventStore
 from eventstore.codec import codec_of
 from eventstore.log_reader import LogReader
 from projections.fold import fold
+from projections.target import Fetched
 from projections.track import Track
 from projections.wanted import wanted_by
 
@@ -66,6 +67,6 @@ def estimate(store: EventStore, track: Track, processes: int = 1, max_rate: floa
     return Estimate(track.projection.name, track.name, events, int(chosen), seconds)
 
 
-def _known(rows: dict[Any, Any], _keys: Sequence[Any]) -> dict[Any, Any]:
+def _known(rows: dict[Any, Any], _keys: Sequence[Any]) -> Fetched:
     """All rows are in memory."""
-    return rows
+    return Fetched(rows)

@@ -1,6 +1,6 @@
 """Rows kept in memory over many batches, so that a rebuild writes each of them once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from sys import getsizeof
 from typing import Any
@@ -46,9 +46,10 @@ class RowCache:
                 stored = self._generation.fetch(missing)
                 rows.update((key, stored.rows.get(key)) for key in missing)
                 self._ahead.update(stored.ahead)
-        return Fetched(rows, self._ahead)
+        ahead = self._ahead
+        return Fetched(rows, {key: ahead[key] for key in keys if key in ahead} if ahead else ahead)
 
-    def update(self, rows: dict[Any, Any]) -> None:
+    def update(self, rows: Mapping[Any, Any]) -> None:
         """Takes over what a fold has touched."""
         self._rows.update(rows)
         self.changed.update(rows)

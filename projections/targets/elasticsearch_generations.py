@@ -100,6 +100,10 @@ class BoundElasticsearchIndex:
         self._alias.follow()
         return True
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        return self._register.reopen(number)
+
     def drop(self, number: int) -> None:
         """Removes a generation that is not live, with its index."""
         info = next((each for each in self._register.all() if each.number == number), None)

@@ -44,6 +44,9 @@ class Register(Protocol):
             GenerationDropped: it is gone.
         """
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built; False if it is none."""
+
     def retire(self, number: int) -> bool:
         """Lets nobody move a generation any more; False where it is live, or gone."""
 
@@ -118,6 +121,15 @@ class SqlRegister:
             self._registry.replace(connection, number, checkpoints)
         return True
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self._database.transaction() as connection:
+            known = {each.number: each.state for each in self._registry.within(connection, lock=True)}
+            if known.get(number) != "retired":
+                return False
+            self._registry.set_state(connection, number, "building")
+        return True
+
     def retire(self, number: int) -> bool:
         """Lets nobody move a generation any more."""
         with self._database.transaction() as connection:
@@ -175,6 +187,10 @@ class MemoryRegister:
     def swap(self, number: int, *, partitions: int) -> bool:
         """Makes a generation the live one."""
         return self._table.swap(self._table.generation(number), partitions=partitions)
+
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        return self._table.reopen(number)
 
     def retire(self, number: int) -> bool:
         """Lets nobody move a generation any more."""
