@@ -36,6 +36,7 @@ class Ours:
             client.indices.delete(index=index)
         self.close()
         self.app = self._open()
+        self.app.engine.tracks[0].generation.fetch(["nobody"])  # makes the index, as the other side has one
 
     def close(self) -> None:
         self.app.close()
@@ -93,12 +94,12 @@ def one_row_each(count: int) -> Iterator[tuple[str, int, Deposited]]:
 
 @contextmanager
 def contest(place: Place, effort: Effort, run: Callable[[Ours], Callable[[int], int]]) -> Iterator[Contest]:
-    from tests.services.elasticsearch import ElasticsearchServer
+    from tests.services.elasticsearch import open_elasticsearch
 
     count = effort.log_events // 5
     log = seeded_log(place, f"documents {count}", lambda: one_row_each(count))
     with ExitStack() as stack:
-        server = stack.enter_context(ElasticsearchServer(java_options=SERVED))
+        server = stack.enter_context(open_elasticsearch(SERVED))
         ours = Ours(log, server.url)
         stack.callback(ours.close)
         ours.app.catch_up()

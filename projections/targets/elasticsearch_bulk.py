@@ -59,8 +59,8 @@ class Bulk:
             TargetUnavailable: the server is away or has too much to do.
         """
         chunks = list(_chunks(documents))
-        if len(chunks) == 1:
-            return self._send(chunks[0], version)
+        if len(chunks) <= 1:
+            return self._send(chunks[0], version) if chunks else {}
         with ThreadPoolExecutor(min(SENDERS, len(chunks)), "eventfold-bulk") as senders:
             refused: dict[str, str] = {}
             for each in senders.map(lambda chunk: self._send(chunk, version), chunks):

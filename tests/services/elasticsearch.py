@@ -262,11 +262,11 @@ class ElasticsearchServer(Elasticsearch):
 
 
 @contextlib.contextmanager
-def open_elasticsearch() -> Iterator[Elasticsearch]:
+def open_elasticsearch(java_options: str = QUICK_START) -> Iterator[Elasticsearch]:
     """Use the server named by EVENTFOLD_TEST_ELASTICSEARCH_URL, or else a private one while the block runs."""
     given = os.environ.get(URL_VARIABLE)
     if not given:
-        with ElasticsearchServer() as private:
+        with ElasticsearchServer(java_options=java_options) as private:
             yield private
         return
     server = Elasticsearch(given.rstrip("/"), f"named by {URL_VARIABLE}")
