@@ -1,6 +1,6 @@
 """Projecting into Elasticsearch, against the official client's `parallel_bulk` of the same documents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -10,7 +10,6 @@ from benchmarks.domain import EVENTS, Deposited, balances
 from benchmarks.harness import Benchmark, Contest, Contestant, Effort
 from benchmarks.place import Place, seeded_log
 from eventfold import Application, ElasticsearchIndex
-from projections import rebuild
 
 SERVED = "-XX:+UseG1GC"
 """A server that runs fast, in place of one that starts soon."""
@@ -44,9 +43,6 @@ class Ours:
     def catch_up(self, _count: int) -> int:
         self.app.catch_up()
         return self.app.engine.tracks[0].position
-
-    def rebuild(self, _count: int) -> int:
-        return rebuild(self.app.store, self.app.engine.tracks[0])
 
     def _open(self) -> Application:
         return Application(self._log, projections=[balances.into(self._target)], events=EVENTS, migrate=True)
@@ -93,33 +89,20 @@ def one_row_each(count: int) -> Iterator[tuple[str, int, Deposited]]:
 
 
 @contextmanager
-def contest(place: Place, effort: Effort, run: Callable[[Ours], Callable[[int], int]]) -> Iterator[Contest]:
+def catching_up(place: Place, effort: Effort) -> Iterator[Contest]:
     from tests.services.elasticsearch import open_elasticsearch
 
     count = effort.log_events // 5
     log = seeded_log(place, f"documents {count}", lambda: one_row_each(count))
     with ExitStack() as stack:
-        server = stack.enter_context(open_elasticsearch(SERVED))
-        ours = Ours(log, server.url)
+        ours = Ours(log, stack.enter_context(open_elasticsearch(SERVED)).url)
         stack.callback(ours.close)
         ours.app.catch_up()
         bare = Bare(ours)
         yield Contest(
-            Contestant(run(ours), ours.begin_anew, fixed=True),
+            Contestant(ours.catch_up, ours.begin_anew, fixed=True),
             Contestant(bare.write, bare.begin_anew, fixed=True),
         )
-
-
-@contextmanager
-def catching_up(place: Place, effort: Effort) -> Iterator[Contest]:
-    with contest(place, effort, lambda ours: ours.catch_up) as found:
-        yield found
-
-
-@contextmanager
-def rebuilding(place: Place, effort: Effort) -> Iterator[Contest]:
-    with contest(place, effort, lambda ours: ours.rebuild) as found:
-        yield found
 
 
 BENCHMARKS = [
@@ -128,14 +111,6 @@ BENCHMARKS = [
         "projection into Elasticsearch, catching up",
         "documents/s",
         catching_up,
-        {"sqlite": 0.80},
-        databases=("sqlite",),
-    ),
-    Benchmark(
-        "elasticsearch-rebuild",
-        "projection rebuilt in Elasticsearch",
-        "documents/s",
-        rebuilding,
         {"sqlite": 0.80},
         databases=("sqlite",),
     ),
