@@ -320,6 +320,11 @@ class ModelQuery(Generic[M]):
         return self._read(read, after, timeout, stale=stale)
 
     @property
+    def track(self) -> Track:
+        """The projection in the target that is asked."""
+        return self._track
+
+    @property
     def selection(self) -> Selection:
         """What was asked for so far."""
         return self._selection

@@ -10,6 +10,7 @@ from projections.search import Hit, Text, cursor_after, read_search_cursor
 
 if TYPE_CHECKING:
     from projections.query import ModelQuery
+    from projections.track import Track
 
 M = TypeVar("M")
 
@@ -25,6 +26,11 @@ class SearchQuery(Generic[M]):
     def __init__(self, query: "ModelQuery[M]", text: Text) -> None:
         self._query = query
         self._text = text
+
+    @property
+    def track(self) -> "Track":
+        """The projection in the index that is searched."""
+        return self._query.track
 
     def where(self, **conditions: Any) -> Self:
         """Only rows for which all of this holds. See `ModelQuery.where`."""

@@ -19,6 +19,7 @@ from eventstore import NotFound
 from eventstore.token import token_of
 from projections import ModelQuery, status_of
 from projections.model import Field, Model, model_of
+from projections.track import Track
 
 OPERATORS = {"=": "", "==": "", "!=": "__ne", "<": "__lt", "<=": "__lte", ">": "__gt", ">=": "__gte", "^=": "__prefix"}
 _COMPARISON = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|\^=|=|<|>)\s*(.*?)\s*", re.DOTALL)
@@ -77,7 +78,7 @@ def query(
     if bounds:
         chosen = chosen.as_of(**bounds)
     elif after is None:
-        warn_if_behind(app, cls)
+        warn_if_behind(app, chosen.track)
     if key is not None:
         if where or order or page_after or count:
             usage_error("KEY names one row; leave out --where, --order, --page-after and --count")
@@ -144,9 +145,9 @@ def _value(text: str, name: str, model: Model) -> Any:
     return text if field is None else read_value(text, field.type)
 
 
-def warn_if_behind(app: Application, model: type[Any]) -> None:
+def warn_if_behind(app: Application, track: Track) -> None:
     """Says so on stderr where the rows do not contain everything that is in the log."""
-    status = status_of(app.store, app.parts.track_of(model))
+    status = status_of(app.store, track)
     if status.error is not None:
         warn(f"projection {status.projection} stands still: {status.error}")
     elif status.lag:

@@ -51,12 +51,12 @@ def search(
     """
     app = session.application
     cls: Any = app.parts.model(model)
+    known = model_of(cls)
+    found = app.query(cls).search(text, fields=field or (), fuzziness=_fuzziness(fuzziness), highlight=highlight)
     if fresh:
         after = token_of(app.store.head())
     elif after is None:
-        warn_if_behind(app, cls)
-    known = model_of(cls)
-    found = app.query(cls).search(text, fields=field or (), fuzziness=_fuzziness(fuzziness), highlight=highlight)
+        warn_if_behind(app, found.track)
     for condition in where or []:
         found = found.where(**condition_of_text(condition, known))
     if not limit:

@@ -9,9 +9,9 @@ from tests.eventfold.cli.conftest import Cli
 
 
 def test_a_model_without_an_index_is_refused_with_the_remedy(cli: Cli) -> None:
-    result = cli("search", "Balance", "ada", code=1)
+    result = cli("search", "Sold", "ada", code=1)
 
-    assert "Balance is not kept in a search index; add one" in result.stderr
+    assert "Sold is not kept in a search index; add one" in result.stderr
 
 
 @pytest.mark.parametrize(("text", "expected"), [("0", 0), ("2", 2), ("auto", "auto"), ("much", "much")])
