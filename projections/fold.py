@@ -1,7 +1,6 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any, NoReturn
@@ -71,8 +70,14 @@ def fold_key(
     """
     rows = {key: row}
     for part in _batches(events, KEY_BATCH):
-        rows = _fold(projection, [(key, each) for each in part], partial(_known, rows))
+        rows = _fold(projection, [(key, each) for each in part], in_memory(rows))
     return rows[key]
+
+
+def in_memory(rows: Mapping[Any, Any]) -> Fetch:
+    """Gives a fold rows that are all at hand."""
+    fetched = Fetched(rows)
+    return lambda _keys: fetched
 
 
 def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
@@ -189,7 +194,3 @@ def _batches(events: Iterable[Recorded[Any]], size: int) -> Iterator[list[Record
     left = iter(events)
     while part := list(islice(left, size)):
         yield part
-
-
-def _known(rows: dict[Any, Any], _keys: Sequence[Any]) -> dict[Any, Any]:
-    return rows

@@ -1,14 +1,16 @@
 """Reads the live rows from Elasticsearch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from projections.measure import Measure
 from projections.search import Hit, Text
 from projections.selection import Selection
 from projections.target import GenerationInfo, live_of
 from projections.targets.elasticsearch_bulk import IndexMissing
 from projections.targets.elasticsearch_generation import lost
 from projections.targets.elasticsearch_rows import ElasticsearchRows
+from projections.targets.memory_select import aggregated
 from projections.targets.register import Register
 
 T = TypeVar("T")
@@ -49,6 +51,16 @@ class ElasticsearchReader:
     def count(self, selection: Selection) -> int:
         """How many they are."""
         return self._read(lambda rows: rows.count(selection), 0)
+
+    def aggregate(
+        self, selection: Selection, groups: Sequence[str], measures: Mapping[str, Measure]
+    ) -> list[dict[str, Any]]:
+        """The measures of each group. The rows are read and added up here: the server would add decimals as floats."""
+
+        def added_up(rows: ElasticsearchRows) -> list[dict[str, Any]]:
+            return aggregated(rows.select(selection), Selection(), groups, measures)
+
+        return self._read(added_up, aggregated([], Selection(), groups, measures))
 
     def search(self, selection: Selection, text: Text) -> list[Hit[Any]]:
         """The rows that match and in which a text is found."""
