@@ -1,12 +1,13 @@
 """Queries over a read model for asyncio: built up as in `ModelQuery`, and awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from sqlalchemy import Table
 
-from projections import GroupedQuery, Measure, ModelQuery, Page
+from eventfold.async_search import AsyncSearchQuery
+from projections import GroupedQuery, Measure, ModelQuery, OpenIndex, Page
 from projections.query import WAIT_SECONDS, StaleOption
 
 M = TypeVar("M")
@@ -22,6 +23,19 @@ class AsyncModelQuery(Generic[M]):
     def table(self) -> Table:
         """The SQLAlchemy table over the live rows. See `ModelQuery.table`; opens the log on first use."""
         return self._query().table
+
+    @property
+    def index(self) -> OpenIndex:
+        """The official client and the index's name. See `ModelQuery.index`; opens the log on first use."""
+        return self._query().index
+
+    def search(
+        self, text: str, *, fields: Sequence[str] = (), fuzziness: int | Literal["auto"] = 0, highlight: bool = False
+    ) -> AsyncSearchQuery[M]:
+        """Searches for words. See `ModelQuery.search`."""
+        return AsyncSearchQuery(
+            lambda: self._query().search(text, fields=fields, fuzziness=fuzziness, highlight=highlight)
+        )
 
     def where(self, *expressions: Any, **conditions: Any) -> Self:
         """Only rows for which all of this holds. See `ModelQuery.where`."""

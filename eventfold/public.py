@@ -22,6 +22,7 @@ from commands import (
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
 from eventfold.async_query import AsyncModelQuery
+from eventfold.async_search import AsyncSearchQuery
 from eventfold.async_session import AsyncSession
 from eventfold.errors import ApplicationNotFound
 from eventfold.session import Session
@@ -88,15 +89,18 @@ from eventstore import (
 from projections import (
     BoundProjection,
     Changed,
+    ElasticsearchIndex,
     FieldChange,
     GenerationDropped,
     GroupedQuery,
+    Hit,
     InvalidQuery,
     Measure,
     MemoryTable,
     ModelQuery,
     NeedsRebuild,
     NotYetVisible,
+    OpenIndex,
     Page,
     Progress,
     Projection,
@@ -104,8 +108,11 @@ from projections import (
     ProjectionStatus,
     RebuildRefused,
     RollbackRefused,
+    RowsRefused,
+    SearchQuery,
     SqlTable,
     Stale,
+    TargetUnavailable,
     UnknownModel,
     Watch,
     avg_of,
@@ -131,6 +138,7 @@ __all__ = [
     "AsyncEventStore",
     "AsyncMiddleware",
     "AsyncModelQuery",
+    "AsyncSearchQuery",
     "AsyncSession",
     "AsyncSubscription",
     "Batch",
@@ -142,6 +150,7 @@ __all__ = [
     "DefinitionError",
     "Difference",
     "DuplicateEventId",
+    "ElasticsearchIndex",
     "Envelope",
     "Event",
     "EventStore",
@@ -151,6 +160,7 @@ __all__ = [
     "GenerationDropped",
     "GroupedQuery",
     "Handler",
+    "Hit",
     "InvalidCommand",
     "InvalidEvent",
     "InvalidInput",
@@ -171,6 +181,7 @@ __all__ = [
     "NotFound",
     "NotMigrated",
     "NotYetVisible",
+    "OpenIndex",
     "Page",
     "PayloadTooLarge",
     "Progress",
@@ -186,7 +197,9 @@ __all__ = [
     "Rejected",
     "RetryPolicy",
     "RollbackRefused",
+    "RowsRefused",
     "SchemaTooNew",
+    "SearchQuery",
     "Session",
     "SnapshotPolicy",
     "SqlTable",
@@ -200,6 +213,7 @@ __all__ = [
     "Struct",
     "Subscription",
     "Tag",
+    "TargetUnavailable",
     "TooManyConflicts",
     "UnfitState",
     "UnknownEvent",

@@ -9,16 +9,22 @@ from projections.errors import (
     ProjectionFailed,
     RebuildRefused,
     RollbackRefused,
+    RowsRefused,
+    TargetUnavailable,
     UnknownModel,
 )
 from projections.key import by_tag
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
+from projections.page import Page
 from projections.projection import BoundProjection, Projection, projection
-from projections.query import GroupedQuery, ModelQuery, Page, Stale
+from projections.query import GroupedQuery, ModelQuery, Stale
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange
+from projections.search import Hit, OpenIndex
+from projections.search_query import SearchQuery
 from projections.status import ProjectionStatus, status_of
+from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
 from projections.watch import Changed, Watch
@@ -26,16 +32,19 @@ from projections.watch import Changed, Watch
 __all__ = [
     "BoundProjection",
     "Changed",
+    "ElasticsearchIndex",
     "Engine",
     "FieldChange",
     "GenerationDropped",
     "GroupedQuery",
+    "Hit",
     "InvalidQuery",
     "Measure",
     "MemoryTable",
     "ModelQuery",
     "NeedsRebuild",
     "NotYetVisible",
+    "OpenIndex",
     "Page",
     "Progress",
     "Projection",
@@ -43,8 +52,11 @@ __all__ = [
     "ProjectionStatus",
     "RebuildRefused",
     "RollbackRefused",
+    "RowsRefused",
+    "SearchQuery",
     "SqlTable",
     "Stale",
+    "TargetUnavailable",
     "UnknownModel",
     "Watch",
     "avg_of",

@@ -4,13 +4,13 @@ What goes wrong stays with whom it concerns: an event that cannot be read stops 
 cannot take stops its projection, and one whose rows the database refuses is looked for by halves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eventstore import EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
+from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
-from projections.errors import NeedsRebuild, ProjectionFailed
+from projections.errors import NeedsRebuild, ProjectionFailed, TargetUnavailable
 from projections.fold import fold
 from projections.lane import Lane
 from projections.partition import WHOLE
@@ -27,12 +27,14 @@ class BatchRunner:
         store: the log.
         codec: decodes the events of all projections.
         size: how many events are read at once.
+        offer: told of what was written where rows and position are written at once, so that others need not fold it again.
     """
 
-    def __init__(self, store: EventStore, codec: Codec, size: int) -> None:
+    def __init__(self, store: EventStore, codec: Codec, size: int, offer: Callable[[Work], None]) -> None:
         self._store = store
         self._codec = codec
         self._size = size
+        self._offer = offer
 
     def run(self, lanes: Sequence[Lane], start: int, up_to: int) -> bool:
         """Reads after `start`, no further than `up_to`, folds and writes.
@@ -60,6 +62,10 @@ class BatchRunner:
         chosen = select_events(lanes[0].track.projection, events, alone=alone)
         try:
             return _folded(lanes, chosen, start, end)
+        except TargetUnavailable as error:
+            for lane in lanes:
+                _stand_still(lane, start, error)
+            return []
         except (StoreUnavailable, StoreBusy):
             raise
         except Exception as error:  # noqa: BLE001 - reported in the projection's status
@@ -73,9 +79,8 @@ class BatchRunner:
         if len(groups) > 1:
             moved = [self.run(mine, start, up_to) for mine in groups]
             return any(moved)
-        for lane in lanes:  # why is stored, for whoever asks for the status, in this process or another
-            write_all([Work(lane, _change(lane, {}, start, start, 0, str(error)))])
-            lane.failed(error)
+        for lane in lanes:
+            _stand_still(lane, start, error)
         return False
 
     def _write(self, work: list[Work]) -> bool:
@@ -87,6 +92,9 @@ class BatchRunner:
 
     def _settle(self, work: Work, outcome: Outcome) -> bool:
         lane, change = work.lane, work.change
+        if isinstance(outcome, (TargetUnavailable, NeedsRebuild, DefinitionError)):
+            _stand_still(lane, change.from_position, outcome)
+            return False
         if isinstance(outcome, (StoreUnavailable, StoreBusy)):
             lane.failed(outcome)
             return False
@@ -95,10 +103,25 @@ class BatchRunner:
         if not outcome:
             return look_up(lane.track)
         if change.to_position > change.from_position or work.failure is None:
-            lane.succeeded(change.to_position)
+            lane.succeeded(change)
         if work.failure is not None:
             lane.failed(work.failure)
+        elif not lane.track.remote:
+            self._offer(work)
         return change.to_position > change.from_position
+
+    def write_offer(self, lane: Lane) -> bool:
+        """Writes what was folded for another target, where it goes on from where this one stands.
+
+        Returns:
+            Whether that moved it.
+        """
+        offer = lane.next_offer()
+        if offer is None:
+            return False
+        given = offer.change
+        change = _change(lane, given.rows, given.from_position, given.to_position, given.events, None)
+        return self._write([Work(lane, change, offer.events)])
 
     def _narrow(self, refused: Work, error: Exception) -> bool:
         """The database refuses the rows of a batch: writes those of its first half, down to the event at fault."""
@@ -130,6 +153,12 @@ def look_up(track: Track) -> bool:
     return True
 
 
+def _stand_still(lane: Lane, position: int, error: Exception) -> None:
+    """Why is stored, for whoever asks for the status, in this process or another."""
+    write_all([Work(lane, _change(lane, {}, position, position, 0, str(error)))])
+    lane.failed(error)
+
+
 def _groups(lanes: Sequence[Lane]) -> list[list[Lane]]:
     """The lanes of each partition of each projection: one for each of its targets."""
     groups: dict[Any, list[Lane]] = {}
@@ -148,7 +177,7 @@ def _unfetched(lane: Lane, error: Exception) -> None:
 def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
     """Folds once for all targets of one partition; they hold the same rows, because they stand at one position."""
     track = lanes[0].track
-    folded = fold(track.projection, events, track.generation.fetch, lanes[0].partition)
+    folded = fold(track.projection, events, lanes[0].fetch, lanes[0].partition)
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
     return [

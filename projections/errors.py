@@ -5,13 +5,18 @@ EventfoldError
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
 ├── RollbackRefused     there are no former rows that this code could go on with
+├── TargetUnavailable   the server that keeps the rows is away or has too much to do (a StoreUnavailable)
+├── RowsRefused         the target refused rows; keys and reasons are named
 ├── GenerationDropped   another process has removed the generation that was being written (a NotFound)
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
 └── InvalidQuery        a field, operator or value does not fit the model (an InvalidInput)
 """
 
-from eventstore import EventfoldError, InvalidInput, NotFound
+from collections.abc import Mapping
+from typing import Any
+
+from eventstore import EventfoldError, InvalidInput, NotFound, StoreUnavailable
 
 
 class NotYetVisible(EventfoldError):
@@ -83,6 +88,31 @@ class RollbackRefused(EventfoldError):
 
     def __init__(self, projection: str, target: str, reason: str) -> None:
         super().__init__(f"projection {projection!r} in {target!r} stays as it is: {reason}")
+
+
+class TargetUnavailable(StoreUnavailable):
+    """The server that keeps a read model's rows is away, or has too much to do. The log is not concerned.
+
+    The projection waits in this target, says so in its status, and goes on by itself.
+    """
+
+    code = "target_unavailable"
+
+
+class RowsRefused(EventfoldError):
+    """A target refused rows of a batch: they do not fit its mapping. The batch's other rows are written.
+
+    Attributes:
+        reasons: by the key of the row.
+    """
+
+    code = "rows_refused"
+
+    def __init__(self, target: str, reasons: Mapping[Any, str]) -> None:
+        self.target, self.reasons = target, dict(reasons)
+        key, reason = next(iter(self.reasons.items()))
+        others = f", and {len(self.reasons) - 1} others" if len(self.reasons) > 1 else ""
+        super().__init__(f"{target!r} refuses the row under the key {key!r}{others}: {reason}")
 
 
 class GenerationDropped(NotFound):

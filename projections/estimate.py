@@ -1,8 +1,6 @@
 """What a rebuild would take: how many events there are, and how fast the first of them are folded."""
 
 import time
-from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,7 +8,7 @@ import msgspec
 from eventstore import EventStore
 from eventstore.codec import codec_of
 from eventstore.log_reader import LogReader
-from projections.fold import fold
+from projections.fold import fold, in_memory
 from projections.track import Track
 from projections.wanted import wanted_by
 
@@ -56,7 +54,7 @@ def estimate(store: EventStore, track: Track, processes: int = 1, max_rate: floa
         page, position = reader.page(position, head, PAGE)
         events += len(page)
         if events <= SAMPLE or not rate:
-            folded = fold(track.projection, reader.decode(page), partial(_known, rows))
+            folded = fold(track.projection, reader.decode(page), in_memory(rows))
             if folded.failure is not None:
                 raise folded.failure
             rows |= folded.rows
@@ -64,8 +62,3 @@ def estimate(store: EventStore, track: Track, processes: int = 1, max_rate: floa
     chosen = min(rate * processes, max_rate or rate * processes)
     seconds = round(events / chosen, 1) if chosen else 0.0
     return Estimate(track.projection.name, track.name, events, int(chosen), seconds)
-
-
-def _known(rows: dict[Any, Any], _keys: Sequence[Any]) -> dict[Any, Any]:
-    """All rows are in memory."""
-    return rows

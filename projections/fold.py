@@ -1,7 +1,6 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Any, NoReturn
@@ -13,10 +12,11 @@ from projections.errors import ProjectionFailed
 from projections.model import Field
 from projections.partition import WHOLE, Partition
 from projections.projection import Projection
+from projections.target import Fetched
 
 KEY_BATCH = 5_000
 
-Fetch = Callable[[Sequence[Any]], dict[Any, Any]]
+Fetch = Callable[[Sequence[Any]], Fetched]
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -70,8 +70,14 @@ def fold_key(
     """
     rows = {key: row}
     for part in _batches(events, KEY_BATCH):
-        rows = _fold(projection, [(key, each) for each in part], partial(_known, rows))
+        rows = _fold(projection, [(key, each) for each in part], in_memory(rows))
     return rows[key]
+
+
+def in_memory(rows: Mapping[Any, Any]) -> Fetch:
+    """Gives a fold rows that are all at hand."""
+    fetched = Fetched(rows)
+    return lambda _keys: fetched
 
 
 def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
@@ -121,7 +127,8 @@ def _distinct(key: Any, field: Field) -> list[Any]:
 
 
 def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
-    stored = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    fetched = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    stored, keyed = fetched.rows, _unfolded(keyed, fetched.ahead)
     rows = _fold_rows(projection, keyed, stored)
     made = [row for row in rows.values() if row is not None]
     if not projection.check.passes(made):
@@ -129,8 +136,17 @@ def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]
     return rows
 
 
+def _unfolded(
+    keyed: Sequence[tuple[Any, Recorded[Any]]], ahead: Mapping[Any, int]
+) -> Sequence[tuple[Any, Recorded[Any]]]:
+    """Without the events that a row which is ahead contains already."""
+    first = keyed[0][1].position if keyed else 0
+    late = {key: position for key, position in ahead.items() if position >= first}
+    return [(key, recorded) for key, recorded in keyed if recorded.position > late.get(key, 0)] if late else keyed
+
+
 def _fold_rows(
-    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: dict[Any, Any]
+    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: Mapping[Any, Any]
 ) -> dict[Any, Any]:
     rows: dict[Any, Any] = {}
     function, takes_key, before = projection.function, projection.takes_key, stored.get
@@ -150,7 +166,7 @@ def _fold_rows(
 def _raise_fault(
     projection: Projection[Any],
     keyed: Sequence[tuple[Any, Recorded[Any]]],
-    stored: dict[Any, Any],
+    stored: Mapping[Any, Any],
     rows: dict[Any, Any],
 ) -> NoReturn:
     """Folds a faulty row once more, event by event, to name the one that made it so."""
@@ -178,7 +194,3 @@ def _batches(events: Iterable[Recorded[Any]], size: int) -> Iterator[list[Record
     left = iter(events)
     while part := list(islice(left, size)):
         yield part
-
-
-def _known(rows: dict[Any, Any], _keys: Sequence[Any]) -> dict[Any, Any]:
-    return rows

@@ -1,19 +1,43 @@
 """One partition of a projection's rows in one target: where it stands, and how it does."""
 
 import logging
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from eventstore import EventfoldError, StoreBusy, StoreUnavailable
+import msgspec
+
+from eventstore import EventfoldError, Recorded, StoreBusy, StoreUnavailable
 from eventstore.subscription import backoff
 from projections.errors import NeedsRebuild, ProjectionFailed
 from projections.partition import Partition
-from projections.target import Checkpoint
+from projections.row_cache import RowCache
+from projections.target import Change, Checkpoint, Fetched, Generation
 
 if TYPE_CHECKING:
     from projections.track import Track
 
 logger = logging.getLogger(__name__)
+
+
+REMEMBERED_BYTES = 16 << 20
+"""How much a lane of a remote target remembers of its rows."""
+OFFERS = 4
+"""How many batches that were folded for another target a lane may put off; further behind, it folds for itself."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What another target of the same projection has written: this one need not fold it again.
+
+    Attributes:
+        change: the rows, as they are at its end.
+        events: that led to it.
+    """
+
+    change: Change
+    events: Sequence[Recorded[Any]]
 
 
 class Lane:
@@ -31,6 +55,12 @@ class Lane:
         self.epoch = 0
         self.owner: str | None = None
         self.failure: Exception | None = None
+        self._rows: RowCache | None = None
+        self._rows_of: Generation | None = None
+        self._rows_at = 0
+        self._offers: deque[Offer] = deque()
+        self._offered_to = 0
+        self._offering = threading.Lock()
         self._failures = 0
         self._retry_at = 0.0
         self._logged: str | None = None
@@ -55,9 +85,45 @@ class Lane:
         """Lets a failed lane be tried without waiting any longer."""
         self._retry_at = 0.0
 
-    def succeeded(self, position: int) -> None:
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """The rows under these keys. Of a remote target they are remembered while nobody else moves this lane.
+
+        What is in memory then stands where the lane does, so that it needs not be asked for; and nothing is asked for where the
+        lane has begun at the log's beginning.
+        """
+        generation = self.track.generation
+        if not self.track.remote:
+            return generation.fetch(keys)
+        if self._rows is None or self._rows_of is not generation or self._rows_at != self.position:
+            self._rows = RowCache(generation, max_bytes=REMEMBERED_BYTES, complete=self.position == 0)
+            self._rows_of, self._rows_at = generation, self.position
+        return self._rows.fetch(keys)
+
+    def offer(self, offer: Offer) -> None:
+        """Takes what was folded elsewhere, where it goes on from here, and there is room."""
+        with self._offering:
+            end = max(self.position, self._offered_to)
+            if self.failure is None and end == offer.change.from_position and len(self._offers) < OFFERS:
+                self._offers.append(offer)
+                self._offered_to = offer.change.to_position
+
+    def next_offer(self) -> Offer | None:
+        """What goes on from here; None where nothing does."""
+        with self._offering:
+            while self._offers:
+                offer = self._offers.popleft()
+                if offer.change.from_position == self.position:
+                    return offer
+            self._offered_to = 0
+        return None
+
+    def succeeded(self, change: Change) -> None:
         """The batch is written."""
-        self.position = position
+        if self._rows is not None and self._rows_at == change.from_position:
+            self._rows.update(change.rows)
+            self._rows.written()
+            self._rows_at = change.to_position
+        self.position = change.to_position
         self._recovered()
 
     def failed(self, failure: Exception) -> None:
@@ -69,6 +135,7 @@ class Lane:
             self._logged = str(failure)
             logger.error("projection %s in %s stands still: %s", self.track.projection.name, self.track.name, failure)
         self.failure = failure
+        self._rows = None
         self._failures += 1
         self._retry_at = time.monotonic() + backoff(self._failures)
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from typing import Any
 
 from eventstore import EventStore
-from projections.fold import fold, fold_key
+from projections.fold import fold, fold_key, in_memory
 from projections.moment import Moment
 from projections.projection import Projection
 from projections.touching import contained, touching
@@ -54,7 +54,7 @@ class Past:
     def _fold(self, projection: Projection[Any], moment: Moment) -> dict[Any, Any]:
         rows: dict[Any, Any] = {}
         for events in contained(self._store, projection, moment, BATCH):
-            folded = fold(projection, events, lambda _keys: rows)
+            folded = fold(projection, events, in_memory(rows))
             rows.update(folded.rows)
             if folded.failure is not None:
                 raise folded.failure

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +16,9 @@ from projections.errors import InvalidQuery
 from projections.measure import Measure, check_groups, check_measures
 from projections.model import Model
 from projections.moment import Moment, moment_in
+from projections.page import Page, check_page_size
+from projections.search import OpenIndex, Text, check_text
+from projections.search_query import SearchQuery
 from projections.selection import Order, Selection
 from projections.target import Reader
 from projections.targets.memory import MemoryReader
@@ -26,20 +29,6 @@ M = TypeVar("M")
 T = TypeVar("T")
 
 WAIT_SECONDS = 5.0
-PAGE_SIZE = 50
-MAX_PAGE = 100_000
-
-
-class Page(msgspec.Struct, Generic[M], frozen=True):
-    """Rows, and the cursor for the page after them.
-
-    Attributes:
-        items: the rows.
-        next: opaque text for `page(cursor=...)`; None on the last page.
-    """
-
-    items: list[M]
-    next: str | None
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -109,6 +98,37 @@ class ModelQuery(Generic[M]):
         if not isinstance(table, Table):
             raise InvalidQuery(f"{self._model.cls.__name__} is not kept in a SQL table but in {self._track.name!r}")
         return table
+
+    @property
+    def index(self) -> OpenIndex:
+        """The official client, and the name of the alias over the live rows, for any search that this class does not offer.
+
+        Raises:
+            InvalidQuery: the rows are not in a search index.
+        """
+        target: Any = self._in_index()._track.target  # noqa: SLF001 - our own
+        return OpenIndex(target.client, target.index)
+
+    def search(
+        self,
+        text: str,
+        *,
+        fields: Sequence[str] = (),
+        fuzziness: int | Literal["auto"] = 0,
+        highlight: bool = False,
+    ) -> SearchQuery[M]:
+        """Searches for words, among the rows that match so far: in the model's search index, whatever its other targets are.
+
+        Args:
+            text: words; the more of them a row has, the better it fits.
+            fields: in which fields, each with a weight where it counts more, as in "name^2"; all that hold text by default.
+            fuzziness: how many letters of a word may differ: 0, 1, 2, or "auto" for more in longer words.
+            highlight: whether to show where it was found.
+
+        Raises:
+            InvalidQuery: the rows are not in a search index, or the fuzziness is not one.
+        """
+        return SearchQuery(self._in_index(), check_text(Text(text, tuple(fields), fuzziness, highlight)))
 
     # -- building --------------------------------------------------------------------------------------------------
 
@@ -260,7 +280,7 @@ class ModelQuery(Generic[M]):
             InvalidQuery: the cursor is not one of this query's, or the size is said twice or out of bounds.
             NotYetVisible: the write did not become visible in time.
         """
-        size = self._page_size(size)
+        size = check_page_size(self._selection.limit, size)
         selection = replace(self._ordered(), limit=size + 1)
         if cursor is not None:
             selection = replace(selection, after=read_cursor(cursor, self._model, selection.order))
@@ -268,15 +288,6 @@ class ModelQuery(Generic[M]):
         if len(rows) <= size:
             return Page(rows, None)
         return Page(rows[:size], cursor_of(rows[size - 1], selection.order))
-
-    def _page_size(self, size: int | None) -> int:
-        limit = self._selection.limit
-        if size is not None and limit is not None:
-            raise InvalidQuery(f"page: the query's limit({limit}) is the size of a page already; leave out size={size}")
-        name, chosen = ("size", size) if size is not None else ("limit", PAGE_SIZE if limit is None else limit)
-        if isinstance(chosen, bool) or not isinstance(chosen, int) or not 0 < chosen <= MAX_PAGE:
-            raise InvalidQuery(f"page: {name}: expected an integer from 1 to {MAX_PAGE:,}, got {chosen!r}")
-        return chosen
 
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())
@@ -303,6 +314,33 @@ class ModelQuery(Generic[M]):
     def _refuse_token(self, after: str | None) -> None:
         if after is not None:
             raise InvalidQuery("as_of: a moment in the past does not wait for a write; leave out after=")
+
+    def read(self, read: Callable[[Any], T], *, after: str | None, timeout: float, stale: StaleOption) -> T:
+        """What a reader of the live rows gives, once they contain a write."""
+        return self._read(read, after, timeout, stale=stale)
+
+    @property
+    def track(self) -> Track:
+        """The projection in the target that is asked."""
+        return self._track
+
+    @property
+    def selection(self) -> Selection:
+        """What was asked for so far."""
+        return self._selection
+
+    def _in_index(self) -> Self:
+        """The same query of the first target that is a search index."""
+        if self._moment is not None:
+            raise InvalidQuery("search: a moment in the past is not indexed; leave out as_of")
+        name = self._track.projection.name
+        found = next((each for each in self._engine.find(name) if hasattr(each.target, "index")), None)
+        if found is None:
+            raise InvalidQuery(
+                f"{self._model.cls.__name__} is not kept in a search index; add one, as in {name}.into(..., "
+                f"ElasticsearchIndex({name!r}))"
+            )
+        return type(self)(self._engine, found, self._selection, since=self._since)
 
     def _ordered(self) -> Selection:
         key = self._model.key.name

@@ -1,13 +1,13 @@
 """Rows kept in memory over many batches, so that a rebuild writes each of them once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from sys import getsizeof
 from typing import Any
 
 import msgspec
 
-from projections.target import Generation
+from projections.target import Fetched, Generation
 
 _SAMPLE = 16
 _PLACES = 300
@@ -29,6 +29,7 @@ class RowCache:
         self._rows: dict[Any, Any] = {}
         self._row_bytes = 0.0
         self._complete = complete
+        self._ahead: dict[Any, int] = {}
         self.changed: dict[Any, Any] = {}
 
     @property
@@ -36,17 +37,19 @@ class RowCache:
         """Whether it is time to write and clear."""
         return len(self._rows) * self._row_bytes > self._max_bytes
 
-    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
         """The rows under these keys, from memory or from the generation."""
         rows = self._rows
         if not self._complete:
             missing = [key for key in keys if key not in rows]
             if missing:
                 stored = self._generation.fetch(missing)
-                rows.update((key, stored.get(key)) for key in missing)
-        return rows
+                rows.update((key, stored.rows.get(key)) for key in missing)
+                self._ahead.update(stored.ahead)
+        ahead = self._ahead
+        return Fetched(rows, {key: ahead[key] for key in keys if key in ahead} if ahead else ahead)
 
-    def update(self, rows: dict[Any, Any]) -> None:
+    def update(self, rows: Mapping[Any, Any]) -> None:
         """Takes over what a fold has touched."""
         self._rows.update(rows)
         self.changed.update(rows)
@@ -57,7 +60,7 @@ class RowCache:
         """What had changed is stored now."""
         self.changed = {}
         if self.full:
-            self._rows = {}
+            self._rows, self._ahead = {}, {}
             self._complete = False
 
     def anew(self) -> "RowCache":

@@ -46,6 +46,8 @@ class GenerationInfo(msgspec.Struct, frozen=True):
         state: "building", "live" or "retired".
         fingerprint: of the projection that made the rows.
         checkpoints: of its partitions, in their order.
+        made_us: when it was made, microseconds since 1970 UTC: two generations of one number were made at different times. 0 for
+            those that are older than the column.
     """
 
     projection: str
@@ -54,6 +56,7 @@ class GenerationInfo(msgspec.Struct, frozen=True):
     state: str
     fingerprint: str
     checkpoints: tuple[Checkpoint, ...]
+    made_us: int = 0
 
     @property
     def position(self) -> int:
@@ -103,6 +106,20 @@ class Change(msgspec.Struct, frozen=True):
     epoch: int = 0
 
 
+class Fetched(msgspec.Struct, frozen=True):
+    """The rows under the keys that a fold asked for.
+
+    Attributes:
+        rows: those that exist, by key.
+        ahead: positions by key. The row under that key, or its absence, contains everything up to there already, which may be
+            more than the generation's own position says: the target writes rows first and the position after them. Empty for a
+            target that writes both at once.
+    """
+
+    rows: Mapping[Any, Any]
+    ahead: Mapping[Any, int] = {}
+
+
 class Generation(Protocol):
     """One generation, to be read and moved forward."""
 
@@ -118,11 +135,11 @@ class Generation(Protocol):
             GenerationDropped: it is gone.
         """
 
-    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
-        """The rows that exist under these keys."""
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """The rows that exist under these keys, and which of them are ahead of the generation's position."""
 
     def apply(self, change: Change) -> bool:
-        """Writes rows and position in one transaction.
+        """Writes rows and position, in one transaction or the rows first; then a row that is ahead is never taken back.
 
         Returns:
             False, and nothing is written, where the partition does not stand at `from_position` any more, another worker
@@ -140,7 +157,10 @@ class Generation(Protocol):
 
 
 class Reader(Protocol):
-    """Reads the live rows. What it reads later is never older than the position that it has told."""
+    """Reads the live rows. What it reads later is never older than the position that it has told.
+
+    Where it is not asked for the position, a target that shows its rows only after a while need not wait for that.
+    """
 
     @property
     def position(self) -> int:
@@ -162,7 +182,11 @@ class Reader(Protocol):
 
 
 class BoundTarget(Protocol):
-    """A target that knows its database, its projection's name and its model."""
+    """A target that knows its database, its projection's name and its model.
+
+    One whose rows are on a server of their own, which may be slow or away while the log is not, has an attribute `remote` that is
+    true. It is written apart from the others, rows first and the position after them.
+    """
 
     def generations(self) -> list[GenerationInfo]:
         """All generations as of one moment, oldest first."""

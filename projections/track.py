@@ -42,6 +42,11 @@ class Track:
         self._generation: Generation | None = None
 
     @property
+    def remote(self) -> bool:
+        """Whether the rows are on a server of their own, which may be slow or away while the log is not."""
+        return bool(getattr(self.target, "remote", False))
+
+    @property
     def generation(self) -> Generation:
         """The live generation, made where there is none yet."""
         if self._generation is None:

@@ -22,6 +22,7 @@ from eventfold.cli import (
     projections,
     query,
     schema,
+    search,
     snapshots,
     state,
     status,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
-for _noun in (dispatch, streams, events, query):
+for _noun in (dispatch, streams, events, query, search):
     _noun.add_to(app, "Write and read")
 for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")

@@ -16,6 +16,7 @@ from projections.selection import Selection
 from projections.target import (
     Change,
     Checkpoint,
+    Fetched,
     Generation,
     GenerationInfo,
     building_of,
@@ -63,10 +64,10 @@ class MemoryGeneration:
         """Where it stands."""
         return self._table.stored(self.number).info
 
-    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
         """The rows that exist under these keys."""
         rows = self._table.stored(self.number).rows
-        return {key: rows[key] for key in keys if key in rows}
+        return Fetched({key: rows[key] for key in keys if key in rows})
 
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
@@ -165,7 +166,7 @@ class BoundMemoryTable:
             number, now = max(self._generations, default=0) + 1, _now()
             checkpoints = tuple(Checkpoint(each, 0, 0, None, now) for each in range(partitions))
             state = "live" if live else "building"
-            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints)
+            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints, now)
             self._generations[number] = _Stored(info, {})
             return self.generation(number)
 
@@ -208,6 +209,15 @@ class BoundMemoryTable:
             if found is None or found.info.state != "retired":
                 return False
             self._put(found, replace(found.info, state="building"))
+            return True
+
+    def retire(self, number: int) -> bool:
+        """Lets nobody move a generation any more; False where it is live, or gone."""
+        with self._lock:
+            found = self._generations.get(number)
+            if found is None or found.info.state == "live":
+                return False
+            self._put(found, replace(found.info, state="retired", checkpoints=fenced(found.info)))
             return True
 
     def drop(self, number: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from projections.errors import GenerationDropped
 from projections.selection import Selection
 from projections.target import BoundTarget, Change
-from projections.testing.contract.base import FINGERPRINT, TargetCases, apply, rows_of, states_of, write
+from projections.testing.contract.base import FINGERPRINT, TargetCases, apply, reading, rows_of, states_of, write
 from projections.testing.contract.vocabulary import Thing
 
 
@@ -64,7 +64,7 @@ class Generations(TargetCases):
         bound.swap(built)
 
         assert rows_of(bound, first) == [Thing("a", 1)]
-        assert first.fetch(["a"]) == {"a": Thing("a", 1)}
+        assert first.fetch(["a"]).rows == {"a": Thing("a", 1)}
 
     def test_a_generation_behind_the_live_one_is_not_swapped_in(self, bound: BoundTarget) -> None:
         write(bound.create(FINGERPRINT, live=True), Thing("a", 1))
@@ -145,5 +145,5 @@ class Generations(TargetCases):
 
 
 def _read(bound: BoundTarget) -> list[Thing]:
-    with bound.reading() as reader:
+    with reading(bound) as reader:
         return reader.select(Selection())
