@@ -13,16 +13,18 @@ from projections.errors import (
     TargetUnavailable,
     UnknownModel,
 )
+from projections.grouped_query import GroupedQuery
 from projections.key import by_tag
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
 from projections.page import Page
 from projections.projection import BoundProjection, Projection, projection
-from projections.query import GroupedQuery, ModelQuery, Stale
+from projections.query import ModelQuery
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange
 from projections.search import Hit, OpenIndex
 from projections.search_query import SearchQuery
+from projections.stale import Stale
 from projections.status import ProjectionStatus, status_of
 from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
