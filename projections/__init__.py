@@ -29,6 +29,7 @@ from projections.status import ProjectionStatus, status_of
 from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
+from projections.verify import Fault, Verified, verify
 from projections.watch import Changed, Watch
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Changed",
     "ElasticsearchIndex",
     "Engine",
+    "Fault",
     "FieldChange",
     "GenerationDropped",
     "GroupedQuery",
@@ -60,6 +62,7 @@ __all__ = [
     "Stale",
     "TargetUnavailable",
     "UnknownModel",
+    "Verified",
     "Watch",
     "avg_of",
     "by_tag",
@@ -72,4 +75,5 @@ __all__ = [
     "rollback",
     "status_of",
     "sum_of",
+    "verify",
 ]
