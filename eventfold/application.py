@@ -18,7 +18,7 @@ from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
 from eventstore.loading import moment
 from eventstore.token import position_of
-from projections import BoundProjection, Engine, FieldChange, ModelQuery, Progress, Watch, rebuild
+from projections import BoundProjection, Engine, FieldChange, ModelQuery, Progress, Verified, Watch, rebuild, verify
 from projections.moment import moment_in
 from projections.row_difference import row_difference
 from projections.watch import watch
@@ -326,6 +326,21 @@ class Application:
             ProjectionFailed: a fold failed; the rows that queries see are untouched.
         """
         return sum(rebuild(self.store, track, on_progress=on_progress) for track in self.engine.find(projection))
+
+    def verify(self, projection: str, *, sample: int | None = None, repair: bool = False) -> list[Verified]:
+        """Folds the log anew and compares the rows with what is stored, in each target. Workers may go on meanwhile.
+
+        Args:
+            projection: its name.
+            sample: compare only so many rows, chosen at random.
+            repair: write the rows that differ as they should be, and no others.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+            ProjectionFailed: the fold raised.
+            NeedsRebuild: the rows were made by another version of the projection.
+        """
+        return [verify(self.store, each, sample=sample, repair=repair) for each in self.engine.find(projection)]
 
     def worker(self) -> Worker:
         """A worker that keeps the read models up to date: `run()` it, or use it as a context manager in a thread."""

@@ -19,7 +19,7 @@ from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, Engine, FieldChange, Progress
+from projections import BoundProjection, Engine, FieldChange, Progress, Verified
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -211,6 +211,10 @@ class AsyncApplication:
     async def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
         """Folds the whole log anew. See `Application.rebuild`; `on_progress` is called in the event loop."""
         return await asyncio.to_thread(self.sync.rebuild, projection, _in_loop(on_progress))
+
+    async def verify(self, projection: str, *, sample: int | None = None, repair: bool = False) -> list[Verified]:
+        """Folds the log anew and compares the rows with what is stored. See `Application.verify`."""
+        return await asyncio.to_thread(lambda: self.sync.verify(projection, sample=sample, repair=repair))
 
     def worker(self) -> Worker:
         """A worker that keeps the read models up to date in a thread: `async with app.worker(): ...`."""

@@ -8,7 +8,7 @@ from sqlalchemy import Table
 
 from eventfold.async_search import AsyncSearchQuery
 from projections import GroupedQuery, Measure, ModelQuery, OpenIndex, Page
-from projections.query import WAIT_SECONDS, StaleOption
+from projections.stale import WAIT_SECONDS, StaleOption
 
 M = TypeVar("M")
 

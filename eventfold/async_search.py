@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, Self, TypeVar
 
 from projections import Hit, Page, SearchQuery
-from projections.search_query import WAIT_SECONDS
+from projections.stale import WAIT_SECONDS
 
 M = TypeVar("M")
 

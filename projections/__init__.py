@@ -13,20 +13,23 @@ from projections.errors import (
     TargetUnavailable,
     UnknownModel,
 )
+from projections.grouped_query import GroupedQuery
 from projections.key import by_tag
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
 from projections.page import Page
 from projections.projection import BoundProjection, Projection, projection
-from projections.query import GroupedQuery, ModelQuery, Stale
+from projections.query import ModelQuery
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange
 from projections.search import Hit, OpenIndex
 from projections.search_query import SearchQuery
+from projections.stale import Stale
 from projections.status import ProjectionStatus, status_of
 from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
+from projections.verify import Fault, Verified, verify
 from projections.watch import Changed, Watch
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "Changed",
     "ElasticsearchIndex",
     "Engine",
+    "Fault",
     "FieldChange",
     "GenerationDropped",
     "GroupedQuery",
@@ -58,6 +62,7 @@ __all__ = [
     "Stale",
     "TargetUnavailable",
     "UnknownModel",
+    "Verified",
     "Watch",
     "avg_of",
     "by_tag",
@@ -70,4 +75,5 @@ __all__ = [
     "rollback",
     "status_of",
     "sum_of",
+    "verify",
 ]

@@ -1,18 +1,17 @@
 """Queries over a read model: typed, checked against the model, with read-your-writes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Table
 
-from eventstore.token import position_of
 from projections.condition import comparable, condition_of, field_of
 from projections.cursor import cursor_of, read_cursor
 from projections.engine import Engine
 from projections.errors import InvalidQuery
+from projections.grouped_query import GroupedQuery
 from projections.measure import Measure, check_groups, check_measures
 from projections.model import Model
 from projections.moment import Moment, moment_in
@@ -20,33 +19,12 @@ from projections.page import Page, check_page_size
 from projections.search import OpenIndex, Text, check_text
 from projections.search_query import SearchQuery
 from projections.selection import Order, Selection
-from projections.target import Reader
-from projections.targets.memory import MemoryReader
+from projections.stale import WAIT_SECONDS, StaleOption
 from projections.track import Track
-from projections.visibility import read_after
+from projections.visibility import past_reader, read_live
 
 M = TypeVar("M")
 T = TypeVar("T")
-
-WAIT_SECONDS = 5.0
-
-
-class Stale(msgspec.Struct, frozen=True):
-    """What a query tells of an answer that does not contain the write that was asked for.
-
-    Attributes:
-        projection: whose rows.
-        wanted: the position of the write.
-        reached: the position up to which the rows are complete.
-    """
-
-    projection: str
-    wanted: int
-    reached: int
-
-
-StaleOption: TypeAlias = bool | Callable[[Stale], object]
-"""Whether an answer without the write will do; a function is told of one."""
 
 
 class ModelQuery(Generic[M]):
@@ -206,18 +184,15 @@ class ModelQuery(Generic[M]):
     ) -> M | None:
         """The row under a key; None where there is none."""
         selection = self.where(**{self._model.key.name: key})._selection  # noqa: SLF001 - our own
-        if self._moment is not None:
-            self._refuse_token(after)
-            row = self._engine.past.row(self._track.projection, key, self._moment)
-            reader = MemoryReader(self._track.projection.name, {} if row is None else {key: row}, self._moment.up_to)
-            return next(iter(reader.select(selection)), None)
-        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
+        rows: list[M] = self.read(
+            lambda reader: reader.select(selection), after=after, timeout=timeout, stale=stale, only=key
+        )
         return rows[0] if rows else None
 
     def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> list[M]:
         """All rows that match, in order."""
         selection = self._ordered()
-        return self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
+        return self.read(lambda reader: reader.select(selection), after=after, timeout=timeout, stale=stale)
 
     def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> M | None:
         """The first row that matches; None where none does."""
@@ -226,7 +201,8 @@ class ModelQuery(Generic[M]):
 
     def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> int:
         """How many rows match; limit and order play no part."""
-        return self._read(lambda reader: reader.count(self._selection), after, timeout, stale=stale)
+        found: int = self.read(lambda reader: reader.count(self._selection), after=after, timeout=timeout, stale=stale)
+        return found
 
     def aggregate(
         self,
@@ -243,20 +219,11 @@ class ModelQuery(Generic[M]):
         Raises:
             InvalidQuery: a measure does not fit the model.
         """
-        return self._aggregate((), measures, after, timeout, stale)[0]
-
-    def _aggregate(
-        self,
-        groups: Sequence[str],
-        measures: Mapping[str, Any],
-        after: str | None,
-        timeout: float,
-        stale: StaleOption,
-    ) -> list[dict[str, Any]]:
         checked = check_measures(self._model, measures)
-        return self._read(
-            lambda reader: reader.aggregate(self._selection, groups, checked), after, timeout, stale=stale
+        found: list[dict[str, Any]] = self.read(
+            lambda reader: reader.aggregate(self._selection, (), checked), after=after, timeout=timeout, stale=stale
         )
+        return found[0]
 
     def page(
         self,
@@ -284,7 +251,7 @@ class ModelQuery(Generic[M]):
         selection = replace(self._ordered(), limit=size + 1)
         if cursor is not None:
             selection = replace(selection, after=read_cursor(cursor, self._model, selection.order))
-        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
+        rows: list[M] = self.read(lambda reader: reader.select(selection), after=after, timeout=timeout, stale=stale)
         if len(rows) <= size:
             return Page(rows, None)
         return Page(rows[:size], cursor_of(rows[size - 1], selection.order))
@@ -292,32 +259,24 @@ class ModelQuery(Generic[M]):
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())
 
-    def _read(self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: StaleOption) -> T:
+    def read(
+        self, read: Callable[[Any], T], *, after: str | None, timeout: float, stale: StaleOption, only: Any = None
+    ) -> T:
+        """What a reader gives: of the rows once they contain a write, or as they were at the query's moment.
+
+        Args:
+            read: what to do with the reader.
+            after: the token of the write.
+            timeout: how many seconds to wait for it.
+            stale: whether an answer without it will do.
+            only: the key of the one row that is wanted, where it is one.
+        """
         if self._moment is not None:
-            self._refuse_token(after)
-            rows = self._engine.past.rows(self._track.projection, self._moment)
-            return read(MemoryReader(self._track.projection.name, rows, self._moment.up_to))
-        self._track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
+            if after is not None:
+                raise InvalidQuery("as_of: a moment in the past does not wait for a write; leave out after=")
+            return read(past_reader(self._engine, self._track, self._moment, only))
         token = after if after is not None else self._since()
-        if token is None:
-            with self._track.target.reading() as reader:
-                return read(reader)
-        position = position_of(token)
-
-        def told(reader: Reader) -> T:
-            if callable(stale) and (reached := reader.position) < position:
-                stale(Stale(self._track.projection.name, position, reached))
-            return read(reader)
-
-        return read_after(self._engine, self._track, position, told, seconds=timeout, stale=bool(stale))
-
-    def _refuse_token(self, after: str | None) -> None:
-        if after is not None:
-            raise InvalidQuery("as_of: a moment in the past does not wait for a write; leave out after=")
-
-    def read(self, read: Callable[[Any], T], *, after: str | None, timeout: float, stale: StaleOption) -> T:
-        """What a reader of the live rows gives, once they contain a write."""
-        return self._read(read, after, timeout, stale=stale)
+        return read_live(self._engine, self._track, token, read, seconds=timeout, stale=stale)
 
     @property
     def track(self) -> Track:
@@ -352,34 +311,3 @@ class ModelQuery(Generic[M]):
     def _with(self, **changes: Any) -> Self:
         selection = replace(self._selection, **changes)
         return type(self)(self._engine, self._track, selection, moment=self._moment, since=self._since)
-
-
-class GroupedQuery(Generic[M]):
-    """A query whose rows are grouped.
-
-    Args:
-        query: which rows.
-        fields: what members of a group have in common.
-    """
-
-    def __init__(self, query: ModelQuery[M], fields: tuple[str, ...]) -> None:
-        self._query = query
-        self._fields = fields
-
-    def aggregate(
-        self,
-        *,
-        after: str | None = None,
-        timeout: float = WAIT_SECONDS,
-        stale: StaleOption = False,
-        **measures: Measure,
-    ) -> list[dict[str, Any]]:
-        """For each group its fields and its measures, by name, in the order of the fields. See `ModelQuery.aggregate`.
-
-        Raises:
-            InvalidQuery: a measure does not fit the model, or has the name of a field that is grouped by.
-        """
-        for name in measures:
-            if name in self._fields:
-                raise InvalidQuery(f"aggregate: {name} is a field that is grouped by; give the measure another name")
-        return self._query._aggregate(self._fields, measures, after, timeout, stale)  # noqa: SLF001 - the other half of it

@@ -11,6 +11,7 @@ from eventfold.cli.rebuild import build_partitions, rebuild_projection
 from eventfold.cli.rollback import prune_projection, rollback_projection
 from eventfold.cli.session import Session, command
 from eventfold.cli.table import Column, builtin, number, word
+from eventfold.cli.verify import verify_projection
 from eventstore.event import event_type
 from projections import status_of
 
@@ -43,6 +44,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
     command(group, "status", example="eventfold projections status --format json")(status)
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
     command(group, "rollback", example="eventfold projections rollback balances")(rollback_projection)
+    command(group, "verify", example="eventfold projections verify balances --sample 1000")(verify_projection)
     command(group, "prune", example="eventfold projections prune balances")(prune_projection)
     command(group, "build", example="eventfold projections rebuild balances --processes 2", hidden=True)(
         build_partitions
