@@ -16,6 +16,7 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
+from projections.errors import ProjectionPaused
 from projections.lane import Lane
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
@@ -77,6 +78,9 @@ class Engine:
         try:
             track.refresh()
             return track.position < position and self._step([track])
+        except ProjectionPaused as error:
+            track.failed(error)
+            return False
         finally:
             self.lock.release()
 
@@ -87,17 +91,24 @@ class Engine:
             on_progress: called with the position of the last track and the position to be reached.
 
         Raises:
-            ProjectionFailed: a fold failed; the others have caught up.
+            ProjectionFailed: a fold failed; the others have caught up. Where it is an `EventParked`, its key alone waits, and
+                that is raised once.
+            ProjectionPaused: a projection is paused; the others have caught up.
             NeedsRebuild: a target holds rows of another version; the others have caught up.
             StoreError: the database refused or is gone.
         """
         head = self.store.head()
         pending = list(self.tracks)
+        for lane in self._lanes(None):
+            lane.gave_up = None
         for track in pending:
             track.retry_now()
         while pending:
             moved = self.step(pending)
-            lanes = [lane for each in pending for lane in each.lanes if lane.failure is None]
+            lanes = [lane for each in pending for lane in each.lanes if lane.failure is None or lane.tries_on]
+            for lane in lanes:
+                lane.retry_now()
+            moved |= any(lane.tries_on for lane in lanes)
             left = list(dict.fromkeys(lane.track for lane in lanes))
             if on_progress is not None:
                 on_progress(min((lane.position for lane in lanes), default=head), head)
@@ -106,6 +117,9 @@ class Engine:
             pending = left
         for track in self.tracks:
             track.raise_failure()
+        for lane in self._lanes(None):
+            if lane.gave_up is not None:
+                raise lane.gave_up
 
     def find(self, name: str) -> list[Track]:
         """The tracks of a projection.
@@ -148,5 +162,5 @@ class Engine:
     def _refresh(self, track: Track, owner: str | None) -> None:
         """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""
         lanes = [each for each in track.lanes if each.runnable and owner in {None, each.owner}]
-        if any(not 0 < each.position < self._horizon for each in lanes):
+        if any(not 0 < each.position < self._horizon or isinstance(each.failure, ProjectionPaused) for each in lanes):
             look_up(track)

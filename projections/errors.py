@@ -3,12 +3,18 @@
 EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
+│   └── EventParked     the event waits aside with its followers of the same key; all else goes on
+├── ProjectionPaused    nobody keeps the rows until the projection is resumed
+├── RowsRefused         a target will not store the rows of some keys; raised by targets, answered by the engine
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
 ├── GenerationDropped   another process has removed the generation that was being written (a NotFound)
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
 └── InvalidQuery        a field, operator or value does not fit the model (an InvalidInput)
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from eventstore import EventfoldError, InvalidInput, NotFound
 
@@ -39,16 +45,77 @@ class ProjectionFailed(EventfoldError):
     Attributes:
         projection: the projection's name.
         position: of the event that it failed on.
-        key: of the row.
+        key: of the row; None where `key=` failed.
+        reason: what is wrong.
     """
 
     code = "projection_failed"
 
     def __init__(self, projection: str, position: int, key: object, reason: str) -> None:
-        self.projection, self.position, self.key = projection, position, key
+        self.projection, self.position, self.key, self.reason = projection, position, key, reason
         super().__init__(
             f"projection {projection!r} failed on the event at position {position}, key {key!r}: {reason}. The rows stand "
             "as they were before that event; mend the fold and run the worker again."
+        )
+
+
+class ProjectionPaused(EventfoldError):
+    """A projection was paused, and what was asked of it waits until it is resumed.
+
+    Attributes:
+        projection: the projection's name.
+    """
+
+    code = "projection_paused"
+    status = 503
+
+    def __init__(self, projection: str) -> None:
+        self.projection = projection
+        super().__init__(
+            f"projection {projection!r} is paused, and its rows stand as they were; `eventfold projections resume {projection}` "
+            "lets it go on, and stale=True takes the rows as they are"
+        )
+
+
+class EventParked(ProjectionFailed):
+    """An event that the projection could not take waits aside, with its followers of the same key; all else goes on.
+
+    A query says so where it asks for such a write.
+    """
+
+    code = "event_parked"
+
+    def __init__(self, projection: str, position: int, key: object, reason: str) -> None:
+        super().__init__(projection, position, key, reason)
+        self.args = (_parked_text(projection, position, key, reason),)
+
+
+def _parked_text(projection: str, position: int, key: object, reason: str) -> str:
+    if key is None:
+        return (
+            f"projection {projection!r} has parked the event at position {position}: {reason}. No row contains it; mend key= and run "
+            f"`eventfold projections rebuild {projection}`"
+        )
+    return (
+        f"projection {projection!r} has parked the events of key {key!r} from position {position} on: {reason}. The row is as it was "
+        f"before them; mend what is wrong and run `eventfold projections parked retry {projection}`"
+    )
+
+
+class RowsRefused(EventfoldError):
+    """A target refuses to store the rows of some keys, and would store the others. It has stored none of them, or those others.
+
+    Attributes:
+        reasons: by key, what is wrong with its row.
+    """
+
+    code = "rows_refused"
+
+    def __init__(self, reasons: Mapping[Any, str]) -> None:
+        self.reasons = dict(reasons)
+        key, reason = next(iter(self.reasons.items()))
+        super().__init__(
+            f"the target refuses the rows of {len(self.reasons)} keys, the first of which is {key!r}: {reason}"
         )
 
 

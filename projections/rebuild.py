@@ -183,6 +183,6 @@ def _drop_older(track: Track) -> None:
 
 
 def outdated(track: Track) -> bool:
-    """Whether the live rows were made by another version of the projection or its model."""
+    """Whether the live rows were made by another version of the projection or its model, and may be made anew."""
     live = live_of(track.target.generations())
-    return live is not None and live.fingerprint != track.projection.fingerprint
+    return live is not None and not live.paused and live.fingerprint != track.projection.fingerprint

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from eventstore import DefinitionError, EventStore
-from projections.errors import NeedsRebuild
+from projections.errors import NeedsRebuild, ProjectionPaused
 from projections.lane import Lane
+from projections.parked import POISON, Poison
 from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
 from projections.target import BoundTarget, Generation, GenerationInfo, live_of
@@ -19,16 +20,25 @@ class Track:
         name: the target's name.
         target: where the rows are.
         partitions: of the generations that are made from now on; the live one may have another number.
+        poison: what is done about an event that a row cannot take.
 
     Attributes:
         lanes: one for each partition of the live generation.
     """
 
-    def __init__(self, projection: Projection[Any], name: str, target: BoundTarget, partitions: int = 1) -> None:
+    def __init__(
+        self,
+        projection: Projection[Any],
+        name: str,
+        target: BoundTarget,
+        partitions: int = 1,
+        poison: Poison = POISON,
+    ) -> None:
         self.projection = projection
         self.name = name
         self.target = target
         self.partitions = partitions
+        self.poison = poison
         self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
 
@@ -55,6 +65,7 @@ class Track:
 
         Raises:
             NeedsRebuild: its rows were made by another version of the projection or model.
+            ProjectionPaused: nobody may move them; where they stand is looked up nevertheless.
         """
         info = self._live()
         if info.fingerprint != self.projection.fingerprint:
@@ -64,9 +75,11 @@ class Track:
             )
         if len(info.checkpoints) != len(self.lanes):
             self.lanes = self._lanes(len(info.checkpoints))
+        self._generation = generation = self.target.generation(info.number)
         for lane, checkpoint in zip(self.lanes, info.checkpoints, strict=True):
-            lane.found(checkpoint)
-        self._generation = self.target.generation(info.number)
+            lane.found(checkpoint, generation)
+        if info.paused:
+            raise ProjectionPaused(self.projection.name)
 
     def retry_now(self) -> None:
         """Lets a failed track be tried without waiting any longer."""
@@ -110,6 +123,7 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
             target.name,
             target.bind(store.backend, each.projection.name, each.projection.model),
             each.partitions,
+            each.poison,
         )
         for each in bindings
         for target in each.targets
