@@ -2,14 +2,19 @@
 
 from projections.engine import Engine
 from projections.errors import (
+    EventParked,
     GenerationDropped,
     InvalidQuery,
     NeedsRebuild,
     NotYetVisible,
     ProjectionFailed,
+    ProjectionPaused,
     RebuildRefused,
+    RowsRefused,
     UnknownModel,
 )
+from projections.mending import ParkedEvents, Retried
+from projections.parked import Poison
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery, Page
 from projections.rebuild import Progress, rebuild
@@ -20,6 +25,7 @@ from projections.targets.sql_table import SqlTable
 __all__ = [
     "BoundProjection",
     "Engine",
+    "EventParked",
     "GenerationDropped",
     "InvalidQuery",
     "MemoryTable",
@@ -27,11 +33,16 @@ __all__ = [
     "NeedsRebuild",
     "NotYetVisible",
     "Page",
+    "ParkedEvents",
+    "Poison",
     "Progress",
     "Projection",
     "ProjectionFailed",
+    "ProjectionPaused",
     "ProjectionStatus",
     "RebuildRefused",
+    "Retried",
+    "RowsRefused",
     "SqlTable",
     "UnknownModel",
     "projection",

@@ -117,9 +117,9 @@ class Engine:
             pending = left
         for track in self.tracks:
             track.raise_failure()
-        for lane in self._lanes(None):
-            if lane.gave_up is not None:
-                raise lane.gave_up
+        for track in self.tracks:
+            if track.gave_up is not None:
+                raise track.gave_up
 
     def find(self, name: str) -> list[Track]:
         """The tracks of a projection.

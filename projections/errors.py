@@ -93,12 +93,12 @@ class EventParked(ProjectionFailed):
 def _parked_text(projection: str, position: int, key: object, reason: str) -> str:
     if key is None:
         return (
-            f"projection {projection!r} has parked the event at position {position}: {reason}. No row contains it; mend key= and run "
-            f"`eventfold projections rebuild {projection}`"
+            f"projection {projection!r} has parked the event at position {position}: {reason}. No row contains it; mend key= and "
+            f"run `eventfold projections rebuild {projection}`"
         )
     return (
-        f"projection {projection!r} has parked the events of key {key!r} from position {position} on: {reason}. The row is as it was "
-        f"before them; mend what is wrong and run `eventfold projections parked retry {projection}`"
+        f"projection {projection!r} has parked the events of key {key!r} from position {position} on: {reason}. The row is as it "
+        f"was before them; mend what is wrong and run `eventfold projections parked retry {projection}`"
     )
 
 

@@ -44,7 +44,8 @@ class ModelQuery(Generic[M]):
         app.query(Balance).where(amount__gte=100).order_by("-amount").limit(10).all(after=receipt.token)
 
     Every method that reads takes `after`, the token of a receipt: it then waits until the read model contains that write,
-    for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`.
+    for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`. Where
+    the projection is paused, or could not take that write, `ProjectionPaused` or `EventParked` says so.
     """
 
     def __init__(self, engine: Engine, track: Track, selection: Selection | None = None) -> None:
@@ -102,7 +103,7 @@ class ModelQuery(Generic[M]):
     ) -> M | None:
         """The row under a key; None where there is none."""
         selection = self.where(**{self._model.key.name: key})._selection  # noqa: SLF001 - our own
-        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
+        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale, key=key)
         return rows[0] if rows else None
 
     def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
@@ -162,12 +163,15 @@ class ModelQuery(Generic[M]):
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())
 
-    def _read(self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: bool) -> T:
+    def _read(
+        self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: bool, key: Any = None
+    ) -> T:
         self._track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
         if after is None:
             with self._track.target.reading() as reader:
                 return read(reader)
-        return read_after(self._engine, self._track, position_of(after), read, seconds=timeout, stale=stale)
+        position = position_of(after)
+        return read_after(self._engine, self._track, position, read, seconds=timeout, stale=stale, key=key)
 
     def _ordered(self) -> Selection:
         key = self._model.key.name

@@ -80,7 +80,7 @@ def rebuild(
     except GenerationDropped:
         logger.info("projection %s: another process has rebuilt %s meanwhile", track.projection.name, track.name)
     track.refresh()
-    _drop_older(track)
+    drop_older(track)
     store.announce()
     return run.events
 
@@ -172,7 +172,7 @@ class _Rebuild:
         self._unwritten_events = 0
 
 
-def _drop_older(track: Track) -> None:
+def drop_older(track: Track) -> None:
     """Keeps one retired generation, which readers may still be reading; older ones go, and what was never finished."""
     generations = track.target.generations()
     live = next(each.number for each in generations if each.state == "live")

@@ -164,8 +164,8 @@ class Generation(Protocol):
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside, in the order of their first ones."""
 
-    def parked_events(self, key: str) -> list[Parked]:
-        """The events that wait aside for a key, oldest first."""
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first; only those of a key, or at a position."""
 
     def mend(self, mended: Mended) -> bool:
         """Writes the row of a key and takes its events from those that wait, in one transaction.

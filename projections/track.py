@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from eventstore import DefinitionError, EventStore
-from projections.errors import NeedsRebuild, ProjectionPaused
+from projections.errors import EventParked, NeedsRebuild, ProjectionPaused
 from projections.lane import Lane
 from projections.parked import POISON, Poison
 from projections.partition import Partition
@@ -59,6 +59,11 @@ class Track:
     def failure(self) -> Exception | None:
         """What the first of its lanes that stands still does so for."""
         return next((each.failure for each in self.lanes if each.failure is not None), None)
+
+    @property
+    def gave_up(self) -> EventParked | None:
+        """The last event that one of its lanes has parked."""
+        return next((each.gave_up for each in self.lanes if each.gave_up is not None), None)
 
     def refresh(self) -> None:
         """Looks up which generation is live and where it stands.

@@ -6,12 +6,13 @@ where they are read: a database that crashed may have taken back the last rows t
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eventstore import StoreBusy
 from eventstore.signal import ThreadBell
 from projections.engine import Engine
-from projections.errors import NotYetVisible, ProjectionFailed
+from projections.errors import EventParked, NotYetVisible, ProjectionFailed, ProjectionPaused
+from projections.parked import key_text, read_key
 from projections.target import Reader
 from projections.track import Track
 
@@ -22,7 +23,14 @@ HELP_SECONDS = 0.05
 
 
 def read_after(
-    engine: Engine, track: Track, position: int, read: Callable[[Reader], T], *, seconds: float, stale: bool
+    engine: Engine,
+    track: Track,
+    position: int,
+    read: Callable[[Reader], T],
+    *,
+    seconds: float,
+    stale: bool,
+    key: Any = None,
 ) -> T:
     """Reads when a track contains everything up to a position.
 
@@ -33,8 +41,11 @@ def read_after(
         read: what to do with the rows.
         seconds: how long to wait; while somebody else holds a lock, up to the database's `busy_seconds` longer.
         stale: read what there is when the time is over, or when the projection stands still.
+        key: of the row that is read, where it is only one.
 
     Raises:
+        EventParked: the write waits aside, or the row of the key waits for an earlier event, and a stale answer will not do.
+        ProjectionPaused: the projection is paused before that position, and a stale answer will not do.
         NotYetVisible: the time is over, and a stale answer will not do.
         ProjectionFailed: the projection stands still before that position, and a stale answer will not do.
         StoreBusy: somebody else held a lock until the time was over, and a stale answer will not do.
@@ -46,11 +57,27 @@ def read_after(
         over = not visible or (not remembered and time.monotonic() >= deadline)
         with track.target.reading() as reader:
             if reader.position >= position or (over and stale):
+                if not stale and reader.parked:
+                    _require_folded(track, position, key)
                 return read(reader)
             reached = reader.position
         if over:
             raise NotYetVisible(track.projection.name, position, reached, seconds)
         remembered = False
+
+
+def _require_folded(track: Track, position: int, key: Any) -> None:
+    """Makes sure that a write is in the rows, and not aside.
+
+    Raises:
+        EventParked: it is not.
+    """
+    text = None if key is None else key_text(key)
+    found = track.generation.parked_events(text, position=position if text is None else None)
+    if found and found[0].position <= position:
+        first = track.generation.parked_events(found[0].key)[:1] or found
+        chosen = read_key(track.projection.model, first[0].key)
+        raise EventParked(track.projection.name, first[0].position, chosen, str(first[0].error))
 
 
 def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale: bool) -> bool:
@@ -69,7 +96,7 @@ def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale
                 return False
             if not moved:
                 bell.wait(min(left, HELP_SECONDS))
-    except (ProjectionFailed, StoreBusy):
+    except (ProjectionFailed, ProjectionPaused, StoreBusy):
         if not stale:
             raise
         return False

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from eventfold.application import Application
+from eventfold.cli import parked, pausing
 from eventfold.cli.completion import projection_names
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
@@ -34,7 +35,10 @@ STATUS_COLUMNS = (
     number("generation", "gen"),
     number("position"),
     number("lag"),
+    number("seconds_behind", "sec behind"),
     number("events"),
+    number("rate", "per sec"),
+    Column("parked", right=True, whole=True, needed=lambda row: row["parked"] > 0),
     Column("error", style="red", needed=lambda row: row["error"] is not None),
 )
 REBUILD_COLUMNS = (
@@ -52,6 +56,8 @@ def add_to(app: typer.Typer, panel: str) -> None:
     command(group, "list", example="eventfold projections list")(list_projections)
     command(group, "status", example="eventfold projections status --format json")(status)
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
+    pausing.add_to(group)
+    parked.add_to(group)
     app.add_typer(group, name="projections", help="List, look after and rebuild read models.", rich_help_panel=panel)
 
 

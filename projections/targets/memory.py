@@ -84,10 +84,11 @@ class MemoryGeneration:
         ]
         return sorted(found, key=lambda each: each.position)
 
-    def parked_events(self, key: str) -> list[Parked]:
-        """The events that wait aside for a key."""
-        parked = self._table.stored(self.number).parked
-        return [each for (_, waiting), events in parked.items() if waiting == key for each in events]
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        every = [each for events in self._table.stored(self.number).parked.values() for each in events]
+        found = [each for each in every if key in {None, each.key} and position in {None, each.position}]
+        return sorted(found, key=lambda each: each.position)
 
     def mend(self, mended: Mended) -> bool:
         """Writes the row of a key and takes its events from those that wait."""

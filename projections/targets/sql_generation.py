@@ -56,9 +56,9 @@ class SqlGeneration:
         """The keys for which events wait aside."""
         return self._registry.parked(self.number)
 
-    def parked_events(self, key: str) -> list[Parked]:
-        """The events that wait aside for a key."""
-        return self._registry.parked_events(self.number, key)
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        return self._registry.parked_events(self.number, key, position)
 
     def mend(self, mended: Mended) -> bool:
         """Writes the row of a key and takes its events from those that wait."""

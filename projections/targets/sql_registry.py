@@ -19,7 +19,8 @@ class GenerationRegistry:
     def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
         self._database = database
         self._mine = (projection, target)
-        self._sql = _statements(database)
+        self._mark = "?" if database.dialect == "sqlite" else "%s"
+        self._sql = {name: sql.replace("?", self._mark) for name, sql in _statements(database).items()}
 
     def all(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
@@ -101,11 +102,14 @@ class GenerationRegistry:
             found = connection.exec_driver_sql(self._sql["parked"], (*self._mine, number))
             return sorted((ParkedKey(*row) for row in found), key=lambda each: each.position)
 
-    def parked_events(self, number: int, key: str) -> list[Parked]:
-        """The events that wait aside for a key."""
+    def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        narrowed = [("key", key), ("position", position)]
+        conditions = "".join(f" AND {name} = {self._mark}" for name, value in narrowed if value is not None)
+        values = [value for _, value in narrowed if value is not None]
+        statement = f"{self._sql['parked_events']}{conditions} ORDER BY position"
         with self._database.reading() as connection:
-            found = connection.exec_driver_sql(self._sql["parked_events"], (*self._mine, number, key))
-            return [Parked(*row) for row in found]
+            return [Parked(*row) for row in connection.exec_driver_sql(statement, (*self._mine, number, *values))]
 
     def mend(self, connection: Connection, number: int, mended: Mended) -> bool:
         """Takes events from those that wait, if all of them do; holds the checkpoint's row, with a new epoch, until the commit.
@@ -174,7 +178,7 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
         "c.partition, c.position, c.events, c.error, c.updated_at, c.owner, c.epoch, c.until_us, c.parked, c.discarded, c.rate "
         f"FROM {joined} WHERE {mine} ORDER BY number, c.partition"
     )
-    statements = {
+    return {
         "list": listing,
         "lock": f"{listing} FOR UPDATE",
         "live_position": f"SELECT min(c.position), sum(c.parked) FROM {joined} WHERE {mine} AND g.state = 'live'",
@@ -194,8 +198,7 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "parked": "SELECT partition, key, min(position), count(*), max(attempts), max(error), min(parked_at) "
         f"FROM {parked} WHERE {mine} AND number = ? GROUP BY partition, key",
-        "parked_events": f"SELECT key, position, error, attempts, parked_at FROM {parked} WHERE {mine} AND number = ? "
-        "AND key = ? ORDER BY position",
+        "parked_events": f"SELECT key, position, error, attempts, parked_at FROM {parked} WHERE {mine} AND number = ?",
         "fence": f"UPDATE {checkpoints} SET epoch = epoch + 1, parked = parked - ?, discarded = discarded + ?, "
         f"events = events + ? WHERE {one} AND epoch = ?",
         "unpark": f"DELETE FROM {parked} WHERE {one} AND key = ? AND position = ?",
@@ -206,8 +209,6 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
         "interrupt": f"UPDATE {checkpoints} SET epoch = epoch + 1 WHERE {mine} AND number IN (SELECT g.number FROM {generations} g "
         f"WHERE g.projection = {checkpoints}.projection AND g.target = {checkpoints}.target AND g.state = 'live')",
     }
-    mark = "?" if database.dialect == "sqlite" else "%s"
-    return {name: sql.replace("?", mark) for name, sql in statements.items()}
 
 
 def _now() -> int:
