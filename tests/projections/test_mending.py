@@ -169,7 +169,28 @@ def test_a_changed_projection_is_rebuilt_and_not_retried(store: EventStore) -> N
 Write = Callable[[list[Work]], list[Outcome]]
 
 
-@pytest.mark.parametrize("seed", range(25))
+def test_a_follower_in_a_batch_in_hand_is_not_parked_any_more_when_its_key_was_retried_meanwhile(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mood = Mood()
+    engine = broken_engine(store, mood)
+    mood.broken = False
+    store.append("item-a", [Added(5)])
+    write_all: Write = batch_module.write_all
+
+    def late(work: list[Work]) -> list[Outcome]:
+        monkeypatch.undo()
+        retry(store, engine.tracks[0], "a")
+        return write_all(work)
+
+    monkeypatch.setattr(batch_module, "write_all", late)
+    engine.catch_up()
+
+    assert parked_of(engine.tracks[0]) == []
+    assert rows_of(engine, "piles")["a"] == Pile("a", 24, "1,2,3,4,5,")
+
+
+@pytest.mark.parametrize("seed", range(12))
 def test_whatever_is_retried_and_parked_between_a_workers_fold_and_its_write_no_event_is_lost_or_folded_twice(
     open_store: OpenShop, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
