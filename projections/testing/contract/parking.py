@@ -26,7 +26,8 @@ class Parking(TargetCases):
             ("null", 3, 1, 1, "no key"),
         ]
         assert [(each.position, each.error, each.attempts) for each in events] == [(2, "too much", 3), (4, None, 0)]
-        assert all(each.parked_us > 0 for each in [*keys, *events])
+        assert all(each.parked_us > 0 for each in keys)
+        assert all(each.parked_us > 0 for each in events)
 
     def test_those_at_a_position_are_found(self, bound: BoundTarget) -> None:
         live = bound.create(FINGERPRINT, live=True)
