@@ -10,9 +10,9 @@ PACKAGES := eventstore commands projections eventfold
 
 # What each kind of work installs on top of the core. The build of the package itself is pinned too.
 EXTRAS_demo := postgres,bisect
-EXTRAS_test := postgres,bisect,test,lint,bench
-EXTRAS_lint := postgres,bisect,test,lint,bench
-EXTRAS_bench := postgres,test,bench
+EXTRAS_test := postgres,elasticsearch,bisect,test,lint,bench
+EXTRAS_lint := postgres,elasticsearch,bisect,test,lint,bench
+EXTRAS_bench := postgres,elasticsearch,test,bench
 EXTRAS_docs := docs
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt

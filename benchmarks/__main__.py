@@ -7,7 +7,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import append, conditions, copy, history, latency, load, memory, project, read, schema, snapshots
+from benchmarks import (
+    append,
+    conditions,
+    copy,
+    elasticsearch,
+    history,
+    latency,
+    load,
+    memory,
+    project,
+    read,
+    schema,
+    snapshots,
+)
 from benchmarks.harness import FULL, QUICK, Benchmark, Effort, Result, measure
 from benchmarks.place import postgres_place, sqlite_place
 from benchmarks.report import as_json, print_table
@@ -21,6 +34,7 @@ BENCHMARKS: list[Benchmark] = [
     *snapshots.BENCHMARKS,
     *copy.BENCHMARKS,
     *project.BENCHMARKS,
+    *elasticsearch.BENCHMARKS,
     *conditions.BENCHMARKS,
     *latency.BENCHMARKS,
 ]

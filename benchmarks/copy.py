@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from benchmarks.domain import account_events
 from benchmarks.harness import Benchmark, Contest, Contestant, Effort
 from benchmarks.place import Place, store_in
-from benchmarks.raw import RawLog
 from benchmarks.read import account_log
 from eventstore.log_copy import copy_log
+
+PAGE = 10_000
+"""Rows that the floor reads and stores at once."""
 
 
 @contextmanager
@@ -22,10 +23,12 @@ def whole_log(place: Place, effort: Effort) -> Iterator[Contest]:
             return copy_log(source, target).events_written
 
     def floor(_count: int) -> int:
-        raw: RawLog = fresh.pop("raw")
-        with closing(raw):
-            raw.seed(account_events(effort.log_events))
-        return effort.log_events
+        copied = 0
+        with closing(place.raw(url)) as source, closing(fresh.pop("raw")) as target:
+            while rows := source.page(copied, PAGE):
+                target.append_whole(rows)
+                copied = rows[-1][0]
+        return copied
 
     def new_url() -> None:
         fresh["url"] = place.new()
@@ -38,5 +41,5 @@ def whole_log(place: Place, effort: Effort) -> Iterator[Contest]:
     yield Contest(Contestant(ours, new_url, fixed=True), Contestant(floor, new_raw, fixed=True))
 
 
-BENCHMARKS = [Benchmark("copy", "copy a log, and prove it", "events/s", whole_log)]
-"""The floor makes its events instead of reading them, and proves nothing."""
+BENCHMARKS = [Benchmark("copy", "copy a log, and prove it", "events/s", whole_log, owed_rate={"sqlite": 100_000})]
+"""The floor proves nothing."""

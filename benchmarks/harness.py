@@ -71,7 +71,7 @@ class Benchmark(NamedTuple):
         owed: how much of the floor, by the kind of database; nothing where it is not named.
         owed_ms: how many milliseconds it may take; times of single calls are then measured, and not a rate.
         databases: the kinds of database that have this path.
-        owed_rate: how much it must do in a second.
+        owed_rate: how much it must do in a second, by the kind of database; nothing where it is not named.
         owed_extra_us: how many microseconds more than the floor each of the unit may take.
     """
 
@@ -82,7 +82,7 @@ class Benchmark(NamedTuple):
     owed: Mapping[str, float] = {}
     owed_ms: float | None = None
     databases: Sequence[str] = ("sqlite", "postgresql")
-    owed_rate: float | None = None
+    owed_rate: Mapping[str, float] = {}
     owed_extra_us: float | None = None
 
 
@@ -158,11 +158,11 @@ def _owed(
     benchmark: Benchmark, database: str, values: Mapping[str, Sequence[float]], of_floor: float | None
 ) -> tuple[str | None, bool | None]:
     """What is owed, in words, and whether it is met; None where nothing is."""
-    ours, least = median(values["ours"]), benchmark.owed.get(database)
+    ours, least, rate = median(values["ours"]), benchmark.owed.get(database), benchmark.owed_rate.get(database)
     if benchmark.owed_ms is not None:
         return f"<= {benchmark.owed_ms:g} ms", ours <= benchmark.owed_ms
-    if benchmark.owed_rate is not None:
-        return f">= {benchmark.owed_rate:,.0f} {benchmark.unit}", ours >= benchmark.owed_rate
+    if rate is not None:
+        return f">= {rate:,.0f} {benchmark.unit}", ours >= rate
     if benchmark.owed_extra_us is not None:
         pairs = zip(values["ours"], values["floor"], strict=True)
         extra = median(1e6 / mine - 1e6 / floor for mine, floor in pairs)

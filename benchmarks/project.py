@@ -11,9 +11,13 @@ from benchmarks.place import Place
 from benchmarks.raw import PAGE, RawLog, movements
 from benchmarks.read import account_log
 from eventfold import Application
-from projections import rebuild
+from eventfold.parallel_rebuild import rebuild_in_processes
+from projections import prune, rebuild
+from projections.partition_build import Limits
 
 BATCH = 10_000
+PROCESSES_LOG = 10
+"""So many times as long as the others' is the log that several processes rebuild from."""
 
 
 class Ours:
@@ -126,6 +130,25 @@ def rebuilding(place: Place, effort: Effort) -> Iterator[Contest]:
         )
 
 
+@contextmanager
+def rebuilding_with_two(place: Place, effort: Effort) -> Iterator[Contest]:
+    """Two processes against one, over a log so long that starting them counts for little."""
+    url = account_log(place, PROCESSES_LOG * effort.log_events)
+    environment = {"EVENTFOLD_APP": "benchmarks.rebuilt:app", "EVENTFOLD_DATABASE": url}
+    with application(url) as app:
+        (track,) = app.engine.tracks
+        app.query(Balance).count()
+
+        def rebuild_with(processes: int) -> int:
+            events = rebuild_in_processes(app.store, track, processes, Limits(), environment=environment)
+            prune(track)
+            return events
+
+        yield Contest(
+            Contestant(lambda _: rebuild_with(2), fixed=True), Contestant(lambda _: rebuild_with(1), fixed=True)
+        )
+
+
 BENCHMARKS = [
     Benchmark(
         "catch-up",
@@ -140,5 +163,12 @@ BENCHMARKS = [
         "events/s",
         rebuilding,
         {"sqlite": 0.60, "postgresql": 0.60},
+    ),
+    Benchmark(
+        "rebuild-2",
+        "projection rebuilt by two processes; the floor is one process",
+        "events/s",
+        rebuilding_with_two,
+        {"sqlite": 1.6, "postgresql": 1.6},
     ),
 ]

@@ -98,6 +98,9 @@ class RawLog(Protocol):
     def append_rows(self, rows: Sequence[NewRow]) -> None:
         """Stores rows in one transaction."""
 
+    def append_whole(self, rows: Sequence[Any]) -> None:
+        """Stores whole rows without tags, as `page` gives them, in one transaction."""
+
     def append_guarded(self, append: Guarded) -> int:
         """Stores one event under a condition, correct among any number of writers; its position."""
 

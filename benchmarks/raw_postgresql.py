@@ -66,6 +66,14 @@ class RawPostgres:
         columns = [streams, map(str, versions), map(str, recorded), types, ids, payloads]
         self._cursor.execute(INSERT_MANY, [MARK.join(each) for each in columns], prepare=True)
 
+    def append_whole(self, rows: Sequence[Any]) -> None:
+        with (
+            self.connection.transaction(),
+            self._cursor.copy(f"COPY eventfold_events ({COLUMNS}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+
     def append_guarded(self, append: Guarded) -> int:
         row, tags, (first, second), together, after = append
         modes = dict.fromkeys(map(_key, tags), "f")

@@ -38,6 +38,12 @@ class RawSqlite:
         cursor.executemany(INSERT, rows)
         cursor.execute("COMMIT")
 
+    def append_whole(self, rows: Sequence[Any]) -> None:
+        cursor = self._cursor
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.executemany(f"INSERT INTO eventfold_events VALUES ({', '.join('?' * 13)})", rows)
+        cursor.execute("COMMIT")
+
     def append_guarded(self, append: Guarded) -> int:
         row, tags, (first, second), together, after = append
         with self._lock:

@@ -1,7 +1,7 @@
 """The command bus: from a command to its one handler, through the middleware."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -40,7 +40,7 @@ class HandlerMap:
                 )
             self._handlers[handler.command] = handler
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Handler[..., Any]]:
         return iter(self._handlers.values())
 
     def find(self, command: Command) -> Handler[..., Any]:

@@ -79,7 +79,8 @@ def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
     faults = [
         f"{name}: missing; expected {_name_of(types[own])}" for name, own in required.items() if name not in fields
     ]
-    faults += [f"{name}: unknown; expected one of {', '.join(known)}" for name in fields if name not in known]
+    names = f"one of {', '.join(known)}" if known else "no fields"
+    faults += [f"{name}: unknown; expected {names}" for name in fields if name not in known]
     for name, own in known.items():
         if name in fields:
             try:

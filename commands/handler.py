@@ -53,7 +53,8 @@ class Handler(Generic[P, R]):
         self.returns = returns
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
-        self._command_name = _command_parameter(function, command)
+        aggregates = {each.name for each in parameters}
+        self._command_name = next(name for name in inspect.signature(function).parameters if name not in aggregates)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function itself."""
@@ -120,58 +121,45 @@ def handles(
         DefinitionError: something can be neither inferred nor is it said.
     """
     if function is not None:
-        return _define(function, {}, None, None)
-    given = dict(streams or {})
-    if stream is not None:
-        given[""] = stream
-    return lambda each: _define(each, dict(given), query, initial)
+        return _define(function, None, {}, None, None)
+    return lambda each: _define(each, stream, streams or {}, query, initial)
 
 
 def _define(
     function: Callable[..., Any],
-    given: dict[str, str | Callable[[Any], str]],
+    stream: str | StreamRule | None,
+    streams: Mapping[str, str | StreamRule],
     query: Callable[[Any], Query] | None,
     initial: Callable[[Any], Aggregate[Any]] | None,
 ) -> Handler[..., Any]:
+    if not (inspect.isfunction(function) or inspect.ismethod(function)):
+        raise DefinitionError(f"@handles: expected a function, got {function!r}; options have names, as in `stream=`")
     where = f"handler {function.__qualname__}"
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+    _check_plain(where, function)
+    hints = _hints(where, function)
+    returns = hints.pop("return", None)
+    command, aggregates = _command_and_aggregates(where, hints)
+    _check_query(where, aggregates, query, initial)
+    rules = _rules(where, aggregates, stream, streams)
+    parameters = tuple(
+        Parameter(name, cls, rule_for(where, command, cls, rules.get(name))) for name, cls in aggregates.items()
+    )
+    return Handler(function, command, parameters, query, initial, returns)
+
+
+def _check_plain(where: str, function: Callable[..., Any]) -> None:
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(function) for is_kind in kinds):
         raise DefinitionError(
             f"{where}: a decision is a plain function that returns a list of events; drop async or yield"
         )
-    hints = _hints(function, where)
-    returns = hints.pop("return", None)
-    commands = [cls for cls in hints.values() if isinstance(cls, type) and issubclass(cls, Command)]
-    if len(commands) != 1:
-        raise DefinitionError(f"{where}: expected one parameter annotated with a Command class, got {len(commands)}")
-    aggregates = {name: cls for name, cls in hints.items() if cls is not commands[0]}
-    for name, cls in aggregates.items():
-        if not (isinstance(cls, type) and issubclass(cls, Aggregate)):
-            raise DefinitionError(f"{where}: parameter {name}: expected an Aggregate or Command class, got {cls!r}")
-    if not aggregates:
-        raise DefinitionError(f"{where}: expected at least one parameter annotated with an Aggregate class, got none")
-    _check_query(where, aggregates, query, initial)
-    if "" in given:
-        if len(aggregates) > 1:
-            raise DefinitionError(
-                f"{where}: stream= names one stream, but there are {', '.join(aggregates)}; use streams="
-            )
-        given[next(iter(aggregates))] = given.pop("")
-    if unknown := given.keys() - aggregates.keys():
-        raise DefinitionError(f"{where}: streams=: expected parameter names, got {', '.join(sorted(unknown))}")
-    parameters = tuple(
-        Parameter(name, cls, rule_for(where, commands[0], cls, given.get(name))) for name, cls in aggregates.items()
-    )
-    return Handler(function, commands[0], parameters, query, initial, returns)
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    nameless = [name for name, each in inspect.signature(function).parameters.items() if each.kind not in named]
+    if nameless:
+        raise DefinitionError(f"{where}: {', '.join(nameless)}: a decision is called by name; drop `/` and `*`")
 
 
-def _check_query(where: str, aggregates: Mapping[str, Any], query: object, initial: object) -> None:
-    if query is not None and len(aggregates) > 1:
-        raise DefinitionError(f"{where}: a decision over a query takes one aggregate, got {', '.join(aggregates)}")
-    if initial is not None and query is None:
-        raise DefinitionError(f"{where}: initial= goes with query=; a stream's state begins the same for every command")
-
-
-def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
+def _hints(where: str, function: Callable[..., Any]) -> dict[str, Any]:
     try:
         hints = get_type_hints(function)
     except NameError as error:
@@ -182,5 +170,41 @@ def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
     return hints
 
 
-def _command_parameter(function: Callable[..., Any], command: type[Command]) -> str:
-    return next(name for name, cls in get_type_hints(function).items() if cls is command)
+def _command_and_aggregates(
+    where: str, hints: Mapping[str, Any]
+) -> tuple[type[Command], dict[str, type[Aggregate[Any]]]]:
+    commands = [cls for cls in hints.values() if isinstance(cls, type) and issubclass(cls, Command)]
+    if len(commands) != 1:
+        raise DefinitionError(f"{where}: expected one parameter annotated with a Command class, got {len(commands)}")
+    aggregates = {name: cls for name, cls in hints.items() if cls is not commands[0]}
+    for name, cls in aggregates.items():
+        if not (isinstance(cls, type) and issubclass(cls, Aggregate)):
+            raise DefinitionError(f"{where}: parameter {name}: expected an Aggregate or Command class, got {cls!r}")
+    if not aggregates:
+        raise DefinitionError(f"{where}: expected at least one parameter annotated with an Aggregate class, got none")
+    return commands[0], aggregates
+
+
+def _check_query(where: str, aggregates: Mapping[str, Any], query: object, initial: object) -> None:
+    if query is not None and len(aggregates) > 1:
+        raise DefinitionError(f"{where}: a decision over a query takes one aggregate, got {', '.join(aggregates)}")
+    if initial is not None and query is None:
+        raise DefinitionError(f"{where}: initial= goes with query=; a stream's state begins the same for every command")
+
+
+def _rules(
+    where: str,
+    aggregates: Mapping[str, Any],
+    stream: str | StreamRule | None,
+    streams: Mapping[str, str | StreamRule],
+) -> Mapping[str, str | StreamRule]:
+    """What is said about the streams, by parameter name."""
+    if unknown := streams.keys() - aggregates.keys():
+        raise DefinitionError(f"{where}: streams=: expected parameter names, got {', '.join(sorted(unknown))}")
+    if stream is None:
+        return streams
+    if len(aggregates) > 1:
+        raise DefinitionError(f"{where}: stream= names one stream, but there are {', '.join(aggregates)}; use streams=")
+    if streams:
+        raise DefinitionError(f"{where}: expected stream= or streams=, got both; keep one")
+    return dict.fromkeys(aggregates, stream)

@@ -99,6 +99,7 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     command = envelope.command
     targets = [(each.aggregate, each.stream(command)) for each in handler.parameters]
     loaded: list[Loaded[Any]] = yield LoadStreams(targets)
+    _check_same(loaded)
     names = [each.name for each in handler.parameters]
     states = {name: each.state for name, each in zip(names, loaded, strict=True)}
     decided = by_parameter(handler, handler.decide(states, command))
@@ -114,6 +115,14 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     by_stream = {each.stream: (aggregate, each) for (aggregate, _), each in zip(targets, loaded, strict=True)}
     yield Remember(by_stream, appends, appended)
     return _receipt(appends, appended)
+
+
+def _check_same(loaded: Sequence[Loaded[Any]]) -> None:
+    """Two parameters may name one stream, and somebody may append to it between their loads: that is a conflict, too."""
+    versions: dict[str, int] = {}
+    for each in loaded:
+        if versions.setdefault(each.stream, each.version) != each.version:
+            raise WrongExpectedVersion(each.stream, versions[each.stream], each.version)
 
 
 def _guards(loaded: Sequence[Loaded[Any]], appends: Sequence[StreamAppend]) -> list[StreamAppend]:
@@ -149,6 +158,9 @@ def by_parameter(handler: Handler[..., Any], decided: Any) -> Mapping[str, Seque
     if isinstance(decided, Mapping):
         if unknown := decided.keys() - set(names):
             raise DefinitionError(f"handler {handler.name}: returned events for {sorted(unknown)}, expected {names}")
+        for name, events in decided.items():
+            if not isinstance(events, (list, tuple)):
+                raise DefinitionError(f"handler {handler.name}: {name}: expected a list of events, got {events!r}")
         return decided
     if not isinstance(decided, (list, tuple)):
         raise DefinitionError(f"handler {handler.name}: expected a list of events, got {decided!r}")
@@ -172,14 +184,21 @@ def _enclose_one(event: Event | NewEvent[Any], envelope: Envelope) -> NewEvent[A
             envelope.correlation_id,
             envelope.causation_id or envelope.command_id,
         )
-    metadata = {**(envelope.metadata or {}), **(event.metadata or {})}
     return msgspec.structs.replace(
         event,
         occurred_at=event.occurred_at or envelope.occurred_at,
-        metadata=metadata or None,
+        metadata=_joined(envelope.metadata, event.metadata),
         correlation_id=event.correlation_id or envelope.correlation_id,
         causation_id=event.causation_id or envelope.causation_id or envelope.command_id,
     )
+
+
+def _joined(brought: Any, own: Any) -> Any:
+    """The metadata of a command and of an event, whose own goes first; what is no dict is left for the append to refuse."""
+    for each in (own, brought):
+        if each is not None and not isinstance(each, Mapping):
+            return each
+    return {**(brought or {}), **(own or {})} or None
 
 
 def _receipt(appends: Sequence[StreamAppend], appended: Appended) -> Receipt:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from commands.command import Command
+from commands.errors import InvalidCommand
 from eventstore import Aggregate, DefinitionError, stream_name
 from eventstore.aggregate import category_of
 
@@ -23,11 +24,16 @@ def rule_for(
         aggregate: the aggregate class.
         given: what `@handles` says: a field's name, a function, or nothing, which means the field `<category>_id`.
 
+    Returns:
+        The function. It raises `InvalidCommand` where the field holds None.
+
     Raises:
-        DefinitionError: the command has no such field.
+        DefinitionError: the command has no such field, or what is given is neither a field nor a function.
     """
-    if given is not None and not isinstance(given, str):
+    if callable(given):
         return given
+    if given is not None and not isinstance(given, str):
+        raise DefinitionError(f"{where}: expected a field or a function to name a stream, got {given!r}")
     category = category_of(aggregate)
     field = f"{category}_id" if given is None else given
     fields = [each.name for each in msgspec.structs.fields(command)]
@@ -36,4 +42,11 @@ def rule_for(
             f"{where}: {command.__name__} has no field {field!r} to name the stream of {aggregate.__name__} (it has "
             f"{', '.join(fields) or 'none'}); add it, or name another with @handles(stream=...)"
         )
-    return lambda each: stream_name(category, str(getattr(each, field)))
+
+    def rule(each: Command) -> str:
+        found = getattr(each, field)
+        if found is None:
+            raise InvalidCommand(command.__name__, [f"{field}: expected what names the stream, got None"])
+        return stream_name(category, str(found))
+
+    return rule

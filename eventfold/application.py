@@ -7,17 +7,35 @@ from typing import Any, Self, TypeVar
 from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, enclose
 from commands.bus import check_middleware
 from eventfold.parts import Parts
+from eventfold.session import Session
 from eventfold.worker import Worker
-from eventstore import Aggregate, EventStore, Loaded, Recording, StreamNotFound, Subscription, stream_name, subscribe
+from eventstore import Aggregate, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import category_of
 from eventstore.bisect import bisect
 from eventstore.blame import Blamed, blame
 from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
 from eventstore.loading import moment
-from projections import BoundProjection, Engine, ModelQuery, ParkedEvents, Progress, Retried, rebuild
+from eventstore.token import position_of
+from projections import (
+    BoundProjection,
+    Engine,
+    FieldChange,
+    ModelQuery,
+    ParkedEvents,
+    Progress,
+    Retried,
+    Verified,
+    Watch,
+    rebuild,
+    verify,
+)
 from projections.mending import discard_parked, parked_of, retry_parked
+from projections.moment import moment_in
 from projections.pausing import pause, reset, resume
+from projections.row_difference import row_difference
+from projections.watch import watch
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -38,6 +56,8 @@ class Application:
         url: where the log is: `sqlite:///path`, `postgresql://user@host/database` or `memory://`.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
+            them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
         middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost.
         retry: how often a conflicting command is decided again.
@@ -55,6 +75,7 @@ class Application:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[Middleware] = (),
         retry: RetryPolicy | None = None,
@@ -63,7 +84,7 @@ class Application:
     ) -> None:
         check_middleware(middleware, awaited=False)
         self.name = name
-        self._parts = Parts(url, handlers, projections, events, options)
+        self._parts = Parts(url, handlers, projections, aggregates, events, options)
         self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()
         self._bus: Bus | None = None
@@ -163,7 +184,7 @@ class Application:
         part = moment(at_version=at_version, position=position, at=at, occurred=occurred)
         loaded = self.store.load(aggregate, stream_id, part)
         if loaded.version == 0:
-            raise StreamNotFound(loaded.stream)
+            raise stream_not_found(self.store.backend, loaded.stream)
         return loaded
 
     def history(self, aggregate: type[A], stream_id: str, **moment_: Any) -> Iterator[Step[A]]:
@@ -222,7 +243,7 @@ class Application:
         stream = stream_name(category_of(aggregate), stream_id)
         version, _ = self.store.snapshots.take(aggregate, stream)
         if version == 0:
-            raise StreamNotFound(stream)
+            raise stream_not_found(self.store.backend, stream)
         return version
 
     def open(self, recording: type[Rec], stream_id: str) -> Rec:
@@ -244,6 +265,53 @@ class Application:
             UnknownModel: no projection keeps it.
         """
         return ModelQuery(self.engine, self._parts.track_of(model))
+
+    def session(self, token: str | None = None) -> Session:
+        """A session, whose queries wait for its own last write.
+
+        Args:
+            token: of its last write, where it goes on from one.
+        """
+        from eventfold.session import Session
+
+        return Session(self, token)
+
+    def watch(self, model: type[M], *, after: str | None = None, **conditions: Any) -> Watch[M]:
+        """Follows a read model: each row that events touch, as it is committed.
+
+            with app.watch(Balance, amount__lt=0) as changes:
+                for change in changes: ...
+
+        Args:
+            model: whose rows.
+            after: the `token` of the last change that was told, to go on from there; by default only what comes from now on.
+            conditions: as for `where`; rows that match no more are told of with None.
+
+        Raises:
+            UnknownModel: no projection keeps it.
+            InvalidQuery: a condition does not fit the model.
+        """
+        query = self.query(model).where(**conditions)
+        return watch(query, self._parts.track_of(model), None if after is None else position_of(after))
+
+    def diff(
+        self, model: type[Any], key: Any, first: Mapping[str, Any], last: Mapping[str, Any] | None = None
+    ) -> list[FieldChange]:
+        """What differs in a row between two moments, field by field, each with the event that changed it.
+
+            app.diff(Balance, "a-1", {"at": yesterday}, {"at": today})
+
+        Args:
+            model: whose row.
+            key: of the row.
+            first: a moment, by the names that `as_of` takes.
+            last: another one, not before it; by default now.
+
+        Raises:
+            InvalidInput: a moment is not acceptable, or the second is before the first.
+        """
+        track, store = self._parts.track_of(model), self.store
+        return row_difference(store, track.projection, key, moment_in(store, **first), moment_in(store, **(last or {})))
 
     def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date with the log as it is now.
@@ -342,6 +410,21 @@ class Application:
             DefinitionError: there is no projection of that name.
         """
         reset(self.store, self.engine.find(projection))
+
+    def verify(self, projection: str, *, sample: int | None = None, repair: bool = False) -> list[Verified]:
+        """Folds the log anew and compares the rows with what is stored, in each target. Workers may go on meanwhile.
+
+        Args:
+            projection: its name.
+            sample: compare only so many rows, chosen at random.
+            repair: write the rows that differ as they should be, and no others.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+            ProjectionFailed: the fold raised.
+            NeedsRebuild: the rows were made by another version of the projection.
+        """
+        return [verify(self.store, each, sample=sample, repair=repair) for each in self.engine.find(projection)]
 
     def worker(self) -> Worker:
         """A worker that keeps the read models up to date: `run()` it, or use it as a context manager in a thread."""

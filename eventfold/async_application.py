@@ -9,6 +9,8 @@ from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, Retry
 from commands.bus import check_middleware
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
+from eventfold.async_session import AsyncSession
+from eventfold.async_watch import AsyncWatch
 from eventfold.parts import Parts
 from eventfold.worker import Worker
 from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, Recording, subscribe_async
@@ -17,7 +19,7 @@ from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, Engine, ParkedEvents, Progress, Retried
+from projections import BoundProjection, Engine, FieldChange, ParkedEvents, Progress, Retried, Verified
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -33,6 +35,7 @@ class AsyncApplication:
         url: where the log is.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost.
         retry: how often a conflicting command is decided again.
@@ -46,6 +49,7 @@ class AsyncApplication:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[AsyncMiddleware] = (),
         retry: RetryPolicy | None = None,
@@ -54,7 +58,14 @@ class AsyncApplication:
     ) -> None:
         check_middleware(middleware, awaited=True)
         self.sync = Application(
-            url, handlers=handlers, projections=projections, events=events, retry=retry, name=name, **options
+            url,
+            handlers=handlers,
+            projections=projections,
+            aggregates=aggregates,
+            events=events,
+            retry=retry,
+            name=name,
+            **options,
         )
         self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()
@@ -179,6 +190,20 @@ class AsyncApplication:
         """A query over the read model of this class, whose reading methods are awaited."""
         return AsyncModelQuery(lambda: self.sync.query(model))
 
+    def session(self, token: str | None = None) -> AsyncSession:
+        """A session, whose queries wait for its own last write. See `Application.session`."""
+        return AsyncSession(self, token)
+
+    def watch(self, model: type[M], *, after: str | None = None, **conditions: Any) -> AsyncWatch[M]:
+        """Follows a read model: `async with app.watch(Model) as changes`, then `async for`. See `Application.watch`."""
+        return AsyncWatch(lambda: self.sync.watch(model, after=after, **conditions))
+
+    async def diff(
+        self, model: type[Any], key: Any, first: Mapping[str, Any], last: Mapping[str, Any] | None = None
+    ) -> list[FieldChange]:
+        """What differs in a row between two moments. See `Application.diff`."""
+        return await asyncio.to_thread(self.sync.diff, model, key, first, last)
+
     async def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date. See `Application.catch_up`; `on_progress` is called in the event loop."""
         await asyncio.to_thread(self.sync.catch_up, None if on_progress is None else _in_loop(on_progress))
@@ -210,6 +235,10 @@ class AsyncApplication:
     async def reset(self, projection: str) -> None:
         """Empties the rows, to be folded anew. See `Application.reset`."""
         await asyncio.to_thread(self.sync.reset, projection)
+
+    async def verify(self, projection: str, *, sample: int | None = None, repair: bool = False) -> list[Verified]:
+        """Folds the log anew and compares the rows with what is stored. See `Application.verify`."""
+        return await asyncio.to_thread(lambda: self.sync.verify(projection, sample=sample, repair=repair))
 
     def worker(self) -> Worker:
         """A worker that keeps the read models up to date in a thread: `async with app.worker(): ...`."""

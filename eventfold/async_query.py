@@ -1,13 +1,14 @@
 """Queries over a read model for asyncio: built up as in `ModelQuery`, and awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from sqlalchemy import Table
 
-from projections import ModelQuery, Page
-from projections.query import WAIT_SECONDS
+from eventfold.async_search import AsyncSearchQuery
+from projections import GroupedQuery, Measure, ModelQuery, OpenIndex, Page
+from projections.stale import WAIT_SECONDS, StaleOption
 
 M = TypeVar("M")
 
@@ -23,6 +24,19 @@ class AsyncModelQuery(Generic[M]):
         """The SQLAlchemy table over the live rows. See `ModelQuery.table`; opens the log on first use."""
         return self._query().table
 
+    @property
+    def index(self) -> OpenIndex:
+        """The official client and the index's name. See `ModelQuery.index`; opens the log on first use."""
+        return self._query().index
+
+    def search(
+        self, text: str, *, fields: Sequence[str] = (), fuzziness: int | Literal["auto"] = 0, highlight: bool = False
+    ) -> AsyncSearchQuery[M]:
+        """Searches for words. See `ModelQuery.search`."""
+        return AsyncSearchQuery(
+            lambda: self._query().search(text, fields=fields, fuzziness=fuzziness, highlight=highlight)
+        )
+
     def where(self, *expressions: Any, **conditions: Any) -> Self:
         """Only rows for which all of this holds. See `ModelQuery.where`."""
         return type(self)(lambda: self._make().where(*expressions, **conditions))
@@ -35,21 +49,48 @@ class AsyncModelQuery(Generic[M]):
         """At most so many rows."""
         return type(self)(lambda: self._make().limit(count))
 
+    def as_of(self, **moment: Any) -> Self:
+        """The read model as it was at a moment. See `ModelQuery.as_of`."""
+        return type(self)(lambda: self._make().as_of(**moment))
+
+    def group_by(self, *fields: str) -> "AsyncGroupedQuery":
+        """Groups of rows with equal values in these fields. See `ModelQuery.group_by`."""
+        return AsyncGroupedQuery(lambda: self._make().group_by(*fields))
+
+    async def aggregate(
+        self,
+        *,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: StaleOption = False,
+        **measures: Measure,
+    ) -> dict[str, Any]:
+        """Measures over all rows that match. See `ModelQuery.aggregate`."""
+        return await asyncio.to_thread(
+            lambda: self._query().aggregate(after=after, timeout=timeout, stale=stale, **measures)
+        )
+
     async def get(
-        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
+        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False
     ) -> M | None:
         """The row under a key; None where there is none."""
         return await asyncio.to_thread(lambda: self._query().get(key, after=after, timeout=timeout, stale=stale))
 
-    async def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
+    async def all(
+        self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False
+    ) -> list[M]:
         """All rows that match, in order."""
         return await asyncio.to_thread(lambda: self._query().all(after=after, timeout=timeout, stale=stale))
 
-    async def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
+    async def first(
+        self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False
+    ) -> M | None:
         """The first row that matches; None where none does."""
         return await asyncio.to_thread(lambda: self._query().first(after=after, timeout=timeout, stale=stale))
 
-    async def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
+    async def count(
+        self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False
+    ) -> int:
         """How many rows match."""
         return await asyncio.to_thread(lambda: self._query().count(after=after, timeout=timeout, stale=stale))
 
@@ -60,7 +101,7 @@ class AsyncModelQuery(Generic[M]):
         size: int | None = None,
         after: str | None = None,
         timeout: float = WAIT_SECONDS,
-        stale: bool = False,
+        stale: StaleOption = False,
     ) -> Page[M]:
         """One page of rows. See `ModelQuery.page`."""
         return await asyncio.to_thread(
@@ -74,3 +115,23 @@ class AsyncModelQuery(Generic[M]):
     def _query(self) -> ModelQuery[M]:
         query: ModelQuery[M] = self._make()
         return query
+
+
+class AsyncGroupedQuery:
+    """`GroupedQuery` for asyncio."""
+
+    def __init__(self, make: Callable[[], GroupedQuery[Any]]) -> None:
+        self._make = make
+
+    async def aggregate(
+        self,
+        *,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: StaleOption = False,
+        **measures: Measure,
+    ) -> list[dict[str, Any]]:
+        """For each group its fields and its measures. See `GroupedQuery.aggregate`."""
+        return await asyncio.to_thread(
+            lambda: self._make().aggregate(after=after, timeout=timeout, stale=stale, **measures)
+        )

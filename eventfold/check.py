@@ -7,8 +7,9 @@ import msgspec
 
 from eventfold.parts import Parts
 from eventstore import Aggregate, EventfoldError
-from eventstore.aggregate import codec_for, initial
+from eventstore.aggregate import codec_for, initial, policy_of
 from eventstore.event import event_classes, event_type
+from eventstore.snapshot import kind_of
 from projections import Engine
 
 
@@ -24,9 +25,7 @@ def hints(parts: Parts) -> list[str]:
     for each in parts.projections:
         unseen = [event_type(cls) for cls in each.projection.events if folded and cls not in folded]
         if unseen:
-            found.append(
-                f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate of a handler is folded from it"
-            )
+            found.append(f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate is folded from it")
     if not list(parts.handlers):
         found.append("the application has no handlers: it takes no commands")
     return found
@@ -36,11 +35,21 @@ def _in_aggregates(parts: Parts) -> Iterator[str]:
     for aggregate in parts.aggregates:
         if aggregate.evolve is Aggregate.evolve:
             yield f"aggregate {aggregate.__name__}: it has no evolve(self, event)"
-        for work in (initial, codec_for):
-            try:
-                work(aggregate)
-            except EventfoldError as error:
-                yield f"aggregate {aggregate.__name__}: {error}"
+        yield from (f"aggregate {aggregate.__name__}: {each}" for each in dict.fromkeys(_undeclared(aggregate)))
+
+
+def _undeclared(aggregate: type[Aggregate[Any]]) -> Iterator[str]:
+    """What the declaration lacks; a fault may be met more than once."""
+    for work in (initial, codec_for, _snapshot_kind):
+        try:
+            work(aggregate)
+        except EventfoldError as error:
+            yield str(error)
+
+
+def _snapshot_kind(aggregate: type[Aggregate[Any]]) -> None:
+    if policy_of(aggregate) is not None:
+        kind_of(aggregate)
 
 
 def _in_handlers(parts: Parts) -> Iterator[str]:

@@ -9,12 +9,15 @@ from commands import Command, Handler, HandlerMap, NoHandler
 from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
 from eventfold.projection_tables import migrate_projections
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
-from eventstore.aggregate import category_of, events_of
+from eventstore.aggregate import category_of, events_of, policy_of, retired_of
 from eventstore.codec import Codec
+from eventstore.encoding import path_of
 from eventstore.event import event_classes
-from eventstore.opening import carried_over, open_backend
+from eventstore.opening import carried_over, open_backend, options_in
 from projections import BoundProjection, Engine, UnknownModel
 from projections.track import Track
+
+KNOWN_AGGREGATES = "an application knows the aggregates of its handlers, and those named in its `aggregates=`"
 
 
 class Parts:
@@ -28,6 +31,7 @@ class Parts:
         url: str,
         handlers: Iterable[Handler[..., Any]],
         projections: Iterable[BoundProjection[Any]],
+        aggregates: Iterable[type[Aggregate[Any]]],
         events: Any,
         options: Mapping[str, Any],
     ) -> None:
@@ -37,9 +41,11 @@ class Parts:
         for each in self.projections:
             if not isinstance(each, BoundProjection):
                 raise DefinitionError(f"projections: expected projection.into(...), got {each!r}")
+        self.declared_aggregates = _checked(aggregates)
         self.aggregates = self._aggregates()
         self.events = self._events(events)
         self._options = dict(options)
+        self._declared = url, self._options
         self._opening = threading.RLock()  # two threads that come first must not open two logs
         self._store: EventStore | None = None
         self._engine: Engine | None = None
@@ -68,10 +74,13 @@ class Parts:
     def use_database(self, url: str) -> None:
         """Turns to another database than the one that the code names: a copy, a trial, another environment.
 
-        Options that only the former kind of database has are left out.
+        Options that only the former kind of database has are left out. A `prefix` or `schema` may stand in the URL, as in
+        `postgresql://host/database?schema=shop`.
         """
         self.close()
-        self._options = carried_over(self._options, self.url, url)
+        url, named = options_in(url)
+        declared_url, options = self._declared
+        self._options = carried_over(options, declared_url, url) | named
         self.url = url
         self._check_targets()
 
@@ -101,6 +110,11 @@ class Parts:
             if self._engine is None:
                 self._engine = Engine(self.store, self.projections)
             return self._engine
+
+    @cached_property
+    def retired(self) -> frozenset[str]:
+        """The stored types that aggregates pass over."""
+        return frozenset(name for aggregate in self.aggregates for name in retired_of(aggregate))
 
     @cached_property
     def commands(self) -> dict[str, Any]:
@@ -157,7 +171,7 @@ class Parts:
             if name in {cls.__name__, category_of(cls)}:
                 return cls
         known = ", ".join(sorted(cls.__name__ for cls in self.aggregates)) or "none"
-        raise UnknownModel(f"no aggregate is called {name!r} (there are: {known})")
+        raise UnknownModel(f"no aggregate is called {name!r} (there are: {known}); {KNOWN_AGGREGATES}")
 
     def close(self) -> None:
         """Closes the store; the next use opens it again."""
@@ -180,13 +194,43 @@ class Parts:
                     )
 
     def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
-        found = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
-        return tuple(dict.fromkeys(found))
+        of_handlers = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
+        found = dict.fromkeys([*of_handlers, *self.declared_aggregates])
+        kept: dict[tuple[str, str], type[Aggregate[Any]]] = {}
+        for cls in found:
+            other = kept.setdefault((cls.__name__, category_of(cls)), cls) if policy_of(cls) is not None else cls
+            if other is not cls:
+                raise DefinitionError(
+                    f"{path_of(other)} and {path_of(cls)} are both called {cls.__name__} and fold the streams of "
+                    f"{category_of(cls)!r}: their snapshots would be taken for each other's; give one another name"
+                )
+        return tuple(found)
 
     def _events(self, declared: Any) -> tuple[type[Event], ...]:
+        for each in declared if isinstance(declared, (list, tuple, set, frozenset)) else [declared]:
+            if _is_aggregate(each):
+                raise DefinitionError(
+                    f"events: {each.__name__} is an aggregate; name it in `aggregates=`, and its events are known, too"
+                )
         found: list[type[Event]] = list(event_classes(declared) if declared else ())
         for aggregate in self.aggregates:
             found.extend(events_of(aggregate))
         for bound in self.projections:
             found.extend(bound.projection.events)
         return tuple(dict.fromkeys(found))
+
+
+def _checked(aggregates: Any) -> tuple[type[Aggregate[Any]], ...]:
+    """The classes of `aggregates=`."""
+    found = (aggregates,) if isinstance(aggregates, type) else tuple(aggregates)
+    for each in found:
+        if not _is_aggregate(each):
+            raise DefinitionError(
+                f"aggregates: expected classes as in `class Account(Aggregate[...])`, got {each!r}; of an object that "
+                "records, name the aggregate in its `Recording[...]`"
+            )
+    return found
+
+
+def _is_aggregate(declared: Any) -> bool:
+    return isinstance(declared, type) and issubclass(declared, Aggregate)

@@ -1,24 +1,23 @@
 """What schema checks need to know of an application."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from eventfold.parts import Parts
-from eventstore.aggregate import category_of, codec_for, retired_of
+from eventstore import Aggregate
+from eventstore.aggregate import category_of, codec_for
 from eventstore.codec import Codec
-
-
-def retired_types(parts: Parts) -> frozenset[str]:
-    """The types that aggregates pass over."""
-    return frozenset(name for aggregate in parts.aggregates for name in retired_of(aggregate))
 
 
 def needed_by_category(parts: Parts) -> Mapping[str, list[Codec]]:
     """For categories whose streams are loaded as a whole, the codecs of the aggregates that are folded from them."""
     found: dict[str, list[Codec]] = {}
-    for handler in parts.handlers:
-        if handler.query is None:
-            for each in handler.parameters:
-                codecs = found.setdefault(category_of(each.aggregate), [])
-                if codec_for(each.aggregate) not in codecs:
-                    codecs.append(codec_for(each.aggregate))
+    for aggregate in (*parts.declared_aggregates, *_loaded_by_handlers(parts)):
+        codecs = found.setdefault(category_of(aggregate), [])
+        if codec_for(aggregate) not in codecs:
+            codecs.append(codec_for(aggregate))
     return found
+
+
+def _loaded_by_handlers(parts: Parts) -> Iterator[type[Aggregate[Any]]]:
+    return (each.aggregate for handler in parts.handlers if handler.query is None for each in handler.parameters)

@@ -3,8 +3,18 @@
 from collections.abc import Callable
 
 from eventfold.parts import Parts
-from eventfold.schema_check import retired_types
 from eventstore.codec import Codec
+
+
+def what_read(parts: Parts) -> Callable[[str, int], list[str]]:
+    """A function from a stored type and schema version to the declared ones that it is read as, such as `OrderPlaced 2`."""
+    codec = Codec(parts.events)
+
+    def read_as(name: str, schema: int) -> list[str]:
+        ends = codec.lineage.ends((name, schema))
+        return [f"{end} {version}" for end, version in ends if codec.reads(end, version)]
+
+    return read_as
 
 
 def how_read(parts: Parts) -> Callable[[str, int], str]:
@@ -14,7 +24,7 @@ def how_read(parts: Parts) -> Callable[[str, int], str]:
     """
     codec = Codec(parts.events)
     lineage = codec.lineage
-    retired = retired_types(parts)
+    retired = parts.retired
 
     def read(name: str, schema: int) -> str:
         if codec.reads(name, schema):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Self
 
 from eventfold.parts import Parts
+from eventfold.remote_follower import RemoteFollower
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
@@ -105,6 +106,9 @@ class Worker:
         leases = Leases(self._parts.engine, seconds=self._lease_seconds)
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
+        followers = [RemoteFollower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        for each in followers:
+            each.start()
         try:
             while not self._stopping.is_set():
                 moved = self._guarded(work)
@@ -117,6 +121,8 @@ class Worker:
                 elif not moved:
                     bell.wait(self._pause(leases))
         finally:
+            for each in followers:
+                each.stop()
             self._release(leases)
             self._bell = None
             bell.close()
@@ -125,7 +131,7 @@ class Worker:
     def _step(self, leases: Leases) -> bool:
         if not leases.due_in:
             leases.keep()
-        return self._parts.engine.step(owner=leases.name)
+        return self._parts.engine.step(self._parts.engine.local, owner=leases.name)
 
     def _release(self, leases: Leases) -> None:
         try:
@@ -159,7 +165,7 @@ class Worker:
         return max(0.01, min(waits))
 
     def _rebuild_outdated(self) -> bool:
-        for track in self._parts.engine.tracks:
+        for track in self._parts.engine.local:
             if outdated(track):
                 self._rebuild(track)
         return True

@@ -36,7 +36,7 @@ class AsyncEventStore:
         condition: AppendCondition | None = None,
     ) -> Appended:
         """Appends events to one stream. See `EventStore.append`."""
-        return await self.sync.append_all_async([StreamAppend(stream, events, expected)], condition=condition)
+        return await self.sync.append_async(stream, events, expected=expected, condition=condition)
 
     async def append_all(
         self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from eventstore.expected import ExpectedVersion
 from eventstore.query import AppendCondition, Query
+from eventstore.share import id_of, share_of
 from eventstore.sql_database import SqlDatabase
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class LogFilter(msgspec.Struct, frozen=True):
         query: over types and tags.
         since_us: recorded at or after this instant, microseconds since 1970 UTC.
         until_us: recorded at or before this instant.
+        share: (number, of): only streams whose id is in this share; see `eventstore.share`. For backends that `divide` only.
     """
 
     category: str | None = None
@@ -87,6 +89,7 @@ class LogFilter(msgspec.Struct, frozen=True):
     query: Query | None = None
     since_us: int | None = None
     until_us: int | None = None
+    share: tuple[int, int] | None = None
 
 
 class StreamRange(msgspec.Struct, frozen=True):
@@ -172,6 +175,9 @@ class Backend(Protocol):
     importer: "LogImport | None"
     """What makes a copy of another log in it, if the backend takes one."""
 
+    divides: bool
+    """Whether `log_page` understands `LogFilter.share`; where not, its readers leave out the other shares themselves."""
+
     description: str
     """The database for humans, without secrets: "SQLite bank.db"."""
 
@@ -248,6 +254,7 @@ def matches(wanted: LogFilter, row: Row, tags: Sequence[str]) -> bool:
         and (wanted.since_us is None or row[3] >= wanted.since_us)
         and (wanted.until_us is None or row[3] <= wanted.until_us)
         and (wanted.query is None or query_matches(wanted.query, row[4], tags))
+        and (wanted.share is None or share_of(id_of(row[1]), wanted.share[1]) == wanted.share[0])
     )
 
 

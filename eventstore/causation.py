@@ -9,7 +9,7 @@ from eventstore.backend import Row
 from eventstore.bounds import check_number
 from eventstore.codec import Codec
 from eventstore.errors import InvalidEvent, InvalidInput, NotFound, UnreadableEvent
-from eventstore.identifier import check_event_id
+from eventstore.identifier import canonical_id, check_event_id
 from eventstore.recorded import Recorded
 from eventstore.store import EventStore
 
@@ -80,7 +80,7 @@ def effects(store: EventStore, message_id: str, *, max_depth: int | None = None)
     if not isinstance(message_id, str) or not message_id or not message_id.isprintable():
         raise InvalidInput(f"message id: expected printable text, got {message_id!r}")
     root = _event(store, message_id)
-    start = message_id if root is None else root.event_id
+    start = canonical_id(message_id) if root is None else root.event_id
     below = _gather(store, start, max_depth)
     if root is None and start not in below:
         raise NotFound(

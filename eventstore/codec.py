@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NoReturn, TypeAlias
 
 import msgspec
@@ -171,26 +172,7 @@ class Codec:
             _refuse(row, error)
         except UnknownEventType as error:
             raise UnknownEventType(f"{_where(row)}: {error}") from None
-        position, stream, version, recorded, _, _, event_id, occurred, corr, caus, meta, tags, _ = row
-        return [
-            Recorded(
-                event,
-                position,
-                stream,
-                version,
-                recorded,
-                name,
-                schema,
-                event_id,
-                occurred,
-                corr,
-                caus,
-                meta,
-                tags,
-                sub_index,
-            )
-            for event, name, schema, sub_index in pieces
-        ]
+        return [_piece(row, *piece) for piece in pieces]
 
     def _pieces(self, node: Node, data: str) -> list[tuple[Any, str, int, int]]:
         """The events that a stored one becomes, where a step may make any number of it: with type, version and index."""
@@ -232,13 +214,17 @@ def _straight_decoder(steps: Sequence[Upcaster[Any]], cls: type[Event]) -> _Deco
     """Decodes, applies the steps, and fits the result into the class."""
     if not steps:
         return decoder_of(cls)
-    ones, last, fit = [step.one for step in steps], steps[-1], decoder_of(cls)
+    first, last, fit = steps[0].one, steps[-1], decoder_of(cls)
+    further = [(before.handed_on, step.one) for before, step in pairwise(steps)]
 
     def decode(data: str | bytes) -> Any:
-        fields = _decode_fields(data)
-        for one in ones:
-            fields = one(fields)
-        return _fit(fields, fit, last)
+        fields = first(_decode_fields(data))
+        for handed_on, one in further:
+            fields = one(handed_on(fields))
+        try:
+            return fit(_encode_fields(fields))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _unfit(last, error) from error
 
     return decode
 
@@ -248,16 +234,25 @@ def _fit(fields: JsonObject, decode: _Decode, step: Upcaster[Any]) -> Any:
     try:
         return decode(_encode_fields(fields))
     except (TypeError, ValueError, RecursionError) as error:
-        raise UpcastError(
-            f"what upcaster {step.name} ({step.step}) returned does not fit the class: {error}"
-        ) from error
+        raise _unfit(step, error) from error
+
+
+def _unfit(step: Upcaster[Any], error: Exception) -> UpcastError:
+    return UpcastError(f"what upcaster {step.name} ({step.step}) returned does not fit the class: {error}")
+
+
+def _piece(row: Row, event: Any, name: str, schema: int, sub_index: int) -> Recorded[Any]:
+    """One of the events that a stored one has become, in the envelope of that."""
+    envelope = (*row[:4], name, schema, *row[6:12])
+    return Recorded(event, *envelope, sub_index)
 
 
 def _refuse(row: Row, error: Exception) -> NoReturn:
     if isinstance(error, UpcastError):
         raise UpcastFailed(f"{_where(row)}: {error}; mend the upcaster, the log is as it was") from error
+    restored = "restore the field or give it a default" if "missing required" in str(error) else "restore the field"
     raise UnreadableEvent(
-        f"{_where(row)} does not fit its declared class: {error}; restore the field, or give it a default"
+        f"{_where(row)} does not fit its declared class: {error}; {restored}, or raise the version and write an upcaster"
     ) from error
 
 

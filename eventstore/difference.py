@@ -72,11 +72,11 @@ def field_of(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it; a set in order, so that the same state always looks the same."""
+    """A value as JSON has it, and by its `repr` what JSON cannot hold; a set in order, so that it always looks the same."""
     try:
-        return msgspec.to_builtins(value, str_keys=True, order="deterministic")
+        return msgspec.to_builtins(value, str_keys=True, order="deterministic", enc_hook=repr)
     except TypeError:  # only keys of one kind can be put in order
-        return msgspec.to_builtins(value, str_keys=True)
+        return msgspec.to_builtins(value, str_keys=True, enc_hook=repr)
 
 
 def _compare(path: Path, before: Any, after: Any, found: list[Difference]) -> None:

@@ -38,7 +38,10 @@ class Form(NamedTuple):
     decode: Callable[[bytes | str], Any]
 
 
-@cache
+forms: dict[type, Form] = {}
+"""Of every class of which an event was encoded before."""
+
+
 def form_of(cls: type[Event]) -> Form:
     """The form of a class of events.
 
@@ -46,9 +49,13 @@ def form_of(cls: type[Event]) -> Form:
         InvalidEvent: it is not one.
         DefinitionError: it cannot be stored as it was declared.
     """
+    form = forms.get(cls)
+    if form is not None:
+        return form
     if not issubclass(cls, Event):
         raise InvalidEvent(f"expected an Event, got {cls.__name__}: declare it as `class {cls.__name__}(Event)`")
-    return Form(event_type(cls), schema_version(cls), has_tags(cls), decoder_of(cls))
+    form = forms[cls] = Form(event_type(cls), schema_version(cls), has_tags(cls), decoder_of(cls))
+    return form
 
 
 def encode(event: Event, form: Form, limit: int) -> str:
@@ -199,8 +206,13 @@ def decoder_of(cls: type[Event]) -> Callable[[bytes | str], Any]:
     """What decodes an event of a class from its JSON.
 
     Raises:
-        DefinitionError: a field's type cannot be stored as JSON.
+        DefinitionError: a field's type cannot be stored as JSON, or the class would be stored without the fields' names.
     """
+    if cls.__struct_config__.array_like:
+        raise DefinitionError(
+            f"{path_of(cls)}: array_like: events are stored with the names of their fields, by which older shapes are told "
+            "and upcast; leave it out"
+        )
     try:
         return msgspec.json.Decoder(cls).decode
     except TypeError as error:

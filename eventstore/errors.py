@@ -149,13 +149,15 @@ class NotFound(EventfoldError, LookupError):
 
 
 class StreamNotFound(NotFound):
-    """A stream has no events."""
+    """A stream has no events, or had none at a moment."""
 
     code = "stream_not_found"
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, message: str | None = None) -> None:
         self.stream = stream
-        super().__init__(f"stream {stream!r} has no events. `eventfold streams list` shows the streams there are.")
+        super().__init__(
+            message or f"stream {stream!r} has no events. `eventfold streams list` shows the streams there are."
+        )
 
 
 class UnreadableEvent(EventfoldError):

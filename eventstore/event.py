@@ -146,7 +146,9 @@ def tags_of(event: Event) -> list[str]:
     tags: list[str] = []
     for name, prefix in _tag_fields(type(event)):
         value = getattr(event, name)
-        if isinstance(value, (set, frozenset)):  # in no order of its own: the same event must give the same tags
+        if type(value) is str:
+            tags.append(f"{prefix}:{value}")
+        elif isinstance(value, (set, frozenset)):  # in no order of its own: the same event must give the same tags
             tags.extend(sorted(f"{prefix}:{_text(item)}" for item in value if item is not None))
         else:
             values = value if isinstance(value, (list, tuple)) else [value]

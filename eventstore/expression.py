@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from eventstore.comparison import comparisons_in, wrong_kind
 from eventstore.errors import InvalidInput, Unsupported
 
 MAX_LENGTH = 1_000
@@ -33,7 +34,10 @@ def compile_condition(text: str) -> Callable[[Any], bool]:
     try:
         import cel
     except ImportError as error:
-        raise Unsupported("conditions as text need another library: pip install 'eventfold[bisect]'") from error
+        raise Unsupported(
+            "conditions as text need another library: install eventfold with its extra `bisect`, as in "
+            "pip install 'path/to/eventfold[bisect]'"
+        ) from error
     if not isinstance(text, str) or not text.strip() or len(text) > MAX_LENGTH:
         raise InvalidInput(f"condition: expected an expression of 1 to {MAX_LENGTH:,} characters, got {text!r:.60}")
     try:
@@ -41,12 +45,16 @@ def compile_condition(text: str) -> Callable[[Any], bool]:
     except ValueError as error:
         raise InvalidInput(f"condition {text!r}: {_where(str(error))}; write it as in `state.balance < 0`") from error
 
+    comparisons = comparisons_in(text)
+
     def holds(state: Any) -> bool:
-        seen = msgspec.to_builtins(state, str_keys=True, builtin_types=(datetime, timedelta))
+        seen = msgspec.to_builtins(state, str_keys=True, builtin_types=(datetime, timedelta), enc_hook=repr)
         try:
             answer = program.execute({"state": seen})
         except Exception as error:  # the library raises whatever fits: KeyError, TypeError, OverflowError, ...
             raise InvalidInput(f"condition {text!r}: {_reason(text, type(state), seen, error)}") from error
+        if (problem := wrong_kind(comparisons, seen)) is not None:
+            raise InvalidInput(f"condition {text!r}: {problem}")
         if not isinstance(answer, bool):
             raise InvalidInput(f"condition {text!r}: expected true or false, got {answer!r}; compare it with something")
         return answer
@@ -70,7 +78,13 @@ def _reason(text: str, aggregate: type, seen: dict[str, Any], error: Exception) 
         if (problem := _missing(found[1:].split("."), aggregate, seen)) is not None:
             return problem
     if isinstance(error, KeyError):
-        return f"there is no {error.args[0]!r}; `has(...)` asks whether there is"
+        key = error.args[0]
+        found = re.search(rf"(state(?:\.\w+)*)\[(['\"]){re.escape(str(key))}\2\]", text)
+        return (
+            f"there is no {key!r}"
+            if found is None
+            else f"there is no {key!r}; ask for `'{key}' in {found[1]} && ...` first"
+        )
     reason = str(error).partition(". ")[0]
     return f"{reason}; an expression speaks of `state`, and compares values of one kind"
 

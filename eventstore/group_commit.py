@@ -14,7 +14,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar, cast
+from typing import Generic, NoReturn, TypeVar, cast
+
+import msgspec
 
 from eventstore.errors import StoreUnavailable
 
@@ -24,16 +26,13 @@ R = TypeVar("R")
 MAX_GROUP = 1024
 
 
-class _Slot(Generic[Q, R]):
+class _Slot(msgspec.Struct, Generic[Q, R], eq=False):
     """A caller's request, and what came of it."""
 
-    __slots__ = ("future", "outcome", "request", "wake")
-
-    def __init__(self, request: Q, future: "asyncio.Future[R] | None" = None) -> None:
-        self.request = request
-        self.future = future
-        self.outcome: R | BaseException | None = None
-        self.wake: threading.Lock | None = None
+    request: Q
+    future: "asyncio.Future[R] | None" = None
+    outcome: R | BaseException | None = None
+    wake: "threading.Lock | None" = None
 
     def result(self) -> R:
         outcome = self.outcome
@@ -68,7 +67,8 @@ class GroupCommit(Generic[Q, R]):
         slot: _Slot[Q, R] = _Slot(request)
         try:
             with self._lock:
-                self._refuse_if_closed()
+                if self._closed:
+                    _refuse()
                 if self._leader is None:
                     self._leader = slot
                 else:
@@ -90,7 +90,8 @@ class GroupCommit(Generic[Q, R]):
         slot: _Slot[Q, R] = _Slot(request, future)
         try:
             with self._lock:
-                self._refuse_if_closed()
+                if self._closed:
+                    _refuse()
                 if self._leader is None:
                     self._leader = slot
                 else:
@@ -111,10 +112,6 @@ class GroupCommit(Generic[Q, R]):
         if pool is not None:
             pool.shutdown()
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise StoreUnavailable("the store is closed; nothing was stored. Open it again.")
-
     def _lead_in_pool(self, slot: _Slot[Q, R]) -> None:
         with self._lock:
             if slot is not self._leader:
@@ -131,7 +128,11 @@ class GroupCommit(Generic[Q, R]):
             try:
                 if self._queue:
                     self._gather(group)
-                _publish(group, self._outcomes(group))
+                outcomes = self._outcomes(group)
+                if len(group) == 1 and leader.future is None:
+                    leader.outcome = outcomes[0]  # this thread's own: nobody is to be woken
+                else:
+                    _publish(group, outcomes)
             except BaseException:
                 interrupted = StoreUnavailable("the append was interrupted; repeat it with the same event ids")
                 _publish(group, [interrupted if slot.outcome is None else slot.outcome for slot in group])
@@ -150,7 +151,7 @@ class GroupCommit(Generic[Q, R]):
 
     def _outcomes(self, group: list[_Slot[Q, R]]) -> Sequence[R | BaseException]:
         try:
-            return self._commit([slot.request for slot in group])
+            return self._commit([group[0].request] if len(group) == 1 else [slot.request for slot in group])
         except Exception as error:  # noqa: BLE001 - each caller gets it raised
             return [error] * len(group)
 
@@ -186,6 +187,10 @@ class GroupCommit(Generic[Q, R]):
             _release(leader.wake)
         elif leader.future is not None:
             self._lead_in_pool(leader)
+
+
+def _refuse() -> NoReturn:
+    raise StoreUnavailable("the store is closed; nothing was stored. Open it again.")
 
 
 def _release(wake: threading.Lock) -> None:

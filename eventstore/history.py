@@ -6,10 +6,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import Aggregate, category_of, codec_for, initial
 from eventstore.backend import Backend, StreamRange
 from eventstore.difference import Difference, difference
-from eventstore.errors import StreamNotFound
 from eventstore.reading import PAGE, read_stream
 from eventstore.recorded import Recorded
 from eventstore.stream import stream_name
@@ -59,19 +59,19 @@ def history(backend: Backend, aggregate: type[A], stream_id: str, part: StreamRa
         part: the part of the stream that existed at a `moment`; by default all of it.
 
     Returns:
-        A step for each event, oldest first; the last one's state is what `load` returns.
+        A step for each event that is folded, oldest first; the last one's state is what `load` returns.
 
     Raises:
         StreamNotFound: the stream has no events, or had none at that moment.
         UnreadableEvent: the stream holds an event that the aggregate does not declare or cannot decode.
     """
-    state, found = initial(aggregate), False
+    state, found, part = initial(aggregate), False, part or StreamRange()
     stream = stream_name(category_of(aggregate), stream_id)
-    for recorded in read_stream(backend, codec_for(aggregate), stream, part or StreamRange(), None, PAGE):
+    for recorded in read_stream(backend, codec_for(aggregate), stream, part, None, PAGE):
         found, before, state = True, state, state.evolve(recorded.event)
         yield Step(recorded, tuple(difference(before, state)), state)
-    if not found:
-        raise StreamNotFound(stream)
+    if not found and not backend.stream_page(stream, part, 1):  # there may be events that are retired, or dropped
+        raise stream_not_found(backend, stream)
 
 
 def actor_of(recorded: Recorded[Any]) -> str | None:

@@ -1,14 +1,18 @@
 """Appending in a transaction that the caller has open: which connection that is, and whom its commit wakes."""
 
+import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from sqlalchemy import Connection, event
-from sqlalchemy.orm import Session, scoped_session
 
 from eventstore.errors import InvalidInput
 
-OpenTransaction: TypeAlias = Connection | Session | scoped_session[Any]
+if TYPE_CHECKING:  # most programs have no sessions, and should not wait for them at their start
+    from sqlalchemy.orm import Session, scoped_session
+    from typing_extensions import TypeIs
+
+OpenTransaction: TypeAlias = Union[Connection, "Session", "scoped_session[Any]"]
 
 _ANNOUNCE = "eventfold.announce"
 
@@ -19,12 +23,18 @@ def joined(given: OpenTransaction) -> Connection:
     Raises:
         InvalidInput: it is neither a connection nor a session.
     """
-    connection = given.connection() if isinstance(given, (Session, scoped_session)) else given
+    connection = given.connection() if _is_session(given) else given
     if not isinstance(connection, Connection):
         raise InvalidInput(f"connection: expected a Connection or a Session of SQLAlchemy, got {given!r}")
     if not connection.in_transaction():  # SQLAlchemy begins by itself only where it runs the statement
         connection.begin()
     return connection
+
+
+def _is_session(given: OpenTransaction) -> "TypeIs[Session | scoped_session[Any]]":
+    """Whether it is a session: of a class that can only be there where somebody has imported it."""
+    orm = sys.modules.get("sqlalchemy.orm")
+    return orm is not None and isinstance(given, (orm.Session, orm.scoped_session))
 
 
 def after_commit(connection: Connection, announce: Callable[[], None]) -> None:

@@ -57,7 +57,7 @@ class Lineage:
     def is_older(self, node: Node) -> bool:
         """Whether a stored type and version is read through an alias or an upcaster."""
         name = self.canonical(node[0])
-        return (name, node[1]) in self._steps or (name != node[0] and node[1] == schema_version(self.classes[name]))
+        return (name, node[1]) in self._steps or (name != node[0] and node[1] == self.present(name))
 
     def older(self) -> Iterator[Node]:
         """Every stored type and version that is read through an alias or an upcaster."""
@@ -77,6 +77,11 @@ class Lineage:
         cls = self.classes.get(name)
         return None if cls is None or schema_version(cls) != version else (steps, cls)
 
+    def ends(self, node: Node) -> list[Node]:
+        """The types and versions that a stored one may be read as; itself where no step leads on."""
+        reached = reached_from(node[0], (self.canonical(node[0]), node[1]), self._steps, self._aliases)
+        return sorted(each for each in reached if each not in self._steps)
+
     def upcast(self, node: Node, fields: JsonObject) -> list["Made"]:
         """What a stored event becomes, as far as steps lead, in the order in which they yield it.
 
@@ -90,7 +95,7 @@ class Lineage:
         for target, each in pairs:
             reached = targets[target]
             if reached in self._steps:
-                made += self.upcast(reached, each)
+                made += self.upcast(reached, step.handed_on(each) if step.into is None else each)
             else:
                 made.append((reached[0], reached[1], each, step))
         return made
@@ -184,9 +189,8 @@ class Lineage:
     def _check_steps(self) -> None:
         """No step may lead round in a circle, to a declared class that does not know of it, or away from one unknown."""
         for node, step in self._steps.items():
-            reached_from(step.name, node, self._steps, self._aliases)
-            for name, _ in step.targets:
-                cls = self.classes.get(self.canonical(name))
+            for name, _ in reached_from(step.name, node, self._steps, self._aliases) - {node}:
+                cls = self.classes.get(name)
                 if cls is not None and step not in upcasters_of(cls):
                     raise DefinitionError(
                         f"{path_of(cls)}: upcaster {step.name} ({step.step}) leads to it; name it in its `upcasters=` too"

@@ -1,14 +1,19 @@
 """Loads aggregates: the fold over a stream, now or as it was."""
 
+import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from eventstore.aggregate import Aggregate, category_of, codec_for, events_of, initial
-from eventstore.backend import Backend, LogFilter, StreamRange
+from eventstore.backend import Backend, LogFilter, StreamRange, label_of
 from eventstore.bounds import check_instant, check_number
 from eventstore.codec import codec_of
+from eventstore.encoding import encode, form_of
+from eventstore.errors import UnfitState
+from eventstore.event import Event
 from eventstore.log_reader import LogReader
 from eventstore.query import Query
 from eventstore.reading import PAGE
@@ -28,7 +33,8 @@ class Loaded(msgspec.Struct, Generic[A], frozen=True, repr_omit_defaults=True):
         stream: the stream's name.
         version: how many events were folded.
         position: of the last event folded; 0 where there is none.
-        snapshot: the version of the snapshot that the fold began with; 0 where every event was folded.
+        snapshot: the version of the snapshot that the fold began with, or of a newer one that this process has had written; 0
+            where there is none.
         slow: whether it took longer than the aggregate's snapshot policy allows.
     """
 
@@ -140,6 +146,25 @@ def _fold_rows(
             version, position, after, event_id = version + len(rows), rows[-1][0], rows[-1][2], rows[-1][6]
         if len(rows) < LOAD_PAGE:
             return Folded(state, version, position, event_id)
+
+
+def fold_appended(aggregate: type[A], state: A, events: Sequence[Event]) -> A:
+    """The state after events that were appended, folded as a load reads them: what is equal may still fold otherwise.
+
+    Raises:
+        UnfitState: the aggregate cannot read them.
+    """
+    forms = [form_of(type(event)) for event in events]
+    payloads = [
+        (label_of(form.name, form.schema), encode(event, form, sys.maxsize))
+        for form, event in zip(forms, events, strict=True)
+    ]
+    found = codec_for(aggregate).decode_payloads(payloads)
+    if found is None:
+        raise UnfitState(f"{aggregate.__name__} cannot read all of what was appended")
+    for event in found:
+        state = state.evolve(event)
+    return state
 
 
 def load_query(backend: Backend, aggregate: type[A], query: Query, start: A | None = None) -> Loaded[A]:

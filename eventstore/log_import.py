@@ -7,6 +7,7 @@ import msgspec
 
 from eventstore.backend import Row
 from eventstore.errors import InvalidInput
+from eventstore.sql_database import SqlDatabase
 
 
 class CopyProgress(msgspec.Struct, frozen=True):
@@ -41,11 +42,32 @@ class LogImport(Protocol):
     def versions(self) -> dict[str, int]:
         """The version of every stream."""
 
-    def write(self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], progress: CopyProgress) -> None:
+    def write(
+        self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], before: CopyProgress, progress: CopyProgress
+    ) -> None:
         """Stores rows and how far the copy has come with them, in one transaction.
 
         Raises:
-            InvalidInput: somebody else has written to the log meanwhile.
+            InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
+        """
+
+    def carries(self, source: SqlDatabase) -> bool:
+        """Whether events of this database can be stored without reading them here, by `carry`."""
+
+    def carry(self, source: SqlDatabase, before: CopyProgress, up_to: int, limit: int) -> CopyProgress:
+        """Stores up to `limit` of the source's next events as they are, in one transaction.
+
+        Args:
+            source: the database that holds them.
+            before: how far the copy has come.
+            up_to: the last position of the source that is wanted.
+            limit: how many events.
+
+        Returns:
+            How far the copy has come with them; the same as before where there are none.
+
+        Raises:
+            InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
         """
 
     def finish(self, progress: CopyProgress) -> None:
@@ -53,6 +75,20 @@ class LogImport(Protocol):
 
     def target_position(self, source_position: int) -> int | None:
         """Where a position of the source went; None where positions were not counted anew."""
+
+
+def check_alone(found: CopyProgress | None, before: CopyProgress, description: str) -> None:
+    """Refuses to go on with a copy that another process goes on with.
+
+    Raises:
+        InvalidInput: it has come elsewhere meanwhile.
+    """
+    position = found.source_position if found is not None else 0
+    if position != before.source_position:
+        raise InvalidInput(
+            f"{description}: expected the copy to have come to position {before.source_position} of the source, got one that "
+            f"has come to {position}: another process copies into it, too; let it finish, and run the copy again"
+        )
 
 
 def check_untouched(head: int, progress: CopyProgress | None, description: str) -> None:

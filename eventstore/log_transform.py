@@ -2,15 +2,25 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from eventstore.backend import Row
+from eventstore.encoding import check_depth, problem_in, unencodable
 from eventstore.errors import InvalidInput
 from eventstore.identifier import check_event_id
-from eventstore.query import check_tags
+from eventstore.preparation import check_message_id
+from eventstore.query import check_tags, type_name
+from eventstore.recorded import to_microseconds
 from eventstore.stream import check_stream_name
+
+MAX_SCHEMA = (1 << 31) - 1
+"""The largest schema version that every database holds."""
+
+FIRST_US = to_microseconds(datetime.min.replace(tzinfo=UTC))
+LAST_US = to_microseconds(datetime.max.replace(tzinfo=UTC))
 
 
 class CopiedEvent(msgspec.Struct, frozen=True):
@@ -47,6 +57,13 @@ class CopiedEvent(msgspec.Struct, frozen=True):
     version: int
 
 
+class _Part(NamedTuple):
+    """An event as it is stored: its stream, and what follows its version in a row."""
+
+    stream: str
+    rest: tuple[Any, ...]
+
+
 Transform: TypeAlias = Callable[[CopiedEvent], CopiedEvent | Iterable[CopiedEvent] | None]
 """A pure function: an interrupted copy calls it again, and the proof at the end calls it a second time."""
 
@@ -73,21 +90,22 @@ class Transformer:
         """
         made: list[Row] = []
         positions: list[tuple[int, int]] = []
+        ids: set[str] = set()
         for row in source:
-            for event in self._apply(row):
+            for event in self._apply(row, ids):
                 self._position += 1
                 version = self._versions.get(event.stream, 0) + 1
                 self._versions[event.stream] = version
-                made.append(_row(event, self._position, version))
+                made.append((self._position, event.stream, version, *event.rest))
             positions.append((row[0], self._position))
         return made, positions
 
-    def _apply(self, row: Row) -> list[CopiedEvent]:
+    def _apply(self, row: Row, ids: set[str]) -> list["_Part"]:
         where = f"transform: event {row[4]!r} at position {row[0]} (stream {row[1]!r} version {row[2]})"
         try:
             result = self._transform(_event(row))
             events = [] if result is None else [result] if isinstance(result, CopiedEvent) else list(result)
-            return [_checked(event, row[6], i) for i, event in enumerate(events)]
+            return [_part(event, row[6], i, ids) for i, event in enumerate(events)]
         except Exception as error:
             kind = "" if isinstance(error, InvalidInput) else f"{type(error).__name__}: "
             raise InvalidInput(f"{where}: {kind}{error}; mend it and run the copy again") from error
@@ -112,33 +130,65 @@ def _event(row: Row) -> CopiedEvent:
     )
 
 
-def _checked(event: Any, source_id: str, number: int) -> CopiedEvent:
+def _part(event: Any, source_id: str, number: int, ids: set[str]) -> _Part:
+    """What an event is stored as.
+
+    Raises:
+        InvalidInput: it cannot be.
+    """
     if not isinstance(event, CopiedEvent):
         raise InvalidInput(f"expected a CopiedEvent, several of them or None, got {event!r}")
-    check_stream_name(event.stream, system=True)
-    if not isinstance(event.type, str) or not event.type or not isinstance(event.schema, int) or event.schema < 1:
-        raise InvalidInput(f"expected a type's name and a positive schema version, got {event.type!r} {event.schema!r}")
+    if not _is_number(event.schema, 1, MAX_SCHEMA):
+        raise InvalidInput(f"schema: expected a positive schema version, got {event.schema!r}")
     if not isinstance(event.data, dict):
         raise InvalidInput(f"data: expected a dict of JSON values, got {event.data!r}")
-    own = event.event_id
+    if event.metadata is not None and not isinstance(event.metadata, dict):
+        raise InvalidInput(f"metadata: expected a dict of JSON values, or None, got {event.metadata!r}")
+    tags = check_tags(event.tags)
+    return _Part(
+        check_stream_name(event.stream, system=True),
+        (
+            _instant("recorded_us", event.recorded_us),
+            type_name(event.type),
+            event.schema,
+            _own_id(event, source_id, number, ids),
+            None if event.occurred_us is None else _instant("occurred_us", event.occurred_us),
+            check_message_id("correlation_id", event.correlation_id),
+            check_message_id("causation_id", event.causation_id),
+            _json("metadata", event.metadata) if event.metadata else None,
+            _json("tags", tags) if tags else None,
+            _json("data", event.data),
+        ),
+    )
+
+
+def _own_id(event: CopiedEvent, source_id: str, number: int, ids: set[str]) -> str:
+    own = check_event_id(event.event_id)
     if number and own == source_id:  # the same in every run, so that a repeated run makes the same copy
         own = str(uuid.uuid5(uuid.UUID(source_id), str(number)))
-    return msgspec.structs.replace(event, event_id=check_event_id(own), tags=tuple(check_tags(event.tags)))
+    if own in ids:
+        raise InvalidInput(f"event_id: expected one that no other event has, got {own}, which the copy holds already")
+    ids.add(own)
+    return own
 
 
-def _row(event: CopiedEvent, position: int, version: int) -> Row:
-    return (
-        position,
-        event.stream,
-        version,
-        event.recorded_us,
-        event.type,
-        event.schema,
-        event.event_id,
-        event.occurred_us,
-        event.correlation_id,
-        event.causation_id,
-        msgspec.json.encode(event.metadata).decode() if event.metadata else None,
-        msgspec.json.encode(event.tags).decode() if event.tags else None,
-        msgspec.json.encode(event.data).decode(),
-    )
+def _is_number(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _instant(field: str, value: Any) -> int:
+    if not _is_number(value, FIRST_US, LAST_US):
+        raise InvalidInput(f"{field}: expected microseconds since 1970, of the years 1 to 9999, got {value!r}")
+    return int(value)
+
+
+def _json(field: str, value: Any) -> str:
+    try:
+        data = msgspec.json.encode(value)
+        text = data.decode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidInput(f"{field}: {unencodable(value, error)}") from error
+    check_depth(field, data)
+    if problem := problem_in(value):
+        raise InvalidInput(f"{field}: {problem}")
+    return text

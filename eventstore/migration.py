@@ -160,8 +160,9 @@ def require_migrated(names: Sequence[str], description: str) -> None:
         NotMigrated: `names` is not empty.
     """
     if names:
+        missing = "1 migration is" if len(names) == 1 else f"{len(names)} migrations are"
         raise NotMigrated(
-            f"{description}: {len(names)} migrations are missing ({', '.join(names)}); run `eventfold migrate`, or open "
+            f"{description}: {missing} missing ({', '.join(names)}); run `eventfold migrate`, or open "
             "it with migrate=True"
         )
 

@@ -70,7 +70,7 @@ def open_backend(url: str, *, prefix: str = "eventfold_", schema: str | None = N
 
     Raises:
         InvalidInput: the URL, or an option, is not acceptable.
-        Unsupported: no backend has this scheme.
+        Unsupported: no backend has this scheme, or its driver is not installed.
     """
     parsed = _parsed(url)
     opener = _opener(parsed.get_backend_name())
@@ -95,6 +95,19 @@ def carried_over(options: Mapping[str, Any], url: str, to: str) -> dict[str, Any
     return {name: value for name, value in options.items() if name not in left}
 
 
+def options_in(url: str) -> tuple[str, dict[str, Any]]:
+    """A URL without the `prefix` and the `schema` that stand in its query, and these.
+
+    Raises:
+        InvalidInput: the URL is not acceptable.
+    """
+    parsed = _parsed(url)
+    named = {name: parsed.normalized_query[name][-1] for name in ("prefix", "schema") if name in parsed.query}
+    if not named:
+        return url, {}
+    return parsed.difference_update_query(list(named)).render_as_string(hide_password=False), named
+
+
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
@@ -109,11 +122,21 @@ def _opener(scheme: str) -> Callable[..., Any]:
     found = _BACKENDS.get(scheme)
     if found is not None:
         module, _, function = found.partition(":")
-        return cast("Callable[..., Any]", getattr(importlib.import_module(module), function))
+        return cast("Callable[..., Any]", getattr(_imported(module, scheme), function))
     for entry in entry_points(group="eventfold.backends"):
         if entry.name == scheme:
             return cast("Callable[..., Any]", entry.load())
     raise Unsupported(f"{scheme}://: no backend of that name; expected one of {', '.join(sorted(_BACKENDS))}")
+
+
+def _imported(module: str, scheme: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Unsupported(
+            f"{scheme}:// needs a driver that is not installed ({error}): install eventfold with its extra `postgres`, as in "
+            "pip install 'path/to/eventfold[postgres]'"
+        ) from error
 
 
 def _options_of(opener: Callable[..., Any]) -> frozenset[str] | None:

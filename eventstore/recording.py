@@ -2,12 +2,10 @@
 
 from typing import Any, Generic, Self, TypeVar, get_args, get_origin
 
-import msgspec
-
-from eventstore.aggregate import Aggregate, category_of, initial
-from eventstore.errors import DefinitionError
+from eventstore.aggregate import Aggregate, category_of, initial, policy_of
+from eventstore.errors import DefinitionError, UnfitState
 from eventstore.event import Event
-from eventstore.loading import Loaded
+from eventstore.loading import Loaded, fold_appended
 from eventstore.new_event import Appended, StreamAppend
 from eventstore.store import EventStore
 from eventstore.stream import stream_name
@@ -74,11 +72,21 @@ class Recording(Generic[A]):
         append = StreamAppend(self.stream, tuple(self._recorded), self.version)
         appended = store.append_all([append])
         aggregate = _aggregate_of(type(self))
-        store.snapshots.after_append({self.stream: (aggregate, self._loaded)}, [append], appended)
+        newest = store.snapshots.after_append({self.stream: (aggregate, self._loaded)}, [append], appended)
         self.version = appended.versions[self.stream]
-        self._loaded = msgspec.structs.replace(self._loaded, state=self.state, version=self.version)
+        state = self._as_stored(aggregate)
+        self._loaded = Loaded(state, self.stream, self.version, appended.position, newest[self.stream])
         self._recorded.clear()
         return appended
+
+    def _as_stored(self, aggregate: type[A]) -> A:
+        """What the next snapshot begins with, where there are snapshots."""
+        if policy_of(aggregate) is None:
+            return self.state
+        try:
+            return fold_appended(aggregate, self._loaded.state, self._recorded)
+        except UnfitState:
+            return self.state
 
 
 def _aggregate_of(cls: type[Recording[Any]]) -> Any:

@@ -9,6 +9,7 @@ from eventstore.aggregate import Aggregate
 from eventstore.backend import Payload, StreamRange
 from eventstore.errors import DefinitionError, UnfitState
 from eventstore.snapshot_fingerprint import fingerprint
+from eventstore.snapshot_proof import half_kept
 
 A = TypeVar("A", bound=Aggregate[Any])
 
@@ -54,9 +55,9 @@ class SnapshotCount(msgspec.Struct, frozen=True):
     Attributes:
         aggregate: the aggregate's name.
         fingerprint: of the code that folded them.
-        streams: how many streams have one.
+        streams: how many streams have one of an event that the log holds.
         snapshots: how many there are.
-        size: of their states, in characters.
+        size: of the states of those whose event the log holds, in characters.
         ahead: how many are of an event that the log does not hold.
         taken_us: when the newest was written, in microseconds since 1970 UTC.
     """
@@ -115,12 +116,16 @@ class SnapshotTable(Protocol):
 
 
 def kind_of(aggregate: type[Aggregate[Any]]) -> SnapshotKind:
-    """The kind of an aggregate's snapshots, as the code is now."""
+    """The kind of an aggregate's snapshots, as the code is now.
+
+    Raises:
+        DefinitionError: it can have none.
+    """
     return SnapshotKind(aggregate.__name__, fingerprint(aggregate))
 
 
 def encode_state(state: Aggregate[Any]) -> str:
-    """The state as JSON, after proof that it reads back equal.
+    """The state as JSON, after proof that it reads back equal, and behaves alike in the fold's next steps.
 
     Raises:
         UnfitState: it does not.
@@ -132,6 +137,8 @@ def encode_state(state: Aggregate[Any]) -> str:
         raise UnfitState(f"{type(state).__name__}: the state cannot be kept as JSON: {error}") from error
     if back != state:
         raise UnfitState(f"{type(state).__name__}: the state does not read back equal from JSON: {text[:200]}")
+    if (problem := half_kept(state)) is not None:
+        raise UnfitState(f"{type(state).__name__}: the state cannot be kept whole: {problem}")
     return text
 
 

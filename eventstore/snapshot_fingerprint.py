@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from eventstore.aggregate import Aggregate, events_of, evolve_version, initial
-from eventstore.event import event_type, schema_version
+from eventstore.aggregate import Aggregate, events_of, evolve_version, initial, retired_of
+from eventstore.errors import DefinitionError
+from eventstore.event import event_type, schema_version, upcasters_of
 
 
 @cache
@@ -16,13 +17,32 @@ def fingerprint(aggregate: type[Aggregate[Any]]) -> str:
     """What a stored state depends on, as a short text.
 
     That is the state's schema with nested types, the order of its fields and their defaults; the aggregate's declared
-    `version`; and the schema versions of its events above 1, whose older shapes are upcast before they are folded.
+    `version`; the schema versions of its events above 1 and the upcasters, by which older shapes are changed before they are
+    folded; and the types that it passes over.
+
+    Raises:
+        DefinitionError: the state before the first event cannot be kept as JSON.
     """
     upcast = sorted(
-        (event_type(each), schema_version(each)) for each in events_of(aggregate) if schema_version(each) > 1
+        (event_type(each), schema_version(each), *(step.step for step in upcasters_of(each)))
+        for each in events_of(aggregate)
+        if schema_version(each) > 1 or upcasters_of(each)
     )
     schema = _describe(msgspec.inspect.type_info(aggregate), set())
-    text = _json([aggregate.__name__, evolve_version(aggregate), schema, initial(aggregate), upcast])
+    parts = [
+        aggregate.__name__,
+        evolve_version(aggregate),
+        schema,
+        initial(aggregate),
+        upcast,
+        sorted(retired_of(aggregate)),
+    ]
+    try:
+        text = _json(parts)
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            f"{aggregate.__qualname__}: the initial state cannot be kept as JSON, so it can have no snapshots: {error}"
+        ) from error
     return hashlib.sha256(text).hexdigest()[:32]
 
 
@@ -49,7 +69,17 @@ def _opaque(value: Any) -> Any:
     try:
         return _json(value).decode()
     except (TypeError, ValueError):
-        return getattr(value, "__qualname__", type(value).__qualname__)
+        made = _made_by(value)
+        return getattr(value, "__qualname__", type(value).__qualname__) if made is None else made
+
+
+def _made_by(factory: Any) -> str | None:
+    """What a function makes, if it always makes the same."""
+    try:
+        one, other = _json(factory()), _json(factory())
+    except Exception:  # noqa: BLE001 - whatever it is, it is no factory of a value that could be told apart
+        return None
+    return one.decode() if one == other else None
 
 
 def _json(value: Any) -> bytes:

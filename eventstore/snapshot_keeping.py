@@ -49,8 +49,8 @@ class Built(msgspec.Struct, frozen=True):
 
     Attributes:
         stream: its name.
-        version: at which its snapshot is.
-        written: whether that is a new one.
+        version: of the stream.
+        written: whether a snapshot was written.
         problem: why it can have none.
     """
 
@@ -115,8 +115,15 @@ def snapshot_status(store: EventStore, aggregates: Iterable[type[Aggregate[Any]]
     return found
 
 
-def build(store: EventStore, aggregate: type[Aggregate[Any]]) -> Iterator[Built]:
-    """Takes a snapshot of every stream of the aggregate's category that has events after its last one.
+def build(store: EventStore, aggregate: type[Aggregate[Any]], *, everything: bool = False) -> Iterator[Built]:
+    """Takes a snapshot of every stream of the aggregate's category for which its policy wants one.
+
+    That is where `every` so many events have come since the last one; under a policy without `every`, where any has.
+
+    Args:
+        store: the log.
+        aggregate: whose snapshots.
+        everything: of every stream that has events after its last one, however few they are.
 
     Yields:
         Each stream, as it is done. Whoever stops early loses nothing: the next time it goes on from there.
@@ -124,9 +131,14 @@ def build(store: EventStore, aggregate: type[Aggregate[Any]]) -> Iterator[Built]
     Raises:
         DefinitionError: the aggregate declares no snapshots.
     """
+    policy = policy_of(aggregate)
+    least = 1 if everything or policy is None or policy.every is None else policy.every
     for info in store.streams(category=category_of(aggregate)):
+        if info.version < least:
+            yield Built(info.stream, info.version, written=False)
+            continue
         try:
-            version, written = store.snapshots.take(aggregate, info.stream)
+            version, written = store.snapshots.take(aggregate, info.stream, least)
             yield Built(info.stream, version, written)
         except (UnfitState, UnreadableEvent) as error:
             yield Built(info.stream, info.version, written=False, problem=str(error))

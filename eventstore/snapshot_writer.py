@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from eventstore.aggregate import Aggregate, policy_of
 from eventstore.errors import EventfoldError
+from eventstore.loading import fold_appended
 from eventstore.snapshot import NewSnapshot, SnapshotTable, encode_state, kind_of
 
 MAX_WAITING = 1_000
@@ -39,11 +40,11 @@ class SnapshotWriter:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def offer(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> None:
-        """Has a snapshot written soon."""
+    def offer(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> bool:
+        """Has a snapshot written soon; returns whether there is room for it."""
         with self._changed:
             if self._closed or (len(self._waiting) >= MAX_WAITING and (aggregate, stream) not in self._waiting):
-                return
+                return False
             waiting = self._waiting.get((aggregate, stream))
             if waiting is None or waiting.version < work.version:
                 self._waiting[aggregate, stream] = work
@@ -51,6 +52,7 @@ class SnapshotWriter:
                 self._thread = threading.Thread(target=self._run, name="eventfold snapshots", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+            return True
 
     def flush(self) -> None:
         """Waits until nothing waits any more."""
@@ -80,9 +82,7 @@ class SnapshotWriter:
 
     def _write(self, aggregate: type[Aggregate[Any]], stream: str, work: Work) -> None:
         try:
-            state = work.state
-            for event in work.events:
-                state = state.evolve(event)
+            state = fold_appended(aggregate, work.state, work.events)
             self.write_now(aggregate, stream, state, work.version, work.event_id)
         except EventfoldError as error:
             log.warning("no snapshot of %s at version %s: %s", stream, work.version, error)

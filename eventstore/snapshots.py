@@ -103,32 +103,42 @@ class Snapshots:
         loaded: Mapping[str, tuple[type[Aggregate[Any]], Loaded[Any]]],
         appends: Sequence[StreamAppend],
         appended: Appended,
-    ) -> None:
+    ) -> dict[str, int]:
         """Has snapshots written where the policies want them, in the background.
 
         Args:
             loaded: for each stream, the aggregate and what was loaded before the append.
             appends: what was appended, to exactly the versions that were loaded.
             appended: what came of it.
+
+        Returns:
+            For each stream that was loaded and written, the version of its newest snapshot, which may be on its way.
         """
-        count = 0
+        count, newest = 0, {}
         for each in appends:
             count += len(each.events)
             if each.stream in loaded:
                 aggregate, before = loaded[each.stream]
-                self._offer(aggregate, before, each.events, appended.event_ids[count - 1])
+                newest[each.stream] = self._offer(aggregate, before, each.events, appended.event_ids[count - 1])
+        return newest
 
-    def _offer(self, aggregate: type[Aggregate[Any]], before: Loaded[Any], new: Sequence[Any], event_id: str) -> None:
-        policy = policy_of(aggregate)
-        if policy is None or self._writer is None:
-            return
-        version = before.version + len(new)
-        if policy.is_due(version - before.snapshot, slow=before.slow):
-            events = [each.event if isinstance(each, NewEvent) else each for each in new]
-            self._writer.offer(aggregate, before.stream, Work(before.state, events, version, event_id))
+    def _offer(self, aggregate: type[Aggregate[Any]], before: Loaded[Any], new: Sequence[Any], event_id: str) -> int:
+        policy, version = policy_of(aggregate), before.version + len(new)
+        if policy is None or self._writer is None or not policy.is_due(version - before.snapshot, slow=before.slow):
+            return before.snapshot
+        events = [each.event if isinstance(each, NewEvent) else each for each in new]
+        if not self._writer.offer(aggregate, before.stream, Work(before.state, events, version, event_id)):
+            return before.snapshot
+        self.cache.note_snapshot(aggregate, before.stream, version)
+        return version
 
-    def take(self, aggregate: type[Aggregate[Any]], stream: str) -> Taken:
+    def take(self, aggregate: type[Aggregate[Any]], stream: str, least: int = 1) -> Taken:
         """Writes a snapshot of a stream as it is now, unless there is one, and waits for it.
+
+        Args:
+            aggregate: its class.
+            stream: the stream's name.
+            least: only where so many events have come since the last one.
 
         Raises:
             DefinitionError: the aggregate declares no snapshots.
@@ -143,9 +153,11 @@ class Snapshots:
             raise Unsupported(f"{self._backend.description}: this backend keeps no snapshots")
         found = self._from_table(aggregate, stream, NOW)
         folded = found.folded if found is not None else fold_stream(self._backend, aggregate, stream, NOW)
-        if folded.version == 0 or (found is not None and found.snapshot == folded.version):
+        if folded.version - (found.snapshot if found is not None else 0) < least:
             return Taken(folded.version, written=False)
         written = self._writer.write_now(aggregate, stream, folded.state, folded.version, folded.event_id)
+        if written:
+            self.cache.note_snapshot(aggregate, stream, folded.version)
         return Taken(folded.version, written)
 
     def flush(self) -> None:

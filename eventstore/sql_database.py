@@ -47,22 +47,29 @@ class SqlDatabase:
         return f'"{self.schema}".{table}' if self.schema else table
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection to read with."""
-        with self._translated(), self.engine.connect() as connection:
-            yield connection
+    def reading(self, *, together: bool = False) -> Iterator[Connection]:
+        """A connection to read with: statement by statement, or `together` in a transaction, as a server's cursor needs it.
+
+        On PostgreSQL each statement sees what is committed when it begins, in a transaction and without one. So one that stands
+        alone is spared BEGIN and ROLLBACK, two round trips.
+        """
+        with self._translated(), self.engine.connect() as plain:
+            yield plain if together else plain.execution_options(alone=True)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(
+        self, around: Callable[[Connection], AbstractContextManager[object]] = nullcontext
+    ) -> Iterator[Connection]:
         """A write transaction: atomic, but a power cut may take the last ones away whole.
 
         That is all that rows folded from the log need, because their checkpoint goes with them.
+
+        Args:
+            around: what is entered before the transaction begins, and left after it has ended.
         """
-        with self._turn, self._translated(), self.engine.connect() as plain:
-            connection = plain.execution_options(writes=True)
+        with self._turn, self._translated(), self.engine.connect() as plain, around(plain):
+            connection = plain.execution_options(writes=True, relaxed=True)
             with connection.begin():
-                if self.dialect == "postgresql":
-                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield connection
 
     def migrator(self, room: str, package: str) -> Migrator:

@@ -9,7 +9,7 @@ from eventstore.loading import Folded
 
 
 class Cached(NamedTuple):
-    """A state with where it stands, and the version of the snapshot that it was folded from."""
+    """A state with where it stands, and the version of the newest snapshot of its stream that is known."""
 
     folded: Folded
     snapshot: int
@@ -39,10 +39,20 @@ class StateCache:
         if self.size == 0 or cached.folded.version == 0:
             return
         with self._lock:
+            held = self._states.get((aggregate, stream))
+            if held is not None and held.snapshot > cached.snapshot:  # noted while this one was being loaded
+                cached = cached._replace(snapshot=held.snapshot)
             self._states[aggregate, stream] = cached
             self._states.move_to_end((aggregate, stream))
             if len(self._states) > self.size:
                 self._states.popitem(last=False)
+
+    def note_snapshot(self, aggregate: type[Aggregate[Any]], stream: str, version: int) -> None:
+        """Remembers that a snapshot is written, so that the next one is due only after further events."""
+        with self._lock:
+            held = self._states.get((aggregate, stream))
+            if held is not None and held.snapshot < version:
+                self._states[aggregate, stream] = held._replace(snapshot=version)
 
     def drop(self, aggregate: type[Aggregate[Any]], stream: str) -> None:
         """Lets go of a state that the log does not know."""

@@ -27,7 +27,7 @@ from eventstore.identifier import check_event_id
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.loading import Loaded
 from eventstore.new_event import Appended, StreamAppend
-from eventstore.preparation import event_ids, prepare
+from eventstore.preparation import event_ids, prepare, prepare_one
 from eventstore.query import AppendCondition
 from eventstore.reading import PAGE, check_paging, log_filter, read_log, read_stream
 from eventstore.recorded import Recorded, to_datetime
@@ -88,7 +88,10 @@ class EventStore:
             InvalidInput: an argument is not acceptable; nothing was stored.
             StoreError: the database refused or is gone.
         """
-        return self.append_all([StreamAppend(stream, events, expected)], condition=condition, connection=connection)
+        request = self._prepare_one(stream, events, expected, condition)
+        if connection is None:
+            return _appended(request, self._group.submit(request))
+        return self._append_on(connection, request)
 
     def append_all(
         self,
@@ -103,12 +106,27 @@ class EventStore:
         that read it is stored only where it has not moved, whoever else appends at the same time.
         """
         request = self._prepare(appends, condition)
-        if connection is not None:
-            transaction = joined(connection)
-            written = self.backend.write_on(transaction, request)
-            after_commit(transaction, self.announce)
-            return _appended(request, written)
-        return _appended(request, self._group.submit(request))
+        if connection is None:
+            return _appended(request, self._group.submit(request))
+        return self._append_on(connection, request)
+
+    def _append_on(self, connection: OpenTransaction, request: WriteRequest) -> Appended:
+        transaction = joined(connection)
+        written = self.backend.write_on(transaction, request)
+        after_commit(transaction, self.announce)
+        return _appended(request, written)
+
+    async def append_async(
+        self,
+        stream: str,
+        events: Sequence[Any],
+        *,
+        expected: ExpectedVersion = ANY,
+        condition: AppendCondition | None = None,
+    ) -> Appended:
+        """`append` for an asyncio task: many tasks share one transaction, and the event loop stays free."""
+        request = self._prepare_one(stream, events, expected, condition)
+        return _appended(request, await self._group.submit_async(request))
 
     async def append_all_async(
         self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
@@ -121,17 +139,27 @@ class EventStore:
     def _prepare(self, appends: Sequence[StreamAppend], condition: AppendCondition | None) -> WriteRequest:
         """Validated and encoded; the condition asks for the older names of its types, too."""
         request = prepare(appends, condition, max_payload=self.max_payload)
-        if request.condition is None:
+        return request if condition is None else self._with_older_names(request, condition)
+
+    def _prepare_one(
+        self, stream: str, events: Sequence[Any], expected: ExpectedVersion, condition: AppendCondition | None
+    ) -> WriteRequest:
+        request = prepare_one(stream, events, expected, condition, max_payload=self.max_payload)
+        return request if condition is None else self._with_older_names(request, condition)
+
+    def _with_older_names(self, request: WriteRequest, condition: AppendCondition) -> WriteRequest:
+        query = self.codec.lineage.stored(condition.query)
+        if query is condition.query:
             return request
-        query = self.codec.lineage.stored(request.condition.query)
-        return msgspec.structs.replace(request, condition=AppendCondition(query, request.condition.after))
+        return msgspec.structs.replace(request, condition=AppendCondition(query, condition.after))
 
     def _commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Commits a group and wakes its readers once."""
         outcomes = self.backend.commit(requests)
         for outcome in outcomes:
             if type(outcome) is Written:
-                self.announce()
+                self.signal.ring()
+                self.backend.announce()
                 break
         return outcomes
 

@@ -52,6 +52,10 @@ def check_stream_name(stream: str, *, system: bool = False) -> str:
     Raises:
         InvalidStreamName: with the rule that the name breaks.
     """
+    if isinstance(stream, str) and 0 < len(stream) <= MAX_STREAM_LENGTH and stream.isprintable():
+        if stream[0] == SYSTEM_PREFIX and not system:
+            raise InvalidStreamName(f"stream name {stream!r}: names that begin with $ are reserved for the system")
+        return stream
     if not isinstance(stream, str):
         raise InvalidStreamName(f"stream name: expected text, got {type(stream).__name__}")
     if not stream:
@@ -60,8 +64,4 @@ def check_stream_name(stream: str, *, system: bool = False) -> str:
         raise InvalidStreamName(
             f"stream name {stream[:40]!r}...: expected at most {MAX_STREAM_LENGTH} characters, got {len(stream)}"
         )
-    if not stream.isprintable():
-        raise InvalidStreamName(f"stream name {stream!r}: expected printable characters only")
-    if stream[0] == SYSTEM_PREFIX and not system:
-        raise InvalidStreamName(f"stream name {stream!r}: names that begin with $ are reserved for the system")
-    return stream
+    raise InvalidStreamName(f"stream name {stream!r}: expected printable characters only")

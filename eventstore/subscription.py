@@ -71,6 +71,11 @@ class Subscription:
             self.position = batch.position
         return batch
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """Ends the iteration after the event in hand."""
         self._stopped.set()

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
+import msgspec
+
 from eventstore.errors import DefinitionError
 
 R = TypeVar("R", covariant=True)
@@ -13,6 +15,10 @@ JsonObject: TypeAlias = dict[str, Any]
 
 Node: TypeAlias = tuple[str, int]
 """An event type's name and a schema version."""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class UpcastError(Exception):
@@ -76,7 +82,7 @@ class Upcaster(Generic[R]):
         except Exception as error:
             raise UpcastError(f"upcaster {self.name} ({self.step}) raised {_described(error)}") from error
         if type(found) is not dict:
-            raise UpcastError(f"upcaster {self.name} ({self.step}): expected a dict, got {_short(found)}")
+            raise self._unexpected("a dict", found)
         return found
 
     def many(self, data: JsonObject) -> list[tuple[str, JsonObject]]:
@@ -85,21 +91,38 @@ class Upcaster(Generic[R]):
         Raises:
             UpcastError: it raised, or yielded something else than pairs of a type in `into` and a dict.
         """
-        into = self.into or {}
         try:
             found: Any = self.function(data)
-            pieces = None if isinstance(found, (dict, str)) else list(found)
+            pieces = None if isinstance(found, (dict, str)) else [self._piece(each) for each in found]
+        except UpcastError:
+            raise
         except Exception as error:
             raise UpcastError(f"upcaster {self.name} ({self.step}) raised {_described(error)}") from error
         if pieces is None:
-            raise UpcastError(f"upcaster {self.name} ({self.step}): expected (type, dict) pairs, got {_short(found)}")
-        for piece in pieces:
-            if type(piece) is not tuple or len(piece) != 2 or piece[0] not in into or type(piece[1]) is not dict:  # noqa: PLR2004 - a pair
-                raise UpcastError(
-                    f"upcaster {self.name} ({self.step}): expected pairs of {' or '.join(into) or 'nothing'} and a dict, got "
-                    f"{_short(piece)}"
-                )
+            raise self._unexpected("(type, dict) pairs", found)
         return pieces
+
+    def _piece(self, piece: Any) -> tuple[str, JsonObject]:
+        """One of the pairs as it is now; two of them may share a dict, and a generator may change one that it has yielded."""
+        into = self.into or {}
+        if type(piece) is not tuple or len(piece) != 2 or piece[0] not in into or type(piece[1]) is not dict:  # noqa: PLR2004 - a pair
+            raise self._unexpected(f"pairs of {' or '.join(into) or 'nothing'} and a dict", piece)
+        return piece[0], self.handed_on(piece[1])
+
+    def handed_on(self, data: JsonObject) -> JsonObject:
+        """A copy that the next step may change: what this one has returned may be part of what it keeps for other events.
+
+        Raises:
+            UpcastError: JSON cannot hold it.
+        """
+        try:
+            copy: JsonObject = _decode(_encode(data))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise UpcastError(f"what upcaster {self.name} ({self.step}) returned is no JSON: {error}") from error
+        return copy
+
+    def _unexpected(self, expected: str, found: Any) -> UpcastError:
+        return UpcastError(f"upcaster {self.name} ({self.step}): expected {expected}, got {_short(found)}")
 
 
 @overload
@@ -128,7 +151,7 @@ def upcasts(
         class OrderPlaced(Event, version=2, upcasters=[in_cents]): ...
 
     The function is pure: it is called at every read, and what it returns is stored nowhere. It may change and return the
-    dict that it is given.
+    dict that it is given, which is its own.
 
     Args:
         type: the stable name of the stored type.
@@ -146,11 +169,15 @@ def upcasts(
     if into is not None:
         if not isinstance(into, Mapping):
             raise DefinitionError(f"upcasts {type} {version}: into: expected a dict of types to versions, got {into!r}")
+        if not into:
+            raise DefinitionError(
+                f"upcasts {type} {version}: into: expected a type at least, got {into!r}; to drop a whole type, delete its "
+                "class and name the type in `retired=` of the aggregates that had it"
+            )
         for name, reached in into.items():
             _check_node(f"upcasts {type} {version}: into", name, reached)
         if into.get(type) == version:
             raise DefinitionError(f"upcasts {type} {version}: into: it leads to itself, and would never end")
-
     if isinstance(aliases, str) or any(not isinstance(each, str) or each == type for each in aliases):
         raise DefinitionError(f"upcasts {type} {version}: aliases: expected a list of other names, got {aliases!r}")
 

@@ -4,17 +4,17 @@ What goes wrong stays with whom it concerns: an event that cannot be read stops 
 cannot take stops its projection, and one whose rows the database refuses is looked for by halves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from eventstore import EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
-from eventstore.backend import Row
+from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
-from projections.errors import NeedsRebuild, ProjectionFailed, ProjectionPaused, RowsRefused
+from projections.errors import NeedsRebuild, ProjectionFailed, ProjectionPaused, RowsRefused, TargetUnavailable
 from projections.fold import Folded, fold
 from projections.lane import Lane
 from projections.parking import fold_apart
+from projections.partition import WHOLE
 from projections.refusal import before, is_of_rows, refused_keys, standing, without
 from projections.target import Change
 from projections.track import Track
@@ -29,12 +29,14 @@ class BatchRunner:
         store: the log.
         codec: decodes the events of all projections.
         size: how many events are read at once.
+        offer: told of what was written where rows and position are written at once, so that others need not fold it again.
     """
 
-    def __init__(self, store: EventStore, codec: Codec, size: int) -> None:
+    def __init__(self, store: EventStore, codec: Codec, size: int, offer: Callable[[Work], None]) -> None:
         self._store = store
         self._codec = codec
         self._size = size
+        self._offer = offer
 
     def run(self, lanes: Sequence[Lane], start: int, up_to: int) -> bool:
         """Reads after `start`, no further than `up_to`, folds and writes.
@@ -43,11 +45,12 @@ class BatchRunner:
             Whether anything moved.
         """
         projections = {each.track.projection.name: each.track.projection for each in lanes}
-        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values()))
-        rows = reader.rows(start, up_to, self._size)
-        end = rows[-1][0] if len(rows) == self._size else up_to
+        partitions = {each.partition for each in lanes}
+        partition = partitions.pop() if len(partitions) == 1 else WHOLE
+        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values(), partition))
+        rows, end = reader.page(start, up_to, self._size)
         try:
-            events = reader.decode(shared(rows, lanes))
+            events = reader.decode(rows)
         except EventfoldError as error:
             return self._unreadable(lanes, start, up_to, error)
         alone = len(projections) == 1
@@ -61,6 +64,10 @@ class BatchRunner:
         chosen = select_events(lanes[0].track.projection, events, alone=alone)
         try:
             return _folded(lanes, chosen, start, end)
+        except TargetUnavailable as error:
+            for lane in lanes:
+                _stand_still(lane, start, error)
+            return []
         except (StoreUnavailable, StoreBusy):
             raise
         except Exception as error:  # noqa: BLE001 - reported in the projection's status
@@ -74,9 +81,8 @@ class BatchRunner:
         if len(groups) > 1:
             moved = [self.run(mine, start, up_to) for mine in groups]
             return any(moved)
-        for lane in lanes:  # why is stored, for whoever asks for the status, in this process or another
-            write_all([Work(lane, standing(lane, start, start, str(error)))])
-            lane.failed(error)
+        for lane in lanes:
+            _stand_still(lane, start, error)
         return False
 
     def _write(self, work: list[Work]) -> bool:
@@ -88,24 +94,43 @@ class BatchRunner:
 
     def _settle(self, work: Work, outcome: Outcome) -> bool:
         lane, change = work.lane, work.change
+        if isinstance(outcome, (TargetUnavailable, NeedsRebuild, DefinitionError)):
+            _stand_still(lane, change.from_position, outcome)
+            return False
+        if isinstance(outcome, (StoreUnavailable, StoreBusy)):
+            lane.failed(outcome)
+            return False
         if isinstance(outcome, Exception):
             return self._refused(work, outcome)
         if not outcome:
             return look_up(lane.track)
         if change.to_position > change.from_position or work.failure is None:
-            lane.succeeded(change.to_position, change.parked)
+            lane.succeeded(change)
         if work.failure is not None:
             lane.failed(work.failure, poison=work.poison)
+        elif not lane.track.remote:
+            self._offer(work)
         return change.to_position > change.from_position
+
+    def write_offer(self, lane: Lane) -> bool:
+        """Writes what was folded for another target, where it goes on from where this one stands.
+
+        Returns:
+            Whether that moved it.
+        """
+        offer = lane.next_offer()
+        if offer is None:
+            return False
+        given = offer.change
+        folded = Folded(dict(given.rows), given.events)
+        change = changed(lane, folded, given.from_position, given.to_position, None)
+        return self._write([Work(lane, change, offer.events)])
 
     def _refused(self, work: Work, error: Exception) -> bool:
         """Finds out which event is at fault, if one is."""
         lane, events = work.lane, work.events
         if isinstance(error, RowsRefused) and (reasons := refused_keys(work, error)):
             return self._write([without(work, reasons) if lane.last_attempt else before(work, reasons)])
-        if isinstance(error, (StoreUnavailable, StoreBusy)):
-            lane.failed(error)
-            return False
         if half := first_half(events):
             return self._write(_folded([lane], half, work.change.from_position, half[-1].position))
         return self._stuck(work, error)
@@ -127,14 +152,6 @@ class BatchRunner:
         return self._write([Work(lane, still, (), failure, poison)])
 
 
-def shared(rows: Sequence[Row], lanes: Sequence[Lane]) -> Sequence[Row]:
-    """The rows that one of the lanes may fold, as far as that is known before they are decoded."""
-    partition = lanes[0].partition
-    if partition.of == 1 or any(each.track.projection.key or each.partition != partition for each in lanes):
-        return rows
-    return partition.share(rows)
-
-
 def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
     """The first half, ending between two positions; nothing where all have the same one."""
     middle = len(events) // 2
@@ -146,10 +163,18 @@ def look_up(track: Track) -> bool:
     """Looks up where a track stands; False where its rows belong to another version of the code, or it is paused."""
     try:
         track.refresh()
-    except (NeedsRebuild, ProjectionPaused) as error:
+    except NeedsRebuild as error:
         track.failed(error)
         return False
-    return True
+    if track.paused:
+        track.failed(ProjectionPaused(track.projection.name))
+    return not track.paused
+
+
+def _stand_still(lane: Lane, position: int, error: Exception) -> None:
+    """Why is stored, for whoever asks for the status, in this process or another."""
+    write_all([Work(lane, standing(lane, position, position, str(error)))])
+    lane.failed(error)
 
 
 def _groups(lanes: Sequence[Lane]) -> list[list[Lane]]:
@@ -174,7 +199,7 @@ def _unfetched(lane: Lane, error: Exception) -> None:
 def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
     """Folds once for all targets of one partition that hold the same rows, because they stand at one position."""
     track, partition, parked = lanes[0].track, lanes[0].partition, lanes[0].parked
-    fetch = track.generation.fetch
+    fetch = lanes[0].fetch
     folded = fold(track.projection, events, fetch, partition, parked)
     if folded.failure is not None and all(each.last_attempt for each in lanes):
         attempts = 1 + max(each.attempts for each in lanes)

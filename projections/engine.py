@@ -7,6 +7,9 @@ One step:
 3. Fold it for each projection.
 4. Write the touched rows and the new position of each in one transaction. A lane that another worker has moved
    meanwhile refuses, writes nothing and is looked up again: exactly once in effect, whoever else is at work.
+
+A target whose rows are on a server of their own takes steps apart, so that nobody waits for it. It is offered what was folded for
+another target of the same projection, and folds for itself where it has fallen behind.
 """
 
 import threading
@@ -17,11 +20,13 @@ from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
 from projections.errors import ProjectionPaused
-from projections.lane import Lane
+from projections.lane import Lane, Offer
+from projections.past import Past
 from projections.projection import BoundProjection
 from projections.track import Track, tracks_of
+from projections.writing import Work
 
-BATCH = 5_000
+BATCH = 10_000
 
 
 class Engine:
@@ -33,7 +38,8 @@ class Engine:
         batch_size: how many events are read at once.
 
     Attributes:
-        lock: held by whoever moves lanes, or looks up where they stand.
+        lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own.
+        local: the tracks that are moved together.
 
     Raises:
         DefinitionError: two projections have the same name or the same place for their rows, or two of their event classes
@@ -45,8 +51,11 @@ class Engine:
         self.tracks = tracks_of(store, bindings)
         self.projections = {each.projection.name: each.projection for each in self.tracks}
         codec = Codec([cls for each in self.projections.values() for cls in each.events])
-        self._batches = BatchRunner(store, codec, batch_size)
+        self._batches = BatchRunner(store, codec, batch_size, self._offer)
+        self.past = Past(store)
         self.lock = threading.Lock()
+        self.local = [each for each in self.tracks if not each.remote]
+        self._apart = {each: threading.Lock() for each in self.tracks if each.remote}
         self._horizon = 0
 
     def step(self, tracks: Sequence[Track] | None = None, *, owner: str | None = None) -> bool:
@@ -59,8 +68,15 @@ class Engine:
         Returns:
             Whether anything moved: False where all have caught up or wait after a failure.
         """
-        with self.lock:
-            return self._step(self.tracks if tracks is None else tracks, owner)
+        chosen = self.tracks if tracks is None else tracks
+        moved = False
+        if local := [each for each in chosen if not each.remote]:
+            with self.lock:
+                moved = self._step(local, owner)
+        for track in [each for each in chosen if each.remote]:
+            with self._apart[track]:
+                moved = self._step([track], owner) or moved
+        return moved
 
     def help(self, track: Track, position: int, seconds: float) -> bool:
         """Looks a track up, and moves it by one batch where it stands before a position.
@@ -73,16 +89,16 @@ class Engine:
         Returns:
             Whether this moved it.
         """
-        if not self.lock.acquire(timeout=seconds):
+        lock = self._apart.get(track, self.lock)
+        if not lock.acquire(timeout=seconds):
             return False
         try:
             track.refresh()
-            return track.position < position and self._step([track])
-        except ProjectionPaused as error:
-            track.failed(error)
-            return False
+            if track.paused:
+                track.failed(ProjectionPaused(track.projection.name))
+            return track.position < position and self._advance(track.lanes)
         finally:
-            self.lock.release()
+            lock.release()
 
     def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Steps until every track has caught up with the log as it is now.
@@ -147,9 +163,14 @@ class Engine:
     def _step(self, tracks: Sequence[Track], owner: str | None = None) -> bool:
         for track in tracks:
             self._refresh(track, owner)
-        ready = [lane for track in tracks for lane in track.lanes if lane.runnable and owner in {None, lane.owner}]
+        return self._advance([lane for track in tracks for lane in track.lanes if owner in {None, lane.owner}])
+
+    def _advance(self, lanes: Sequence[Lane]) -> bool:
+        ready = [each for each in lanes if each.runnable]
         if not ready:
             return False
+        if any(self._batches.write_offer(each) for each in ready):
+            return True
         start = min(each.position for each in ready)
         behind = [each for each in ready if each.position == start]
         limit = min((each.position for each in ready if each.position > start), default=None)
@@ -158,6 +179,17 @@ class Engine:
             if start >= self._horizon:
                 return False
         return self._batches.run(behind, start, self._horizon if limit is None else min(limit, self._horizon))
+
+    def _offer(self, work: Work) -> None:
+        """Lets the remote targets of a projection have what was folded and written for another one."""
+        if work.change.parked or not work.lane.whole:
+            return
+        name, partition = work.lane.track.projection.name, work.lane.partition
+        for track in self._apart:
+            if track.projection.name == name:
+                for lane in track.lanes:
+                    if lane.partition == partition:
+                        lane.offer(Offer(work.change, work.events))
 
     def _refresh(self, track: Track, owner: str | None) -> None:
         """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""

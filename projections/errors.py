@@ -5,8 +5,10 @@ EventfoldError
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
 │   └── EventParked     the event waits aside with its followers of the same key; all else goes on
 ├── ProjectionPaused    nobody keeps the rows until the projection is resumed
-├── RowsRefused         a target will not store the rows of some keys; raised by targets, answered by the engine
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
+├── RollbackRefused     there are no former rows that this code could go on with
+├── TargetUnavailable   the server that keeps the rows is away or has too much to do (a StoreUnavailable)
+├── RowsRefused         the target refused rows; keys and reasons are named, and the engine parks these keys
 ├── GenerationDropped   another process has removed the generation that was being written (a NotFound)
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
@@ -16,7 +18,7 @@ EventfoldError
 from collections.abc import Mapping
 from typing import Any
 
-from eventstore import EventfoldError, InvalidInput, NotFound
+from eventstore import EventfoldError, InvalidInput, NotFound, StoreUnavailable
 
 
 class NotYetVisible(EventfoldError):
@@ -102,23 +104,6 @@ def _parked_text(projection: str, position: int, key: object, reason: str) -> st
     )
 
 
-class RowsRefused(EventfoldError):
-    """A target refuses to store the rows of some keys, and would store the others. It has stored none of them, or those others.
-
-    Attributes:
-        reasons: by key, what is wrong with its row.
-    """
-
-    code = "rows_refused"
-
-    def __init__(self, reasons: Mapping[Any, str]) -> None:
-        self.reasons = dict(reasons)
-        key, reason = next(iter(self.reasons.items()))
-        super().__init__(
-            f"the target refuses the rows of {len(self.reasons)} keys, the first of which is {key!r}: {reason}"
-        )
-
-
 class RebuildRefused(EventfoldError):
     """The database refused what a rebuild wrote: two rows that a declared rule keeps apart, a full disk.
 
@@ -140,6 +125,40 @@ class RebuildRefused(EventfoldError):
             f"mended in the database, run `eventfold projections rebuild {projection}` again, which goes on from there; if the "
             "fold, or what the target declares as unique, must change, change it and raise version=, and rebuild"
         )
+
+
+class RollbackRefused(EventfoldError):
+    """There are no former rows to go back to, or this code cannot go on with them. Nothing was changed."""
+
+    code = "rollback_refused"
+
+    def __init__(self, projection: str, target: str, reason: str) -> None:
+        super().__init__(f"projection {projection!r} in {target!r} stays as it is: {reason}")
+
+
+class TargetUnavailable(StoreUnavailable):
+    """The server that keeps a read model's rows is away, or has too much to do. The log is not concerned.
+
+    The projection waits in this target, says so in its status, and goes on by itself.
+    """
+
+    code = "target_unavailable"
+
+
+class RowsRefused(EventfoldError):
+    """A target refused rows of a batch: they do not fit its mapping. The batch's other rows are written.
+
+    Attributes:
+        reasons: by the key of the row.
+    """
+
+    code = "rows_refused"
+
+    def __init__(self, target: str, reasons: Mapping[Any, str]) -> None:
+        self.target, self.reasons = target, dict(reasons)
+        key, reason = next(iter(self.reasons.items()))
+        others = f", and {len(self.reasons) - 1} others" if len(self.reasons) > 1 else ""
+        super().__init__(f"{target!r} refuses the row under the key {key!r}{others}: {reason}")
 
 
 class GenerationDropped(NotFound):

@@ -1,7 +1,7 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, NoReturn
 
@@ -12,10 +12,13 @@ from eventstore import Recorded
 from projections.errors import ProjectionFailed
 from projections.model import Field
 from projections.parked import Parked
-from projections.partition import WHOLE, Partition, id_of
+from projections.partition import WHOLE, Partition
 from projections.projection import Projection
+from projections.target import Fetched
 
-Fetch = Callable[[Sequence[Any]], dict[Any, Any]]
+KEY_BATCH = 5_000
+
+Fetch = Callable[[Sequence[Any]], Fetched]
 Keyed = list[tuple[Any, Recorded[Any]]]
 NONE: Mapping[Any, str] = {}
 
@@ -65,7 +68,7 @@ def fold(
     return Folded(rows, touching, None, followers)
 
 
-def fold_key(
+def fold_as_far(
     projection: Projection[Any], key: Any, row: Any, events: Iterable[Recorded[Any]]
 ) -> tuple[Any, ProjectionFailed | None]:
     """Folds the events of one key: its row as far as that goes, and what is wrong with the event after that."""
@@ -80,6 +83,32 @@ def fold_key(
     return row, None
 
 
+def fold_key(
+    projection: Projection[Any], key: Any, events: Iterable[Recorded[Any]], row: Any | None = None
+) -> Any | None:
+    """The row under one key after events that touch it.
+
+    Args:
+        projection: what to fold with.
+        key: of the row.
+        events: in the order of the log; each of them touches the row.
+        row: before them.
+
+    Raises:
+        ProjectionFailed: the fold raised, or made something that is not a row of its model.
+    """
+    rows = {key: row}
+    for part in _batches(events, KEY_BATCH):
+        rows = _fold(projection, [(key, each) for each in part], in_memory(rows))
+    return rows[key]
+
+
+def in_memory(rows: Mapping[Any, Any]) -> Fetch:
+    """Gives a fold rows that are all at hand."""
+    fetched = Fetched(rows)
+    return lambda _keys: fetched
+
+
 def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
     """The keys of the rows that an event touches, each once.
 
@@ -87,7 +116,7 @@ def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
         ProjectionFailed: `key=` raised, or gave what is no key.
     """
     if projection.key is None:
-        return [id_of(recorded.stream)]
+        return [recorded.stream.partition("-")[2] or recorded.stream]
     try:
         return _distinct(projection.key(recorded), projection.model.key)
     except Exception as error:
@@ -146,7 +175,8 @@ def _distinct(key: Any, field: Field) -> list[Any]:
 
 
 def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
-    stored = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    fetched = fetch(list(dict.fromkeys([key for key, _ in keyed])))
+    stored, keyed = fetched.rows, unfolded(keyed, fetched.ahead)
     rows = _fold_rows(projection, keyed, stored)
     made = [row for row in rows.values() if row is not None]
     if not projection.check.passes(made):
@@ -154,8 +184,17 @@ def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]
     return rows
 
 
+def unfolded(
+    keyed: Sequence[tuple[Any, Recorded[Any]]], ahead: Mapping[Any, int]
+) -> Sequence[tuple[Any, Recorded[Any]]]:
+    """Without the events that a row which is ahead contains already."""
+    first = keyed[0][1].position if keyed else 0
+    late = {key: position for key, position in ahead.items() if position >= first}
+    return [(key, recorded) for key, recorded in keyed if recorded.position > late.get(key, 0)] if late else keyed
+
+
 def _fold_rows(
-    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: dict[Any, Any]
+    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: Mapping[Any, Any]
 ) -> dict[Any, Any]:
     rows: dict[Any, Any] = {}
     function, takes_key, before = projection.function, projection.takes_key, stored.get
@@ -175,7 +214,7 @@ def _fold_rows(
 def _raise_fault(
     projection: Projection[Any],
     keyed: Sequence[tuple[Any, Recorded[Any]]],
-    stored: dict[Any, Any],
+    stored: Mapping[Any, Any],
     rows: dict[Any, Any],
 ) -> NoReturn:
     """Folds a faulty row once more, event by event, to name the one that made it so."""
@@ -197,3 +236,9 @@ def _not_its_row(projection: Projection[Any], key: Any, row: Any) -> str:
     if projection.takes_key:
         return expected
     return f"{expected}; a third parameter, as in {model.key.name}: {model.key.type.__name__}, is given the key"
+
+
+def _batches(events: Iterable[Recorded[Any]], size: int) -> Iterator[list[Recorded[Any]]]:
+    left = iter(events)
+    while part := list(islice(left, size)):
+        yield part

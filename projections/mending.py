@@ -15,7 +15,7 @@ from eventstore.codec import Codec, codec_of
 from eventstore.log_reader import LogReader
 from eventstore.recorded import to_datetime
 from projections.errors import NeedsRebuild, ProjectionFailed, RowsRefused
-from projections.fold import fold_key, keys_of
+from projections.fold import fold_as_far, keys_of
 from projections.parked import NO_KEY, Mended, Parked, key_text, read_key
 from projections.partition import partition_of
 from projections.refusal import is_of_rows
@@ -226,9 +226,11 @@ class _Retry:
                     return self._retried(len(parked) - len(mended.gone), mended.still.error)
 
     def _fold(self, info: GenerationInfo, generation: Generation, parked: Sequence[Parked]) -> Mended:
-        row = generation.fetch([self._key]).get(self._key)
+        fetched = generation.fetch([self._key])
+        ahead = fetched.ahead.get(self._key, 0)  # a row that was written before it could be said what it contains
         events, failure = self._mine(parked)
-        row, of_fold = fold_key(self._track.projection, self._key, row, events)
+        new = [each for each in events if each.position > ahead]
+        row, of_fold = fold_as_far(self._track.projection, self._key, fetched.rows.get(self._key), new)
         failure = of_fold or failure
         done = [each for each in parked if failure is None or each.position < failure.position]
         still = None

@@ -5,7 +5,7 @@ from typing import Any
 
 from eventstore import Recorded
 from projections.errors import ProjectionFailed
-from projections.fold import Fetch, Folded, fold_key, followers_of, keys_of
+from projections.fold import Fetch, Folded, fold_as_far, followers_of, keys_of, unfolded
 from projections.parked import NO_KEY, Parked, key_text
 from projections.partition import Partition
 from projections.projection import Projection
@@ -33,13 +33,14 @@ def fold_apart(
     """
     keyed, first_keys, aside = _told(projection, events, partition, attempts)
     aside += followers_of(keyed, parked)
+    keyed = [each for each in keyed if each[0] not in parked]
+    fetched = fetch(list(dict.fromkeys([key for key, _ in keyed])))
     of_key: dict[Any, list[Recorded[Any]]] = {}
-    for key, recorded in keyed:
-        if key not in parked:
-            of_key.setdefault(key, []).append(recorded)
-    stored, rows, stops = fetch(list(of_key)), dict[Any, Any](), dict.fromkeys(parked, 0)
+    for key, recorded in unfolded(keyed, fetched.ahead):
+        of_key.setdefault(key, []).append(recorded)
+    rows, stops = dict[Any, Any](), dict.fromkeys(parked, 0)
     for key, mine in of_key.items():
-        row, failure = fold_key(projection, key, stored.get(key), mine)
+        row, failure = fold_as_far(projection, key, fetched.rows.get(key), mine)
         if failure is None or mine[0].position < failure.position:
             rows[key] = row
         if failure is not None:

@@ -1,15 +1,13 @@
 """Partitions: the rows of a projection divided by their keys, so that several workers keep them side by side."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
-from zlib import crc32
 
 import msgspec
 
 from eventstore import DefinitionError
-from eventstore.backend import Row
+from eventstore.share import share_of
 from projections.target import Target
 
 MAX_PARTITIONS = 256
@@ -30,23 +28,13 @@ class Partition(msgspec.Struct, frozen=True):
         """Whether a key is one of this partition's."""
         return self.of == 1 or partition_of(key, self.of) == self.number
 
-    def share(self, rows: Iterable[Row]) -> list[Row]:
-        """Those of the log's rows whose stream's id is a key of this partition, told before anything is decoded."""
-        number, of = self.number, self.of
-        return [row for row in rows if crc32(id_of(row[1]).encode()) % of == number]
-
 
 WHOLE = Partition()
 
 
-def id_of(stream: str) -> str:
-    """The key of a row that is kept by stream: "a-1" of `account-a-1`."""
-    return stream.partition("-")[2] or stream
-
-
 def partition_of(key: Any, of: int) -> int:
     """The number of the partition that a key belongs to: equal keys always have the same one, in every process."""
-    return crc32(_text(key).encode(errors="surrogatepass")) % of
+    return share_of(_text(key), of)
 
 
 def check_partitions(where: str, partitions: int) -> int:

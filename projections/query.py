@@ -1,41 +1,30 @@
 """Queries over a read model: typed, checked against the model, with read-your-writes."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Generic, Literal, Self, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Table
 
-from eventstore.token import position_of
 from projections.condition import comparable, condition_of, field_of
 from projections.cursor import cursor_of, read_cursor
 from projections.engine import Engine
 from projections.errors import InvalidQuery
+from projections.grouped_query import GroupedQuery
+from projections.measure import Measure, check_groups, check_measures
 from projections.model import Model
+from projections.moment import Moment, moment_in
+from projections.page import Page, check_page_size
+from projections.search import OpenIndex, Text, check_text
+from projections.search_query import SearchQuery
 from projections.selection import Order, Selection
-from projections.target import Reader
+from projections.stale import WAIT_SECONDS, StaleOption
 from projections.track import Track
-from projections.visibility import read_after
+from projections.visibility import past_reader, read_live
 
 M = TypeVar("M")
 T = TypeVar("T")
-
-WAIT_SECONDS = 5.0
-PAGE_SIZE = 50
-MAX_PAGE = 100_000
-
-
-class Page(msgspec.Struct, Generic[M], frozen=True):
-    """Rows, and the cursor for the page after them.
-
-    Attributes:
-        items: the rows.
-        next: opaque text for `page(cursor=...)`; None on the last page.
-    """
-
-    items: list[M]
-    next: str | None
 
 
 class ModelQuery(Generic[M]):
@@ -45,14 +34,37 @@ class ModelQuery(Generic[M]):
 
     Every method that reads takes `after`, the token of a receipt: it then waits until the read model contains that write,
     for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`. Where
-    the projection is paused, or could not take that write, `ProjectionPaused` or `EventParked` says so.
+    `stale` is a function, it is called with a `Stale` in that case. A projection that is paused, or could not take that write,
+    says so with `ProjectionPaused` or `EventParked`.
+
+    Args:
+        engine: of the application.
+        track: the read model.
+        selection: what was chosen so far.
+        moment: in the past; None for the live rows.
+        since: tells the token that is meant where a method is given none.
     """
 
-    def __init__(self, engine: Engine, track: Track, selection: Selection | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        track: Track,
+        selection: Selection | None = None,
+        *,
+        moment: Moment | None = None,
+        since: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._track = track
         self._model: Model = track.projection.model
         self._selection = selection if selection is not None else Selection()
+        self._moment = moment
+        self._since = since
+
+    @property
+    def engine(self) -> Engine:
+        """What keeps the read models."""
+        return self._engine
 
     @property
     def table(self) -> Table:
@@ -65,6 +77,37 @@ class ModelQuery(Generic[M]):
         if not isinstance(table, Table):
             raise InvalidQuery(f"{self._model.cls.__name__} is not kept in a SQL table but in {self._track.name!r}")
         return table
+
+    @property
+    def index(self) -> OpenIndex:
+        """The official client, and the name of the alias over the live rows, for any search that this class does not offer.
+
+        Raises:
+            InvalidQuery: the rows are not in a search index.
+        """
+        target: Any = self._in_index()._track.target  # noqa: SLF001 - our own
+        return OpenIndex(target.client, target.index)
+
+    def search(
+        self,
+        text: str,
+        *,
+        fields: Sequence[str] = (),
+        fuzziness: int | Literal["auto"] = 0,
+        highlight: bool = False,
+    ) -> SearchQuery[M]:
+        """Searches for words, among the rows that match so far: in the model's search index, whatever its other targets are.
+
+        Args:
+            text: words; the more of them a row has, the better it fits.
+            fields: in which fields, each with a weight where it counts more, as in "name^2"; all that hold text by default.
+            fuzziness: how many letters of a word may differ: 0, 1, 2, or "auto" for more in longer words.
+            highlight: whether to show where it was found.
+
+        Raises:
+            InvalidQuery: the rows are not in a search index, or the fuzziness is not one.
+        """
+        return SearchQuery(self._in_index(), check_text(Text(text, tuple(fields), fuzziness, highlight)))
 
     # -- building --------------------------------------------------------------------------------------------------
 
@@ -96,29 +139,92 @@ class ModelQuery(Generic[M]):
             raise InvalidQuery(f"limit: expected an integer >= 0, got {count!r}")
         return self._with(limit=count)
 
+    def as_of(
+        self,
+        *,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+        stream: str | None = None,
+        version: int | None = None,
+    ) -> Self:
+        """The read model as it was at a moment. Several bounds hold together.
+
+        `get` folds only the events that touch its row: those of the streams with that id, or with that tag under `by_tag`; under
+        another `key=` all that the projection wants. The other methods fold the whole model into memory, where the last few
+        are kept. Rows that a projection of today would have made then: its code of that time plays no part.
+
+        Args:
+            position: up to this position of the log.
+            at: what the log knew at this instant.
+            occurred: what had occurred by this instant, as known now, or at `at`.
+            stream: with `version`: up to where this stream had that version.
+            version: of `stream`.
+
+        Raises:
+            InvalidInput: a bound is not acceptable.
+            NotFound: the stream has no such version.
+        """
+        moment = moment_in(
+            self._engine.store, position=position, at=at, occurred=occurred, stream=stream, version=version
+        )
+        return type(self)(self._engine, self._track, self._selection, moment=moment, since=self._since)
+
+    def group_by(self, *fields: str) -> "GroupedQuery[M]":
+        """Groups of rows with equal values in these fields, for `aggregate`.
+
+        Raises:
+            InvalidQuery: the model has no such field, or its values cannot be compared.
+        """
+        return GroupedQuery(self, check_groups(self._model, fields))
+
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def get(
-        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False
+        self, key: Any, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False
     ) -> M | None:
         """The row under a key; None where there is none."""
         selection = self.where(**{self._model.key.name: key})._selection  # noqa: SLF001 - our own
-        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale, key=key)
+        rows: list[M] = self.read(
+            lambda reader: reader.select(selection), after=after, timeout=timeout, stale=stale, only=key
+        )
         return rows[0] if rows else None
 
-    def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> list[M]:
+    def all(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> list[M]:
         """All rows that match, in order."""
         selection = self._ordered()
-        return self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
+        return self.read(lambda reader: reader.select(selection), after=after, timeout=timeout, stale=stale)
 
-    def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> M | None:
+    def first(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> M | None:
         """The first row that matches; None where none does."""
         rows = self.limit(1).all(after=after, timeout=timeout, stale=stale)
         return rows[0] if rows else None
 
-    def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: bool = False) -> int:
+    def count(self, *, after: str | None = None, timeout: float = WAIT_SECONDS, stale: StaleOption = False) -> int:
         """How many rows match; limit and order play no part."""
-        return self._read(lambda reader: reader.count(self._selection), after, timeout, stale=stale)
+        found: int = self.read(lambda reader: reader.count(self._selection), after=after, timeout=timeout, stale=stale)
+        return found
+
+    def aggregate(
+        self,
+        *,
+        after: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        stale: StaleOption = False,
+        **measures: Measure,
+    ) -> dict[str, Any]:
+        """Measures over all rows that match, by name; limit and order play no part.
+
+            app.query(Order).where(paid=True).aggregate(cents=sum_of("cents"), orders=count_of())
+
+        Raises:
+            InvalidQuery: a measure does not fit the model.
+        """
+        checked = check_measures(self._model, measures)
+        found: list[dict[str, Any]] = self.read(
+            lambda reader: reader.aggregate(self._selection, (), checked), after=after, timeout=timeout, stale=stale
+        )
+        return found[0]
 
     def page(
         self,
@@ -127,7 +233,7 @@ class ModelQuery(Generic[M]):
         size: int | None = None,
         after: str | None = None,
         timeout: float = WAIT_SECONDS,
-        stale: bool = False,
+        stale: StaleOption = False,
     ) -> Page[M]:
         """One page of rows.
 
@@ -142,36 +248,59 @@ class ModelQuery(Generic[M]):
             InvalidQuery: the cursor is not one of this query's, or the size is said twice or out of bounds.
             NotYetVisible: the write did not become visible in time.
         """
-        size = self._page_size(size)
+        size = check_page_size(self._selection.limit, size)
         selection = replace(self._ordered(), limit=size + 1)
         if cursor is not None:
             selection = replace(selection, after=read_cursor(cursor, self._model, selection.order))
-        rows: list[M] = self._read(lambda reader: reader.select(selection), after, timeout, stale=stale)
+        rows: list[M] = self.read(lambda reader: reader.select(selection), after=after, timeout=timeout, stale=stale)
         if len(rows) <= size:
             return Page(rows, None)
         return Page(rows[:size], cursor_of(rows[size - 1], selection.order))
 
-    def _page_size(self, size: int | None) -> int:
-        limit = self._selection.limit
-        if size is not None and limit is not None:
-            raise InvalidQuery(f"page: the query's limit({limit}) is the size of a page already; leave out size={size}")
-        name, chosen = ("size", size) if size is not None else ("limit", PAGE_SIZE if limit is None else limit)
-        if isinstance(chosen, bool) or not isinstance(chosen, int) or not 0 < chosen <= MAX_PAGE:
-            raise InvalidQuery(f"page: {name}: expected an integer from 1 to {MAX_PAGE:,}, got {chosen!r}")
-        return chosen
-
     def __iter__(self) -> Iterator[M]:
         return iter(self.all())
 
-    def _read(
-        self, read: Callable[[Reader], T], after: str | None, timeout: float, *, stale: bool, key: Any = None
+    def read(
+        self, read: Callable[[Any], T], *, after: str | None, timeout: float, stale: StaleOption, only: Any = None
     ) -> T:
-        self._track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
-        if after is None:
-            with self._track.target.reading() as reader:
-                return read(reader)
-        position = position_of(after)
-        return read_after(self._engine, self._track, position, read, seconds=timeout, stale=stale, key=key)
+        """What a reader gives: of the rows once they contain a write, or as they were at the query's moment.
+
+        Args:
+            read: what to do with the reader.
+            after: the token of the write.
+            timeout: how many seconds to wait for it.
+            stale: whether an answer without it will do.
+            only: the key of the one row that is wanted, where it is one.
+        """
+        if self._moment is not None:
+            if after is not None:
+                raise InvalidQuery("as_of: a moment in the past does not wait for a write; leave out after=")
+            return read(past_reader(self._engine, self._track, self._moment, only))
+        token = after if after is not None else self._since()
+        return read_live(self._engine, self._track, token, read, seconds=timeout, stale=stale, key=only)
+
+    @property
+    def track(self) -> Track:
+        """The projection in the target that is asked."""
+        return self._track
+
+    @property
+    def selection(self) -> Selection:
+        """What was asked for so far."""
+        return self._selection
+
+    def _in_index(self) -> Self:
+        """The same query of the first target that is a search index."""
+        if self._moment is not None:
+            raise InvalidQuery("search: a moment in the past is not indexed; leave out as_of")
+        name = self._track.projection.name
+        found = next((each for each in self._engine.find(name) if hasattr(each.target, "index")), None)
+        if found is None:
+            raise InvalidQuery(
+                f"{self._model.cls.__name__} is not kept in a search index; add one, as in {name}.into(..., "
+                f"ElasticsearchIndex({name!r}))"
+            )
+        return type(self)(self._engine, found, self._selection, since=self._since)
 
     def _ordered(self) -> Selection:
         key = self._model.key.name
@@ -181,4 +310,5 @@ class ModelQuery(Generic[M]):
         return replace(self._selection, order=order)
 
     def _with(self, **changes: Any) -> Self:
-        return type(self)(self._engine, self._track, replace(self._selection, **changes))
+        selection = replace(self._selection, **changes)
+        return type(self)(self._engine, self._track, selection, moment=self._moment, since=self._since)

@@ -1,29 +1,24 @@
 """Rebuilds a projection: a new generation beside the live one, swapped in when it has caught up.
 
 Interrupted at any instant, by Ctrl-C or kill -9, it goes on from its last write when it is started again.
+
+Several processes divide the work by partitions: `begin` says what there is to build, each process calls `build` for its
+partitions, and `finish` brings all of them to one position and swaps.
 """
 
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from eventstore import EventStore, StoreBusy, StoreUnavailable
-from eventstore.codec import codec_of
-from eventstore.log_cursor import LogCursor
-from projections.errors import GenerationDropped, RebuildRefused
-from projections.fold import fold
-from projections.row_cache import RowCache
-from projections.target import Change, Generation, building_of, live_of
+from eventstore import EventStore
+from projections.errors import GenerationDropped
+from projections.partition import Partition, check_partitions, require_divisible
+from projections.partition_build import MAX_MEMORY, WRITE_SECONDS, Limits, PartitionBuild
+from projections.target import Generation, building_of, live_of
 from projections.track import Track
-from projections.wanted import wanted_by
 
 logger = logging.getLogger(__name__)
-
-BATCH = 10_000
-MAX_ROWS = 100_000
-WRITE_SECONDS = 5.0
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -40,12 +35,20 @@ class Progress(msgspec.Struct, frozen=True):
     events: int
 
 
+OnProgress = Callable[[Progress], None]
+
+
+def _silent(_progress: Progress) -> None:
+    """Tells nobody."""
+
+
 def rebuild(
     store: EventStore,
     track: Track,
     *,
-    on_progress: Callable[[Progress], None] = lambda _progress: None,
-    max_rows: int = MAX_ROWS,
+    on_progress: OnProgress = _silent,
+    max_memory: int = MAX_MEMORY,
+    max_rate: float | None = None,
     write_seconds: float = WRITE_SECONDS,
 ) -> int:
     """Folds the whole log into a new generation and makes it the live one.
@@ -54,7 +57,8 @@ def rebuild(
         store: the log.
         track: the projection and its target.
         on_progress: called after every batch.
-        max_rows: how many rows are held in memory before they are written.
+        max_memory: bytes that the process may take, as far as rows that wait to be written go.
+        max_rate: events a second, so as to leave the database to others; as fast as it goes by default.
         write_seconds: how long folding goes on between two writes; an interrupted rebuild repeats no more than that.
 
     Returns:
@@ -64,112 +68,105 @@ def rebuild(
         ProjectionFailed: a fold raised; the live generation is untouched, and the new one stands before that event.
         RebuildRefused: the database refused the rows; the live generation is untouched.
         NeedsRebuild: another process has meanwhile rebuilt the projection by another version of its code.
+        DefinitionError: a limit is not a positive number.
     """
-    generation = _begun_or_new(track)
-    run = _Rebuild(store, track, generation, max_rows=max_rows, write_seconds=write_seconds)
+    limits = Limits(max_memory, max_rate, write_seconds)
+    generation = begin(track)
+    return _run(store, track, _builds(store, track, generation, limits), generation, on_progress)
+
+
+def begin(track: Track, partitions: int = 1) -> Generation:
+    """The generation that an interrupted rebuild has left, with as many partitions as it has, or a new one."""
+    fingerprint = track.projection.fingerprint
+    begun = building_of(track.target.generations(), fingerprint)
+    if begun is not None:
+        return track.target.generation(begun.number)
+    where = f"projection {track.projection.name!r}"
+    if check_partitions(where, partitions) > 1 and track.declared is not None:
+        require_divisible(where, track.declared)
+    return track.target.create(fingerprint, live=False, partitions=partitions)
+
+
+def build(
+    store: EventStore,
+    track: Track,
+    generation: Generation,
+    partitions: Sequence[int],
+    limits: Limits,
+    on_progress: OnProgress = _silent,
+) -> int:
+    """Builds some of the partitions, one after the other, up to the log's end, and writes them.
+
+    Returns:
+        How many events were folded.
+    """
+    chosen = _builds(store, track, generation, limits, partitions)
+    _fold(store, chosen, on_progress)
+    return sum(each.events for each in chosen)
+
+
+def finish(store: EventStore, track: Track, generation: Generation, limits: Limits) -> int:
+    """Brings all partitions to one position and swaps the generation in.
+
+    Returns:
+        How many events had to be folded for that.
+    """
+    return _run(store, track, _builds(store, track, generation, limits), generation, _silent)
+
+
+def _builds(
+    store: EventStore,
+    track: Track,
+    generation: Generation,
+    limits: Limits,
+    partitions: Iterable[int] | None = None,
+) -> list[PartitionBuild]:
+    checkpoints = generation.info.checkpoints
+    of = len(checkpoints)
+    chosen = range(of) if partitions is None else partitions
+    return [
+        PartitionBuild(store, track, generation, checkpoints[number], Partition(number, of), limits)
+        for number in chosen
+    ]
+
+
+def _run(
+    store: EventStore,
+    track: Track,
+    builds: Sequence[PartitionBuild],
+    generation: Generation,
+    on_progress: OnProgress,
+) -> int:
     try:
         while True:
-            while not run.overtaken and run.fold_batch():
-                on_progress(Progress(run.position, max(store.head(), run.position), run.events))
-            run.write()
-            if run.overtaken or track.target.swap(generation, partitions=track.partitions):
+            _fold(store, builds, on_progress)
+            if any(each.overtaken for each in builds) or track.target.swap(generation, partitions=track.partitions):
                 break
-    except KeyboardInterrupt:
-        run.write_whole()
-        raise
     except GenerationDropped:
         logger.info("projection %s: another process has rebuilt %s meanwhile", track.projection.name, track.name)
     track.refresh()
     drop_older(track)
     store.announce()
-    return run.events
+    return sum(each.events for each in builds)
 
 
-def _begun_or_new(track: Track) -> Generation:
-    """The generation that an interrupted rebuild has left, or a new one."""
-    fingerprint = track.projection.fingerprint
-    begun = building_of(track.target.generations(), fingerprint)
-    return track.target.create(fingerprint, live=False) if begun is None else track.target.generation(begun.number)
+def _fold(store: EventStore, builds: Sequence[PartitionBuild], on_progress: OnProgress) -> None:
+    """Brings all of them to one position: the end of the log, or where the first of them stands beyond it."""
+    head = max([store.head(), *[each.position for each in builds]])
 
+    def report() -> None:
+        events = sum(each.events for each in builds)
+        on_progress(Progress(min(each.position for each in builds), head, events))
 
-class _Rebuild:
-    """The state of one run: the cursor, the rows in memory, and what is written."""
-
-    def __init__(
-        self, store: EventStore, track: Track, generation: Generation, *, max_rows: int, write_seconds: float
-    ) -> None:
-        self._track = track
-        self._projection = track.projection
-        self._generation = generation
-        self._cache = RowCache(generation, max_rows=max_rows)
-        self._at = generation.info.checkpoints[0]
-        self._written = self._at.position
-        self._unwritten_events = 0
-        self._write_seconds = write_seconds
-        self._write_at = time.monotonic() + write_seconds
-        codec = codec_of(self._projection.events)
-        wanted = wanted_by([self._projection])
-        self._cursor = LogCursor(store.backend, codec, wanted, after=self._written, page_size=BATCH)
-        self._torn = False
-        self.position = self._written
-        self.events = 0
-        self.overtaken = False
-
-    def fold_batch(self) -> bool:
-        """Folds the next page; False where there is none."""
-        batch = self._cursor.next_batch()
-        if batch is None:
-            return False
-        folded = fold(self._projection, batch.events, self._cache.fetch)
-        self._torn = True
-        self._cache.update(folded.rows)
-        self._unwritten_events += folded.events
-        self.events += folded.events
-        if folded.failure is not None:
-            self.position = folded.failure.position - 1
-            self._torn = False
-            self.write()
-            raise folded.failure
-        self.position = batch.position
-        self._torn = False
-        if self._cache.full or time.monotonic() >= self._write_at:
-            self.write()
-        return True
-
-    def write(self) -> None:
-        """Writes what was folded, with the position that it stands for."""
-        if self.position > self._written:
-            change = Change(
-                self._cache.changed, self._written, self.position, self._unwritten_events, epoch=self._at.epoch
-            )
-            if not self._applied(change):
-                self._catch_up_with_other()
-                return
-        self._cache.written()
-        self._written, self._unwritten_events = self.position, 0
-        self._write_at = time.monotonic() + self._write_seconds
-
-    def _applied(self, change: Change) -> bool:
-        try:
-            return self._generation.apply(change)
-        except (StoreUnavailable, StoreBusy):
-            raise
-        except Exception as error:
-            name, target = self._projection.name, self._track.name
-            raise RebuildRefused(name, target, self._generation.number, change.from_position, error) from error
-
-    def write_whole(self) -> None:
-        """Writes what was folded, unless a batch is half taken over: then a resumed run folds it again."""
-        if not self._torn:
-            self.write()
-
-    def _catch_up_with_other(self) -> None:
-        """Another rebuild of the same generation is at work and was faster: go on from where it stands."""
-        info = self._generation.info
-        self.overtaken = info.state != "building"
-        self._written = self.position = self._cursor.position = info.position
-        self._cache = self._cache.anew()
-        self._unwritten_events = 0
+    try:
+        for each in builds:
+            each.fold_to(head, report)
+            if len(builds) > 1:
+                each.forget_rows()
+    except KeyboardInterrupt:
+        for each in builds:
+            each.write_whole()
+        raise
 
 
 def drop_older(track: Track) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from projections.measure import Measure
 from projections.model import Model
 from projections.parked import Mended, Parked, ParkedKey
 from projections.selection import Selection
@@ -55,6 +56,8 @@ class GenerationInfo(msgspec.Struct, frozen=True):
         state: "building", "live" or "retired".
         fingerprint: of the projection that made the rows.
         checkpoints: of its partitions, in their order.
+        made_us: when it was made, microseconds since 1970 UTC: two generations of one number were made at different times. 0 for
+            those that are older than the column.
         paused: whether nobody may move the projection's rows in this target.
     """
 
@@ -64,6 +67,7 @@ class GenerationInfo(msgspec.Struct, frozen=True):
     state: str
     fingerprint: str
     checkpoints: tuple[Checkpoint, ...]
+    made_us: int = 0
     paused: bool = False
 
     @property
@@ -126,6 +130,20 @@ class Change(msgspec.Struct, frozen=True):
     parked: Sequence[Parked] = ()
 
 
+class Fetched(msgspec.Struct, frozen=True):
+    """The rows under the keys that a fold asked for.
+
+    Attributes:
+        rows: those that exist, by key.
+        ahead: positions by key. The row under that key, or its absence, contains everything up to there already, which may be
+            more than the generation's own position says: the target writes rows first and the position after them. Empty for a
+            target that writes both at once.
+    """
+
+    rows: Mapping[Any, Any]
+    ahead: Mapping[Any, int] = {}
+
+
 class Generation(Protocol):
     """One generation, to be read and moved forward."""
 
@@ -141,11 +159,11 @@ class Generation(Protocol):
             GenerationDropped: it is gone.
         """
 
-    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
-        """The rows that exist under these keys."""
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """The rows that exist under these keys, and which of them are ahead of the generation's position."""
 
     def apply(self, change: Change) -> bool:
-        """Writes rows and position in one transaction.
+        """Writes rows and position, in one transaction or the rows first; then a row that is ahead is never taken back.
 
         Returns:
             False, and nothing is written, where the partition does not stand at `from_position` any more, another worker
@@ -176,7 +194,10 @@ class Generation(Protocol):
 
 
 class Reader(Protocol):
-    """Reads the live rows. What it reads later is never older than the position that it has told."""
+    """Reads the live rows. What it reads later is never older than the position that it has told.
+
+    Where it is not asked for the position, a target that shows its rows only after a while need not wait for that.
+    """
 
     @property
     def position(self) -> int:
@@ -192,9 +213,21 @@ class Reader(Protocol):
     def count(self, selection: Selection) -> int:
         """How many they are."""
 
+    def aggregate(
+        self, selection: Selection, groups: Sequence[str], measures: Mapping[str, Measure]
+    ) -> list[dict[str, Any]]:
+        """The measures of each group of rows with equal values in `groups`, in the order of these, as names and values.
+
+        Without groups, one answer over all rows that the query wants.
+        """
+
 
 class BoundTarget(Protocol):
-    """A target that knows its database, its projection's name and its model."""
+    """A target that knows its database, its projection's name and its model.
+
+    One whose rows are on a server of their own, which may be slow or away while the log is not, has an attribute `remote` that is
+    true. It is written apart from the others, rows first and the position after them.
+    """
 
     def generations(self) -> list[GenerationInfo]:
         """All generations as of one moment, oldest first."""
@@ -226,6 +259,9 @@ class BoundTarget(Protocol):
         Raises:
             GenerationDropped: it is gone.
         """
+
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built, so that it can catch up and be swapped in; False if it is none."""
 
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
@@ -273,8 +309,13 @@ def swapped(
     elif chosen.furthest > chosen.position:
         return None
     else:
-        first = Checkpoint(0, chosen.position, chosen.events, chosen.error, chosen.updated_us)
-        found = tuple(replace(first, partition=n, events=0 if n else first.events) for n in range(partitions))
+        events, discarded = (chosen.events, chosen.discarded), (0, 0)
+        counts = [events, *[discarded] * (partitions - 1)]
+        first = Checkpoint(0, chosen.position, 0, chosen.error, chosen.updated_us)
+        found = tuple(
+            replace(first, partition=n, events=events, discarded=discarded)
+            for n, (events, discarded) in enumerate(counts)
+        )
     held = live.checkpoints if live is not None else found
     leases = [held[each.partition % len(held)] for each in found]
     return tuple(

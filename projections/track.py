@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from eventstore import DefinitionError, EventStore
-from projections.errors import EventParked, NeedsRebuild, ProjectionPaused
+from projections.errors import EventParked, NeedsRebuild
 from projections.lane import Lane
 from projections.parked import POISON, Poison
 from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
-from projections.target import BoundTarget, Generation, GenerationInfo, live_of
+from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
 
 
 class Track:
@@ -21,9 +21,11 @@ class Track:
         target: where the rows are.
         partitions: of the generations that are made from now on; the live one may have another number.
         poison: what is done about an event that a row cannot take.
+        declared: the target as the user declares it, where there is one.
 
     Attributes:
         lanes: one for each partition of the live generation.
+        paused: whether nobody may move them, as last seen.
     """
 
     def __init__(
@@ -33,14 +35,22 @@ class Track:
         target: BoundTarget,
         partitions: int = 1,
         poison: Poison = POISON,
+        declared: Target | None = None,
     ) -> None:
         self.projection = projection
         self.name = name
         self.target = target
         self.partitions = partitions
         self.poison = poison
+        self.declared = declared
+        self.paused = False
         self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether the rows are on a server of their own, which may be slow or away while the log is not."""
+        return bool(getattr(self.target, "remote", False))
 
     @property
     def generation(self) -> Generation:
@@ -70,7 +80,6 @@ class Track:
 
         Raises:
             NeedsRebuild: its rows were made by another version of the projection or model.
-            ProjectionPaused: nobody may move them; where they stand is looked up nevertheless.
         """
         info = self._live()
         if info.fingerprint != self.projection.fingerprint:
@@ -83,8 +92,7 @@ class Track:
         self._generation = generation = self.target.generation(info.number)
         for lane, checkpoint in zip(self.lanes, info.checkpoints, strict=True):
             lane.found(checkpoint, generation)
-        if info.paused:
-            raise ProjectionPaused(self.projection.name)
+        self.paused = info.paused
 
     def retry_now(self) -> None:
         """Lets a failed track be tried without waiting any longer."""
@@ -129,6 +137,7 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
             target.bind(store.backend, each.projection.name, each.projection.model),
             each.partitions,
             each.poison,
+            target,
         )
         for each in bindings
         for target in each.targets

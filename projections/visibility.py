@@ -10,16 +10,58 @@ from typing import Any, TypeVar
 
 from eventstore import StoreBusy
 from eventstore.signal import ThreadBell
+from eventstore.token import position_of
 from projections.engine import Engine
 from projections.errors import EventParked, NotYetVisible, ProjectionFailed, ProjectionPaused
+from projections.moment import Moment
 from projections.parked import key_text, read_key
+from projections.stale import Stale, StaleOption
 from projections.target import Reader
+from projections.targets.memory import MemoryReader
 from projections.track import Track
 
 T = TypeVar("T")
 
 HELP_SECONDS = 0.05
 """How long one wait takes at most, for the engine or for news: another process may have moved the track meanwhile."""
+
+
+def past_reader(engine: Engine, track: Track, moment: Moment, only: Any) -> MemoryReader:
+    """A reader of the rows as they were at a moment: of all, or of the one under a key."""
+    projection = track.projection
+    if only is None:
+        return MemoryReader(projection.name, engine.past.rows(projection, moment), moment.up_to)
+    row = engine.past.row(projection, only, moment)
+    return MemoryReader(projection.name, {} if row is None else {only: row}, moment.up_to)
+
+
+def read_live(
+    engine: Engine,
+    track: Track,
+    token: str | None,
+    read: Callable[[Reader], T],
+    *,
+    seconds: float,
+    stale: StaleOption,
+    key: Any = None,
+) -> T:
+    """Reads the live rows, once they contain the write of a token where one is given.
+
+    Raises:
+        NotYetVisible, ProjectionFailed, ProjectionPaused, StoreBusy: as `read_after`.
+    """
+    track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
+    if token is None:
+        with track.target.reading() as reader:
+            return read(reader)
+    position = position_of(token)
+
+    def told(reader: Reader) -> T:
+        if callable(stale) and (reached := reader.position) < position:
+            stale(Stale(track.projection.name, position, reached))
+        return read(reader)
+
+    return read_after(engine, track, position, told, seconds=seconds, stale=bool(stale), key=key)
 
 
 def read_after(

@@ -6,15 +6,21 @@ from typing import Any
 from eventstore import Query, QueryItem, Recorded
 from eventstore.backend import LogFilter
 from eventstore.event import event_type
+from projections.partition import WHOLE, Partition
 from projections.projection import Projection
 
 
-def wanted_by(projections: Iterable[Projection[Any]]) -> LogFilter:
-    """The filter that lets through what any of the projections wants."""
+def wanted_by(projections: Iterable[Projection[Any]], partition: Partition = WHOLE) -> LogFilter:
+    """The filter that lets through what any of the projections wants.
+
+    Where the key of all of them is the stream's id, the other partitions' events are left out before they are decoded.
+    """
     chosen = list(projections)
+    divided = partition.of > 1 and all(each.key is None for each in chosen)
     items = tuple(QueryItem(tuple(event_type(cls) for cls in each.events), each.tags) for each in chosen)
     category = chosen[0].category if len({each.category for each in chosen}) == 1 else None
-    return LogFilter(category=category, query=Query(items))
+    share = (partition.number, partition.of) if divided else None
+    return LogFilter(category=category, query=Query(items), share=share)
 
 
 def select_events(

@@ -1,6 +1,7 @@
 """What every test may ask for, and the table of real parts at the end of a run."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,6 +9,12 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.services import parts
+from tests.services.elasticsearch import (
+    Elasticsearch,
+    ElasticsearchServer,
+    ElasticsearchUnavailableError,
+    open_elasticsearch,
+)
 from tests.services.postgresql import Postgres, PostgresServer, PostgresUnavailableError, open_postgres
 
 
@@ -47,6 +54,37 @@ def private_postgres() -> Iterator[PostgresServer]:
         _missing("PostgreSQL", error)
 
 
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> Iterator[Elasticsearch]:
+    """The run's Elasticsearch, shared: never stop it."""
+    try:
+        with open_elasticsearch() as server:
+            parts.record("Elasticsearch", f"{server.version}, {server.origin}")
+            yield server
+    except ElasticsearchUnavailableError as error:
+        _missing("Elasticsearch", error)
+
+
+@pytest.fixture
+def elasticsearch_name(elasticsearch_server: Elasticsearch) -> Iterator[str]:
+    """The name of an index of the test's own; what was made under it is removed."""
+    name = f"things-{uuid.uuid4().hex[:12]}"
+    yield name
+    for index in elasticsearch_server.indices(f"{name}*"):
+        elasticsearch_server.ask(f"/{index}", "DELETE")
+
+
+@pytest.fixture(scope="session")
+def private_elasticsearch() -> Iterator[ElasticsearchServer]:
+    """An Elasticsearch to stop, kill and restart; whoever does so starts it again."""
+    try:
+        with ElasticsearchServer() as server:
+            parts.record("Elasticsearch", f"{server.version}, {server.origin}")
+            yield server
+    except ElasticsearchUnavailableError as error:
+        _missing("Elasticsearch", error)
+
+
 def _missing(part: str, reason: Exception) -> NoReturn:
     """Skip the test, or fail it in CI, where every part must be there."""
     parts.record(part, f"missing: {reason}")
@@ -56,10 +94,13 @@ def _missing(part: str, reason: Exception) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need PostgreSQL, so that `-m "not postgresql"` leaves them out."""
+    """Mark the tests that need a server, so that `-m "not postgresql"` and the like leave them out."""
     for item in items:
-        if {"postgres_server", "private_postgres"} & set(getattr(item, "fixturenames", ())):
+        asked = set(getattr(item, "fixturenames", ()))
+        if {"postgres_server", "private_postgres"} & asked:
             item.add_marker(pytest.mark.postgresql)
+        if {"elasticsearch_server", "private_elasticsearch"} & asked:
+            item.add_marker(pytest.mark.elasticsearch)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

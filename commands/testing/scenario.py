@@ -16,6 +16,7 @@ from commands.steps import by_parameter
 from commands.testing.history import fold_query, fold_stream, plain
 from eventstore import DefinitionError, Event, InvalidInput, NewEvent
 from eventstore.encoding import encode, form_of
+from eventstore.stream import check_stream_name
 
 MAX_PAYLOAD = 1 << 30
 
@@ -33,41 +34,65 @@ def given(*events: Event | NewEvent[Any], **streams: History) -> "Scenario":
 
 
 class Scenario:
-    """A history, and what a decision makes of a command on top of it. Failed expectations raise AssertionError."""
+    """A history. It can be used for several commands, each of which begins from it."""
 
     def __init__(self, events: History, streams: Mapping[str, History]) -> None:
         self._events = events
         self._streams = streams
-        self._decided: dict[str, list[Any]] = {}
-        self._names: list[str] = []
-        self._error: Exception | None = None
 
-    def when(self, handler: Handler[..., Any], command: Command) -> "Scenario":
-        """Runs the decision as a dispatch would: the command is validated, and its streams must have proper names."""
-        names = self._names = [each.name for each in handler.parameters]
+    def when(self, handler: Handler[..., Any], command: Command) -> "Outcome":
+        """Runs the decision as a dispatch would: the command is validated, and its streams must have proper names.
+
+        Raises:
+            AssertionError: the history does not fit the decision, or it returns something else than events.
+        """
+        self._check_names(handler)
+        try:
+            validate(command)
+            for each in handler.parameters:
+                check_stream_name(each.stream(command), system=True)
+            decided = handler.decide(self._states(handler, command), command)
+        except (Rejected, InvalidInput) as error:
+            return Outcome(handler, {}, error)
+        try:
+            found = by_parameter(handler, decided)
+        except DefinitionError as error:
+            raise AssertionError(str(error)) from error
+        return Outcome(handler, {name: [plain(event) for event in events] for name, events in found.items() if events})
+
+    def _check_names(self, handler: Handler[..., Any]) -> None:
+        names = [each.name for each in handler.parameters]
         if unknown := self._streams.keys() - set(names):
             raise AssertionError(f"given: {handler.name} has no parameter {sorted(unknown)}, only {names}")
         if self._events and len(names) > 1:
             raise AssertionError(
                 f"given: {handler.name} reads several streams: name them, as in given({names[0]}=[...])"
             )
-        try:
-            validate(command)
-            for each in handler.parameters:
-                each.stream(command)
-            decided = handler.decide(self._states(handler, command), command)
-        except (Rejected, InvalidInput) as error:
-            self._error = error
-            return self
-        try:
-            found = by_parameter(handler, decided)
-        except DefinitionError as error:
-            raise AssertionError(str(error)) from error
-        self._decided = {name: [plain(event) for event in events] for name, events in found.items() if events}
-        return self
+        if self._events and self._streams:
+            raise AssertionError(f"given: expected events with or without the name {names[0]!r}, got both")
+
+    def _states(self, handler: Handler[..., Any], command: Command) -> dict[str, Any]:
+        histories = {each.name: self._streams.get(each.name, self._events) for each in handler.parameters}
+        if handler.query is not None:
+            ((name, history),) = histories.items()
+            return {name: fold_query(handler.query(command), handler.start(command), history)}
+        return {each.name: fold_stream(each.aggregate, histories[each.name]) for each in handler.parameters}
+
+
+class Outcome:
+    """What a decision has made of a command. An expectation that fails raises AssertionError."""
+
+    def __init__(
+        self, handler: Handler[..., Any], decided: Mapping[str, list[Any]], error: Exception | None = None
+    ) -> None:
+        self._names = [each.name for each in handler.parameters]
+        self._decided = decided
+        self._error = error
 
     def then(self, *events: Event, **streams: Sequence[Event]) -> None:
         """The decision yields exactly these events (by parameter name for a decision over several streams)."""
+        if events and streams:
+            raise AssertionError(f"then: expected all events by parameter name, got {_show(list(events))} without one")
         wanted: Any = {name: list(each) for name, each in streams.items() if each} if streams else list(events)
         if self._error is not None:
             raise AssertionError(f"expected {_show(wanted)}, but the command was refused: {self._error}")
@@ -88,13 +113,6 @@ class Scenario:
     def then_invalid(self, match: str = "") -> None:
         """The command does not get as far as the decision; `match` is found in the sentence that says why."""
         self._then_refused(InvalidInput, match)
-
-    def _states(self, handler: Handler[..., Any], command: Command) -> dict[str, Any]:
-        histories = {name: self._streams.get(name, self._events) for name in self._names}
-        if handler.query is not None:
-            (name,) = self._names
-            return {name: fold_query(handler.query(command), handler.start(command), histories[name])}
-        return {each.name: fold_stream(each.aggregate, histories[each.name]) for each in handler.parameters}
 
     def _found(self) -> Any:
         """The events as a decision over one stream returns them, or by parameter."""

@@ -4,6 +4,23 @@
 Exit codes: 0, 1 (refused or failed; one sentence on stderr), 2 (wrong usage).
 """
 
-from eventfold.cli.root import app, main
+import sys
 
-__all__ = ["app", "main"]
+from eventfold import __version__
+
+
+def main() -> None:
+    """Runs the command line."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"eventfold {__version__}")  # noqa: T201 - it is what was asked for, without the time that imports take
+        return
+    try:
+        from eventfold.cli import root  # so that Ctrl-C is met here, too
+
+        root.run()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(1)
+
+
+__all__ = ["main"]

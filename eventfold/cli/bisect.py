@@ -13,7 +13,7 @@ from eventfold.cli.moments import (
     VersionOption,
     bounds_of,
 )
-from eventfold.cli.output import Format, console, show_record
+from eventfold.cli.output import Format, put, show_record
 from eventfold.cli.session import Session, command
 from eventfold.cli.steps import step_block, step_row
 from eventfold.cli.table import builtin
@@ -49,6 +49,6 @@ def bisect(
     if found is None:
         raise NotFound(f"{cls.__name__} {stream_id}: {condition} holds after none of its events")
     if session.format is Format.TABLE:
-        console().print(step_block(found))
+        put(step_block(found))
     else:
         show_record(step_row(found) | {"state": builtin(found.state)}, session.format)

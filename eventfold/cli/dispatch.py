@@ -52,7 +52,7 @@ def dispatch(
     options = {
         "correlation_id": correlation_id,
         "metadata": read_metadata(metadata or []) or None,
-        "occurred_at": since(occurred_at) if occurred_at is not None else None,
+        "occurred_at": since(occurred_at, "--occurred-at") if occurred_at is not None else None,
     }
     show_record(_record(_send(session, message, options)), session.format, {"events": (word("type"), Column("data"))})
 

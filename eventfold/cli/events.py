@@ -69,8 +69,8 @@ def list_events(
     found = session.application.store.read_log(
         **bounds,
         **_filters(category, stream, type_, tag),
-        since=since_instant(since) if since is not None else None,
-        until=until_instant(until) if until is not None else None,
+        since=since_instant(since, "--since") if since is not None else None,
+        until=until_instant(until, "--until") if until is not None else None,
         backwards=backwards,
         page_size=page_size(limit),
     )

@@ -16,10 +16,10 @@ from eventfold.cli.moments import (
     VersionOption,
     bounds_of,
 )
-from eventfold.cli.output import Format, console, show_rows
+from eventfold.cli.output import Format, console, put, show_rows
 from eventfold.cli.paging import LimitOption, warn_of_more, with_one_more
 from eventfold.cli.session import Session, command, warn
-from eventfold.cli.steps import step_block, step_row
+from eventfold.cli.steps import STEP_COLUMNS, step_block, step_row
 from eventstore import Step
 
 
@@ -60,11 +60,10 @@ def history(
         one_more = list(chosen)
         chosen, further = one_more[:limit], one_more[limit:]
     found = chain.from_iterable(chosen)
-    if session.format is Format.TABLE:
-        if not _show_blocks(found):
-            warn(f"{cls.__name__} {stream_id} has no such versions")
-    else:
-        show_rows(map(step_row, found), [], session.format)
+    table = session.format is Format.TABLE
+    count = _show_blocks(found) if table else show_rows(map(step_row, found), STEP_COLUMNS, session.format)
+    if not count:
+        warn(f"{cls.__name__} {stream_id} has no such versions")
     if further:
         warn_of_more(f"--from {further[0][0].version}")
 
@@ -75,7 +74,7 @@ def _show_blocks(steps: Iterable[Step[Any]]) -> int:
     for count, step in enumerate(steps, 1):
         if count > 1:
             console().print()
-        console().print(step_block(step))
+        put(step_block(step))
     return count
 
 

@@ -10,14 +10,14 @@ HELP = "A date, or a date and time; UTC unless it says otherwise."
 KINDS = ("version", "position", "at", "occurred")
 
 
-def until(text: str) -> datetime:
-    """The instant that a text names; a plain date means the end of that day."""
-    return _instant(text, time.max)
+def until(text: str, option: str) -> datetime:
+    """The instant that an option's text names; a plain date means the end of that day."""
+    return _instant(text, time.max, option)
 
 
-def since(text: str) -> datetime:
-    """The instant that a text names; a plain date means the beginning of that day."""
-    return _instant(text, time.min)
+def since(text: str, option: str) -> datetime:
+    """The instant that an option's text names; a plain date means the beginning of that day."""
+    return _instant(text, time.min, option)
 
 
 def moment_of(text: str, kind: str | None = None) -> tuple[str, Mapping[str, Any]]:
@@ -33,19 +33,19 @@ def moment_of(text: str, kind: str | None = None) -> tuple[str, Mapping[str, Any
     prefix, colon, rest = text.partition(":")
     if colon and prefix in KINDS:
         kind, text = prefix, rest
-    kind = kind or ("version" if text.isdigit() else "at")
+    kind = kind or ("version" if text.isdecimal() else "at")
     if kind in {"at", "occurred"}:
-        return kind, {kind: until(text)}
-    if not text.isdigit():
-        usage_error(f"{kind}: expected a number, got {text!r}")
+        return kind, {kind: until(text, "--diff")}
+    if not text.isdecimal():
+        usage_error(f"--diff: {kind}: expected a number, got {text!r}")
     return kind, {"at_version" if kind == "version" else "position": int(text)}
 
 
-def _instant(text: str, of_day: time) -> datetime:
+def _instant(text: str, of_day: time, option: str) -> datetime:
     try:
         if len(text) == len("2026-01-31"):
             return datetime.combine(date.fromisoformat(text), of_day, UTC)
         found = datetime.fromisoformat(text)
     except ValueError:
-        usage_error(f"expected an instant such as 2026-01-31 or 2026-01-31T14:30:00+01:00, got {text!r}")
+        usage_error(f"{option}: expected an instant such as 2026-01-31 or 2026-01-31T14:30:00+01:00, got {text!r}")
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -7,12 +7,14 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from eventfold.cli.output import Format, console, show_rows
+from eventfold.cli.output import Format, put, show_rows
 from eventfold.cli.session import Session, warn
 from eventfold.cli.steps import event_fields, headline
 from eventstore import Link
 
-DepthOption = Annotated[int, typer.Option("--depth", min=0, help="At most so many steps away; 0 for all.")]
+DepthOption = Annotated[
+    int, typer.Option("--depth", metavar="NUMBER", min=0, help="At most so many steps away; 0 for all.")
+]
 
 
 def asked_depth(depth: int) -> int | None:
@@ -34,7 +36,7 @@ def show_links(session: Session, links: Sequence[Link], depth: int, limit: int, 
     found = near[: limit or None]
     if session.format is Format.TABLE:
         ordered = list(reversed(found)) if upwards else found
-        console().print(_tree(ordered, asked=0))
+        put(_tree(ordered, asked=0))
     else:
         show_rows(map(_row, found), [], session.format)
     if len(near) < len(links):

@@ -31,7 +31,7 @@ def bounds_of(version: int | None, position: int | None, at: str | None, occurre
     bounds = {
         "at_version": version,
         "position": position,
-        "at": until(at) if at is not None else None,
-        "occurred": until(occurred) if occurred is not None else None,
+        "at": until(at, "--at") if at is not None else None,
+        "occurred": until(occurred, "--occurred") if occurred is not None else None,
     }
     return {name: bound for name, bound in bounds.items() if bound is not None}

@@ -12,9 +12,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.segment import Segment, Segments
 
-from eventfold.cli.table import Column, Row, builtin, grid_of, table_of
+from eventfold.cli.table import Column, Row, builtin, grid_of, table_of, width_of
 
 _PIPED_WIDTH = 1_000
 """A table that another program reads has one line for each row, so that `grep` finds whole rows."""
@@ -38,6 +39,23 @@ def console() -> Console:
 def error_console() -> Console:
     """Where everything else goes."""
     return Console(file=sys.stderr, highlight=False)
+
+
+def put(what: RenderableType, width: int = 0) -> None:
+    """Prints something on stdout, without blanks at the ends of lines.
+
+    Args:
+        what: as for Rich.
+        width: of the lines, in characters, where that is more than the terminal's.
+    """
+    out = console()
+    lines = out.render_lines(what, out.options.update(width=max(width, out.width)), pad=False)
+    for line in lines:
+        while line and not line[-1].text.strip():
+            line.pop()
+        if line:
+            line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+        out.print(Segments([*line, Segment.line()]), end="", crop=False)
 
 
 def show_rows(rows: Iterable[Row], columns: Sequence[Column], form: Format, *, empty: str = "nothing to show") -> int:
@@ -81,20 +99,19 @@ def show_record(record: Row, form: Format, tables: Mapping[str, Sequence[Column]
 
 def _print_table(rows: Sequence[Row], columns: Sequence[Column], empty: str) -> int:
     if rows:
-        out = console()
-        out.print(table_of(rows, columns, out.width))
+        put(table_of(rows, columns, console().width))
     else:
         error_console().print(empty, markup=False)
     return len(rows)
 
 
 def _print_record(record: Row, tables: Mapping[str, Sequence[Column]]) -> None:
-    out = console()
-    out.print(grid_of({key: value for key, value in record.items() if key not in tables}))
+    fields = {key: value for key, value in record.items() if key not in tables}
+    put(grid_of(fields), width_of(fields))
     for key, columns in tables.items():
         if record.get(key):
-            out.print(f"\n[bold]{key.replace('_', ' ')}[/bold]")
-            out.print(table_of(record[key], columns, out.width))
+            console().print(f"\n[bold]{key.replace('_', ' ')}[/bold]")
+            put(table_of(record[key], columns, console().width))
 
 
 def _json(value: Any, *, pretty: bool = False) -> str:

@@ -1,6 +1,6 @@
 """Progress bars on stderr: how far, how fast, how long still."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -45,6 +45,13 @@ def bar(title: str, start: int = 0, unit: str = "events") -> Iterator[Bar]:
         start: the position where it begins.
         unit: what goes by.
     """
+    with bars([title], start, unit) as (shown,):
+        yield shown
+
+
+@contextmanager
+def bars(titles: Sequence[str], start: int = 0, unit: str = "events") -> Iterator[list[Bar]]:
+    """Several bars while the block runs, each with a title; they may be moved from any thread."""
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -54,4 +61,4 @@ def bar(title: str, start: int = 0, unit: str = "events") -> Iterator[Bar]:
         console=error_console(),
     )
     with progress:
-        yield Bar(progress, title, start)
+        yield [Bar(progress, title, start) for title in titles]

@@ -1,22 +1,20 @@
 """`eventfold projections`: what the read models are made of, how they stand, and making them anew."""
 
-import time
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from eventfold.application import Application
 from eventfold.cli import parked, pausing
-from eventfold.cli.completion import projection_names
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
-from eventfold.cli.progress import bar
-from eventfold.cli.session import Session, command, usage_error, warn
-from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.rebuild import build_partitions, rebuild_projection
+from eventfold.cli.rollback import prune_projection, rollback_projection
+from eventfold.cli.session import Session, command
 from eventfold.cli.table import Column, builtin, number, word
+from eventfold.cli.verify import verify_projection
 from eventstore.event import event_type
-from projections import rebuild, status_of
-from projections.track import Track
+from projections import status_of
 
 TARGETS = Column("targets", needed=lambda row: row["targets"] != [row["projection"]])
 LIST_COLUMNS = (
@@ -40,13 +38,6 @@ STATUS_COLUMNS = (
     Column("parked", right=True, whole=True, needed=lambda row: row["parked"] > 0),
     Column("error", style="red", needed=lambda row: row["error"] is not None),
 )
-REBUILD_COLUMNS = (
-    word("projection"),
-    _TARGET,
-    number("generation", "gen"),
-    number("events"),
-    number("seconds"),
-)
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -57,6 +48,12 @@ def add_to(app: typer.Typer, panel: str) -> None:
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
     pausing.add_to(group)
     parked.add_to(group)
+    command(group, "rollback", example="eventfold projections rollback balances")(rollback_projection)
+    command(group, "verify", example="eventfold projections verify balances --sample 1000")(verify_projection)
+    command(group, "prune", example="eventfold projections prune balances")(prune_projection)
+    command(group, "build", example="eventfold projections rebuild balances --processes 2", hidden=True)(
+        build_partitions
+    )
     app.add_typer(group, name="projections", help="List, look after and rebuild read models.", rich_help_panel=panel)
 
 
@@ -89,53 +86,3 @@ def status(session: Session) -> None:
 def status_rows(app: Application) -> list[dict[str, Any]]:
     """The status of every projection in each of its targets."""
     return [builtin(status_of(app.store, track)) for track in app.engine.tracks]
-
-
-def rebuild_projection(
-    session: Session,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The projection.", autocompletion=projection_names)
-    ] = None,
-    *,
-    every: Annotated[bool, typer.Option("--all", help="All of them, one after the other.")] = False,
-) -> None:
-    """Fold the whole log anew.
-
-    It builds new rows beside those that queries see, and puts them in their place at once when they have caught up.
-    Ctrl-C ends it with exit code 1; the next time it goes on from there.
-    """
-    if every == (name is not None):
-        usage_error("name one projection, or give --all")
-    app = session.application
-    tracks = app.engine.tracks if name is None else app.engine.find(name)
-    with signals_interrupt():
-        rows = [_rebuild(app, track) for track in tracks]
-    show_rows(rows, REBUILD_COLUMNS, session.format, empty="the application has no projections")
-
-
-def _rebuild(app: Application, track: Track) -> dict[str, Any]:
-    try:
-        return rebuild_with_bar(app, track)
-    except KeyboardInterrupt:
-        status = status_of(app.store, track)
-        warn(
-            f"interrupted at position {status.rebuilding_position or 0}; the rows in use are as they were. "
-            f"`eventfold projections rebuild {status.projection}` goes on from there."
-        )
-        raise typer.Exit(1) from None
-
-
-def rebuild_with_bar(app: Application, track: Track) -> dict[str, Any]:
-    """Rebuilds one projection in one target, and says what that took."""
-    started = time.monotonic()
-    begun = status_of(app.store, track).rebuilding_position or 0
-    title = track.name if track.name == track.projection.name else f"{track.projection.name} in {track.name}"
-    with bar(f"rebuild {title}", begun) as shown:
-        events = rebuild(app.store, track, on_progress=lambda at: shown.move(at.position, at.head, at.events))
-    return {
-        "projection": track.projection.name,
-        "target": track.name,
-        "generation": status_of(app.store, track).generation,
-        "events": events,
-        "seconds": round(time.monotonic() - started, 3),
-    }

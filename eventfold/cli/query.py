@@ -10,6 +10,7 @@ import typer
 from eventfold.application import Application
 from eventfold.cli.completion import model_names
 from eventfold.cli.fields import read_value
+from eventfold.cli.moments import AtOption, OccurredOption, PositionOption, bounds_of
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption, warn_of_more
 from eventfold.cli.session import Session, command, usage_error, warn
@@ -18,6 +19,7 @@ from eventstore import NotFound
 from eventstore.token import token_of
 from projections import ModelQuery, status_of
 from projections.model import Field, Model, model_of
+from projections.track import Track
 
 OPERATORS = {"=": "", "==": "", "!=": "__ne", "<": "__lt", "<=": "__lte", ">": "__gt", ">=": "__gte", "^=": "__prefix"}
 _COMPARISON = re.compile(r"\s*(\w+)\s*(==|!=|<=|>=|\^=|=|<|>)\s*(.*?)\s*", re.DOTALL)
@@ -53,26 +55,37 @@ def query(
         str | None, typer.Option(metavar="TOKEN", help="Wait until it contains the write of this receipt.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Wait until it contains all that is in the log.")] = False,
+    position: PositionOption = None,
+    at: AtOption = None,
+    occurred: OccurredOption = None,
 ) -> None:
-    """Show rows of a read model.
+    """Show rows of a read model, now or as they were.
 
     CONDITION compares a field: amount>=100, owner=Ada, owner!=Ada, name^=A (begins with), state in open,new, paid_at is
     null, paid_at is not null. Without --after or --fresh it shows the rows as they are, and says if they are behind the log.
+
+    --position, --at and --occurred show what was known of a moment in the past, or had happened by then; a plain date means
+    the end of that day. The rows are folded from the log for that, in memory: of one KEY only the events that touch it.
     """
     app = session.application
     cls: Any = app.parts.model(model)
+    bounds = bounds_of(None, position, at, occurred)
+    if bounds and (fresh or after):
+        usage_error("a moment in the past waits for nothing; leave out --fresh and --after")
     if fresh:
         after = token_of(app.store.head())
     chosen = app.query(cls)
-    if after is None:
-        _warn_if_behind(app, cls)
+    if bounds:
+        chosen = chosen.as_of(**bounds)
+    elif after is None:
+        warn_if_behind(app, chosen.track)
     if key is not None:
         if where or order or page_after or count:
             usage_error("KEY names one row; leave out --where, --order, --page-after and --count")
         _show_one(session, chosen, model_of(cls), key, after)
         return
     for condition in where or []:
-        chosen = chosen.where(**_condition(condition, model_of(cls)))
+        chosen = chosen.where(**condition_of_text(condition, model_of(cls)))
     chosen = chosen.order_by(*order or [])
     if count:
         show_record({"count": chosen.count(after=after)}, session.format)
@@ -84,7 +97,7 @@ def _show_one(session: Session, chosen: ModelQuery[Any], model: Model, text: str
     row = chosen.get(read_value(text, model.key.type), after=after)
     if row is None:
         raise NotFound(f"{model.cls.__name__}: there is no row under the key {text!r}")
-    show_record(_row(row), session.format)
+    show_record(row_as_dict(row), session.format)
 
 
 def _show_page(
@@ -97,23 +110,26 @@ def _show_page(
         rows, following = chosen.all(after=after), None
     else:
         usage_error("--page-after needs the size of a page: give --limit")
-    columns = [_column(each) for each in model.fields]
-    show_rows([_row(each) for each in rows], columns, session.format, empty="no rows")
+    columns = [column_of(each) for each in model.fields]
+    show_rows([row_as_dict(each) for each in rows], columns, session.format, empty="no rows")
     if following is not None:
         warn_of_more(f"--page-after {following}")
 
 
-def _column(field: Field) -> Column:
+def column_of(field: Field) -> Column:
+    """How a field is shown in a table."""
     if field.type in {int, float, Decimal}:
         return number(field.name)
     return word(field.name) if field.type in {date, datetime} else Column(field.name)
 
 
-def _row(row: Any) -> dict[str, Any]:
+def row_as_dict(row: Any) -> dict[str, Any]:
+    """A row's fields by name."""
     return {name: getattr(row, name) for name in row.__struct_fields__}
 
 
-def _condition(text: str, model: Model) -> dict[str, Any]:
+def condition_of_text(text: str, model: Model) -> dict[str, Any]:
+    """What `where` takes, of a condition such as amount>=100."""
     if match := _NULL.fullmatch(text):
         return {f"{match[1]}__null": match[2] is None}
     if match := _MEMBER.fullmatch(text):
@@ -129,14 +145,17 @@ def _value(text: str, name: str, model: Model) -> Any:
     return text if field is None else read_value(text, field.type)
 
 
-def _warn_if_behind(app: Application, model: type[Any]) -> None:
-    status = status_of(app.store, app.parts.track_of(model))
+def warn_if_behind(app: Application, track: Track) -> None:
+    """Says so on stderr where the rows do not contain everything that is in the log."""
+    status = status_of(app.store, track)
     if status.state == "parked":
         warn(str(status.error))
     elif status.error is not None:
         warn(f"projection {status.projection} stands still: {status.error}")
     elif status.state == "paused":
-        warn(f"projection {status.projection} is paused; `eventfold projections resume {status.projection}` lets it go on")
+        warn(
+            f"projection {status.projection} is paused; `eventfold projections resume {status.projection}` lets it go on"
+        )
     elif status.lag:
         warn(
             f"projection {status.projection} is {status.lag} positions behind the log: `eventfold worker run` keeps it up "

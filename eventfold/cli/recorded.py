@@ -15,14 +15,14 @@ LOG_COLUMNS = (
     word("stream"),
     number("version", "ver"),
     word("type", style="cyan"),
-    Column("data"),
+    Column("data", below=True),
 )
 STREAM_COLUMNS = (
     number("version", "ver"),
     number("position", "pos"),
     word("occurred_at", "occurred (UTC)", style="dim"),
     word("type", style="cyan"),
-    Column("data"),
+    Column("data", below=True),
 )
 
 

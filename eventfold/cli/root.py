@@ -11,6 +11,7 @@ from eventfold.cli import (
     blame,
     causes,
     check,
+    diff,
     dispatch,
     effects,
     events,
@@ -21,6 +22,7 @@ from eventfold.cli import (
     projections,
     query,
     schema,
+    search,
     snapshots,
     state,
     status,
@@ -41,9 +43,9 @@ app = typer.Typer(
 )
 for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
-for _noun in (dispatch, streams, events, query):
+for _noun in (dispatch, streams, events, query, search):
     _noun.add_to(app, "Write and read")
-for _noun in (state, history, blame, bisect, causes, effects):
+for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")
 for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
@@ -80,7 +82,7 @@ def _root(
     ctx.obj = {"app": app, "database": database, "format": format, "debug": debug}
 
 
-def main() -> None:
+def run() -> None:
     """Runs the command line.
 
     A command says itself what went wrong: what is logged beside that shows only where a command, or the application, asks for it.

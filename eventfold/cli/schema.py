@@ -1,19 +1,19 @@
 """`eventfold schema`: the shapes of events, kept in a lock, and held against it and against a real log."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.syntax import Syntax
 
 from eventfold.cli.help import PlainGroup
-from eventfold.cli.output import Format, console, show_rows
+from eventfold.cli.output import Format, console, put, show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number
-from eventfold.schema_check import needed_by_category, retired_types
-from eventstore import NotFound, UnreadableEvent
+from eventfold.schema_check import needed_by_category
+from eventstore import InvalidInput, NotFound, UnreadableEvent
 from eventstore.codec import Codec
 from eventstore.schema.catalogue import as_asyncapi, as_json_schema, as_markdown
 from eventstore.schema.check import check as check_lock
@@ -54,7 +54,7 @@ def lock(session: Session, *, lock: LockOption = LOCK) -> None:
     """
     parts = session.application.parts
     held, codec = read_lock(lock), Codec(parts.events)
-    problems = check_lock(held, codec, retired_types(parts))
+    problems = check_lock(held, codec, parts.retired)
     if problems:
         raise UnreadableEvent(f"{problems[0].problem}. {lock.name} is as it was; `eventfold schema check` shows all")
     made = locked(held, parts.events)
@@ -85,16 +85,17 @@ def check(
     lock: LockOption = LOCK,
     against_log: Annotated[bool, typer.Option("--against-log", help="Decode the real log instead.")] = False,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Of the log, only about so many events.", show_default=False)
+        int | None,
+        typer.Option(metavar="NUMBER", min=1, help="Of the log, only about so many events.", show_default=False),
     ] = None,
 ) -> None:
     """Find what could not be read once this code is deployed.
 
-    Against the lock: every shape that was ever locked must read as events of today, and the code deployed before must be able to
-    read what this code writes. Additions with a default need nothing. Each problem comes with the draft of an upcaster.
+    Against the lock: every shape that was ever locked must read as events of today, and no field may be gone that the code deployed
+    before needs. Additions with a default need nothing. Each problem comes with the draft of an upcaster.
 
     With --against-log every stored event is decoded as its readers would, and failures are counted by type and version. Nothing
-    is written. Ends with exit code 1 if something cannot be read.
+    is written. Ends with exit code 1 if something cannot be read, or if a shape of this code is not locked yet.
     """
     if sample is not None and not against_log:
         usage_error("--sample goes with --against-log")
@@ -109,20 +110,35 @@ def _check_lock(session: Session, path: Path) -> None:
     if not path.exists():
         raise NotFound(f"{path} does not exist; write it with `eventfold schema lock`, and commit it")
     held, codec = read_lock(path), Codec(parts.events)
-    problems = check_lock(held, codec, retired_types(parts))
+    problems = check_lock(held, codec, parts.retired)
+    drafts = list(dict.fromkeys(each.draft for each in problems if each.draft))
     rows = [
-        {"type": each.type, "version": each.version, "field": each.field, "problem": each.problem, "draft": each.draft}
-        for each in problems
+        {"type": each.type, "version": each.version, "field": each.field, "problem": each.problem, "draft": draft}
+        for each, draft in zip(problems, _once(each.draft for each in problems), strict=True)
     ]
     show_rows(rows, PROBLEM_COLUMNS, session.format, empty="every shape that was ever locked reads")
     if session.format is Format.TABLE:
-        for draft in dict.fromkeys(each.draft for each in problems if each.draft):
-            console().print("\nA draft to begin with:\n", style="bold")
-            console().print(Syntax(draft, "python", background_color="default", word_wrap=True))
+        _show_drafts(drafts)
     if fresh := unlocked(held, codec):
-        warn(f"not locked yet: {', '.join(fresh)}; run `eventfold schema lock` before you deploy")
-    if problems:
+        warn(f"not locked yet: {', '.join(fresh)}; run `eventfold schema lock`, and commit {path.name}", style="red")
+    if problems or fresh:
         raise typer.Exit(1)
+
+
+def _show_drafts(drafts: Sequence[str]) -> None:
+    from rich.syntax import Syntax  # only here, because it brings a highlighter that every command would wait for
+
+    for draft in drafts:
+        console().print("\nA draft to begin with:\n", style="bold")
+        put(Syntax(draft, "python", background_color="default", word_wrap=True))
+
+
+def _once(drafts: Iterable[str | None]) -> Iterator[str | None]:
+    """Each draft where it comes first, and None in the place of its repetitions."""
+    seen: set[str | None] = set()
+    for each in drafts:
+        yield None if each in seen else each
+        seen.add(each)
 
 
 def _check_log(session: Session, sample: int | None) -> None:
@@ -162,11 +178,16 @@ def docs(
 
     As Markdown for people, as JSON Schema, or as an AsyncAPI 3 document.
     """
+    if session.format is not Format.TABLE:
+        usage_error(f"--format: this prints a document, and no rows; --as names its kind: {', '.join(WRITERS)}")
     if form not in WRITERS:
         usage_error(f"--as: expected one of {', '.join(WRITERS)}, got {form!r}")
     text = WRITERS[form](session.application.name, session.application.parts.events)
     if output is None:
         print(text)  # noqa: T201 - data goes to stdout undecorated
     else:
-        output.write_text(text + "\n", encoding="utf-8")
+        try:
+            output.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InvalidInput(f"--output: {output} cannot be written: {error.strerror}") from error
         warn(f"wrote {output}", style="green")

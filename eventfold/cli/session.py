@@ -15,7 +15,7 @@ from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
 from eventfold.cli.help import PlainCommand
 from eventfold.cli.output import Format, error_console
-from eventfold.settings import DATABASE_VARIABLE, find_application, load_application
+from eventfold.settings import APP_VARIABLE, DATABASE_VARIABLE, find_application, load_application
 from eventstore import EventfoldError
 
 _PANEL = "Everywhere"
@@ -74,6 +74,12 @@ class Session:
     def has_database(self) -> bool:
         """Whether a database was named outright."""
         return bool(self._database)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets another process find the same application and database."""
+        named = {APP_VARIABLE: self._app, DATABASE_VARIABLE: self._database}
+        return {key: value for key, value in named.items() if value}
 
     @property
     def application(self) -> Application:

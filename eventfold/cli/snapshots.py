@@ -10,12 +10,16 @@ from eventfold.application import Application
 from eventfold.cli.changes import COLUMNS as CHANGE_COLUMNS
 from eventfold.cli.changes import change_row, coloured_row
 from eventfold.cli.completion import aggregate_names
+from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import Format, show_rows
+from eventfold.cli.paging import LimitOption
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number, word
-from eventstore import Aggregate, DefinitionError, StreamNotFound
+from eventfold.parts import KNOWN_AGGREGATES
+from eventstore import Aggregate, DefinitionError
+from eventstore.absence import stream_not_found
 from eventstore.aggregate import category_of, policy_of
 from eventstore.recorded import to_datetime
 from eventstore.snapshot_keeping import Verified, build, prune, snapshot_status, table_of, verify
@@ -26,9 +30,9 @@ STATUS_COLUMNS = (
     Column("policy"),
     number("streams"),
     number("snapshots"),
-    number("outdated"),
-    number("ahead"),
-    number("size"),
+    Column("outdated", right=True, whole=True, needed=lambda row: bool(row["outdated"])),
+    Column("ahead", right=True, whole=True, needed=lambda row: bool(row["ahead"])),
+    number("size", "characters"),
     word("newest", "newest (UTC)"),
 )
 BUILD_COLUMNS = (word("aggregate"), number("streams"), number("written"), number("failed"))
@@ -44,7 +48,7 @@ IdArgument = Annotated[str | None, typer.Argument(metavar="ID", help="Only this 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(no_args_is_help=True)
+    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
     command(group, "status", example="eventfold snapshots status")(status)
     command(group, "build", example="eventfold snapshots build Account")(build_snapshots)
     command(group, "prune", example="eventfold snapshots prune")(prune_snapshots)
@@ -74,8 +78,18 @@ def status(session: Session) -> None:
     show_rows(rows, STATUS_COLUMNS, session.format, empty=_NONE)
 
 
-def build_snapshots(session: Session, aggregate: AggregateArgument = None, stream_id: IdArgument = None) -> None:
-    """Take a snapshot of every stream that has events after its last one.
+def build_snapshots(
+    session: Session,
+    aggregate: AggregateArgument = None,
+    stream_id: IdArgument = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also of streams that are shorter than the policy's `every`.")
+    ] = False,
+) -> None:
+    """Take a snapshot of every stream for which its policy wants one: after `every` so many events since the last one.
+
+    With an ID, or under a policy without `every`, after any event.
 
     Ctrl-C ends it with exit code 1; the next time it goes on from there.
     """
@@ -85,7 +99,7 @@ def build_snapshots(session: Session, aggregate: AggregateArgument = None, strea
         rows = [_build_one(app, chosen[0], stream_id)]
     else:
         with signals_interrupt():
-            rows = [_build(app, each) for each in chosen]
+            rows = [_build(app, each, everything=everything) for each in chosen]
     show_rows(rows, BUILD_COLUMNS, session.format, empty=_NONE)
     if any(row["failed"] for row in rows):
         raise typer.Exit(1)
@@ -107,7 +121,9 @@ def prune_snapshots(
     show_rows([row for row in rows if row["deleted"]], PRUNE_COLUMNS, session.format, empty="nothing to delete")
 
 
-def verify_snapshots(session: Session, aggregate: AggregateArgument = None, stream_id: IdArgument = None) -> None:
+def verify_snapshots(
+    session: Session, aggregate: AggregateArgument = None, stream_id: IdArgument = None, *, limit: LimitOption = 100
+) -> None:
     """Replay the events of every snapshot that loads use, and list what differs, by stream and field.
 
     `before` is what the snapshot says, `after` what the events say. Exit code 1 if anything differs.
@@ -123,18 +139,35 @@ def verify_snapshots(session: Session, aggregate: AggregateArgument = None, stre
         for each in result.differences
     ]
     count = sum(result.in_log for _, result in found)
-    show_rows(rows, VERIFY_COLUMNS, session.format, empty=f"{count} snapshots verified: none differs")
+    shown = rows[:limit] if limit else rows
+    show_rows(shown, VERIFY_COLUMNS, session.format, empty=f"{counted(count)} verified: none differs")
+    if len(shown) < len(rows):
+        warn(f"there are {len(rows) - len(shown):,} more differences: see all with --limit 0")
+    if passed := _passed_over(app, aggregate) if stream_id is None else 0:
+        warn(f"{counted(passed)} passed over: outdated, or ahead of the log, as loads pass over them")
     if differing:
         names = ", ".join(dict.fromkeys(each.__name__ for each, _ in differing))
         warn(
-            f"{len(differing)} of {count} snapshots differ from what their events give. If `evolve` has changed, raise "
+            f"{len(differing)} of {counted(count)} differ from what their events give. If `evolve` has changed, raise "
             f"`version=` of {names}; `eventfold snapshots prune --all` deletes them.",
             style="red",
         )
         raise typer.Exit(1)
 
 
-_NONE = "no aggregate has snapshots: declare `snapshots=SnapshotPolicy(every=100)` on its class"
+_NONE = (
+    "no aggregate that the application knows has snapshots: declare `snapshots=SnapshotPolicy(every=100)` on its class; "
+    f"{KNOWN_AGGREGATES}"
+)
+
+
+def counted(snapshots: int) -> str:
+    """How many snapshots, for people."""
+    return "1 snapshot" if snapshots == 1 else f"{snapshots:,} snapshots"
+
+
+def _passed_over(app: Application, aggregate: str | None) -> int:
+    return sum(each.outdated + each.ahead for each in snapshot_status(app.store, _chosen(app, aggregate)))
 
 
 def _policy(every: int | None, slower_than: float | None, keep: int) -> str:
@@ -160,15 +193,15 @@ def _build_one(app: Application, aggregate: type[Aggregate[Any]], stream_id: str
     stream = stream_name(category_of(aggregate), stream_id)
     version, written = app.store.snapshots.take(aggregate, stream)
     if version == 0:
-        raise StreamNotFound(stream)
+        raise stream_not_found(app.store.backend, stream)
     return {"aggregate": aggregate.__name__, "streams": 1, "written": int(written), "failed": 0}
 
 
-def _build(app: Application, aggregate: type[Aggregate[Any]]) -> dict[str, Any]:
+def _build(app: Application, aggregate: type[Aggregate[Any]], *, everything: bool) -> dict[str, Any]:
     total, row = sum(1 for _ in app.store.streams(category=category_of(aggregate))), Counter[str]()
     try:
         with bar(f"build {aggregate.__name__}", unit="streams") as shown:
-            for each in build(app.store, aggregate):
+            for each in build(app.store, aggregate, everything=everything):
                 row.update(streams=1, written=int(each.written), failed=int(each.problem is not None))
                 if each.problem is not None:
                     warn(f"{each.stream}: {each.problem}", style="red")
@@ -184,6 +217,8 @@ def _build(app: Application, aggregate: type[Aggregate[Any]]) -> dict[str, Any]:
 
 def _verify(app: Application, aggregate: type[Aggregate[Any]], stream_id: str | None) -> list[Verified]:
     stream = stream_name(category_of(aggregate), stream_id) if stream_id is not None else None
+    if stream is not None and not app.store.stream_version(stream):
+        raise stream_not_found(app.store.backend, stream)
     total = sum(each.snapshots for each in table_of(app.store).counts() if each.aggregate == aggregate.__name__)
     found: list[Verified] = []
     try:

@@ -20,7 +20,8 @@ from eventfold.cli.moments import (
 from eventfold.cli.output import Format, console, show_record, show_rows
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import builtin
-from eventstore import Aggregate, Loaded, StreamNotFound
+from eventstore import Aggregate, Loaded
+from eventstore.absence import stream_not_found
 from eventstore.difference import difference
 from eventstore.loading import moment
 
@@ -56,7 +57,9 @@ def state(
     cls = app.parts.aggregate(aggregate)
     bounds = bounds_of(version, position, at, occurred)
     if diff is None:
-        _show_state(session, app.load_with_version(cls, stream_id, **bounds))
+        loaded = app.load_with_version(cls, stream_id, **bounds)
+        _warn_of_fewer(loaded, bounds)
+        _show_state(session, loaded)
         return
     _show_difference(session, *_both(app, cls, stream_id, diff, bounds))
 
@@ -81,8 +84,19 @@ def _both(
             usage_error(f"--{option}: --diff names that itself; leave one of them out")
     before, after = (_load(app, cls, stream_id, {**bounds, **each}) for each in (start, end))
     if not before.version and not after.version:
-        raise StreamNotFound(before.stream)
+        if kind == "at" and app.store.stream_version(before.stream):
+            warn("--diff A..B goes by when events were recorded; --diff occurred:A..B goes by when they occurred")
+        raise stream_not_found(app.store.backend, before.stream)
+    for loaded, given in ((before, start), (after, end)):
+        _warn_of_fewer(loaded, {**bounds, **given})
     return before, after
+
+
+def _warn_of_fewer(loaded: Loaded[Any], bounds: Mapping[str, Any]) -> None:
+    """Says so where a version was asked for that the stream does not have yet."""
+    asked = bounds.get("at_version", 0)
+    if len(bounds) == 1 and loaded.version < asked:
+        warn(f"{loaded.stream} has no version {asked} yet: this is version {loaded.version}, its last one")
 
 
 def _load(app: Application, cls: type[Aggregate[Any]], stream_id: str, bound: Mapping[str, Any]) -> Loaded[Any]:

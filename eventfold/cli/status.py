@@ -21,7 +21,8 @@ def status(session: Session) -> None:
     """Show how the log and its readers stand.
 
     That is the database, the log's head, the projections with their lag, and stalled appends, which hold readers back, by
-    the process that holds them open. It never migrates: where migrations are pending it names them, and looks no further.
+    the process that holds them open. It never migrates: where migrations are pending it names them, and looks at nothing that
+    needs them.
     """
     app = session.application
     pending = app.parts.pending_migrations()
@@ -30,6 +31,9 @@ def status(session: Session) -> None:
     record |= {"pending_migrations": pending, "events": None, "head": None, "projections": [], "stalled_appends": []}
     if pending:
         warn("migrations are pending: run `eventfold migrate`")
+        if all(name.startswith("projections/") for name in pending):  # the log itself is there
+            with app.parts.open_unchecked() as store:
+                record |= {"events": store.backend.count(), "head": store.head()}
     else:
         record |= {
             "events": app.store.backend.count(),

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eventfold.cli.changes import change_row, coloured_line
-from eventfold.cli.table import plain
+from eventfold.cli.table import Column, plain
 from eventstore import Recorded, Step
 from eventstore.history import actor_of
 
@@ -35,6 +35,9 @@ def event_fields(recorded: Recorded[Any] | None) -> dict[str, Any]:
 
 
 _NOTHING: Recorded[Any] = Recorded(None, 0, "", 0, 0, "", 0, "")
+
+STEP_COLUMNS = [Column(field) for field in (*event_fields(None), "changes")]
+"""Of rows for programs, where there are none to tell their fields from."""
 
 
 def step_row(step: Step[Any]) -> dict[str, Any]:

@@ -2,20 +2,24 @@
 
 import logging
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Annotated
 
 import typer
 
 from eventfold.application import Application
+from eventfold.children import Child, Orphaned, await_all
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
-from eventfold.cli.projections import STATUS_COLUMNS, rebuild_with_bar, status_rows
-from eventfold.cli.session import Session, command, warn
+from eventfold.cli.projections import STATUS_COLUMNS, status_rows
+from eventfold.cli.rebuild import rebuild_with_bar
+from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
+from eventfold.parallel_rebuild import rebuild_in_processes
 from eventstore import EventfoldError
 from projections import status_of
+from projections.partition_build import Limits
 from projections.rebuild import outdated
 
 logger = logging.getLogger("eventfold.worker")
@@ -34,19 +38,27 @@ def run(
     until_caught_up: Annotated[
         bool, typer.Option("--until-caught-up", help="End when the read models contain all that is in the log now.")
     ] = False,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, max=256, help="So many workers, each in a process of its own.")
+    ] = 1,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Keep the read models up to date until SIGTERM or Ctrl-C.
 
     These end it after the batch in hand, with exit code 0. Rows that another version of the code has made are rebuilt
-    first. Any number of workers may run at once.
+    first. Any number of workers may run at once, on any number of machines: they share the partitions among themselves.
     """
+    if until_caught_up and processes > 1:
+        usage_error("--until-caught-up works in this process alone; leave out --processes")
     if until_caught_up:
         _catch_up(session.application)
         show_rows(
             status_rows(session.application), STATUS_COLUMNS, session.format, empty="the application has no projections"
         )
+    elif processes > 1:
+        _supervise(session, processes)
     else:
-        _serve(session.application)
+        _serve(session.application, Orphaned() if supervised else None)
 
 
 def _catch_up(app: Application) -> None:
@@ -64,18 +76,49 @@ def _catch_up(app: Application) -> None:
         raise
 
 
-def _serve(app: Application) -> None:
+def _serve(app: Application, orphaned: Orphaned | None) -> None:
     """Works in a thread of its own, so that a signal never interrupts a batch: the main thread only waits for it."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     with signals_interrupt(), ThreadPoolExecutor(1, "eventfold-worker") as threads:
         worker = app.worker()
         working = threads.submit(worker.run)
         logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
         try:
-            working.result()
+            while not wait([working], None if orphaned is None else 1.0).done:
+                if orphaned:
+                    logger.info("the process that has started this one is gone")
+                    break
         except KeyboardInterrupt:
             logger.info("stopping after the batch in hand")
         finally:
             worker.stop()
         working.result()
     logger.info("stopped")
+
+
+def _supervise(session: Session, processes: int) -> None:
+    """Starts workers and keeps them running. What is outdated is rebuilt by all of them together, before."""
+    _log_to_stderr()
+    app = session.application
+    with signals_interrupt():
+        children: list[Child] = []
+        try:
+            for track in app.engine.tracks:
+                if outdated(track):
+                    rebuild_in_processes(app.store, track, processes, Limits(), environment=session.environment)
+            app.close()
+            logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
+            arguments = ["worker", "run", "--supervised"]
+            for _ in range(processes):
+                children.append(Child(arguments, session.environment, forever=True))
+                logger.info("process %d works", children[-1].pid)
+            await_all(children)
+        except KeyboardInterrupt:
+            logger.info("stopped, with %d processes", len(children))
+        finally:
+            for each in children:
+                each.stop()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,14 +1,18 @@
 """Writes recorded events into a relational log as they are, with their positions: for copies of another log."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from eventstore.backend import Row
-from eventstore.log_import import CopyProgress, check_untouched
+from eventstore.backends.sqlite.attached import attached, carry, page_end
+from eventstore.backends.sqlite.bulk import insert_rows, rare_checkpoints
+from eventstore.log_import import CopyProgress, check_alone, check_untouched
 from eventstore.sql_database import SqlDatabase
 
 if TYPE_CHECKING:
@@ -47,37 +51,75 @@ class SqlImport:
         found: int = connection.execute(text(f"SELECT coalesce(max(position), 0) FROM {self._name}events")).scalar_one()
         return found
 
-    def write(self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], progress: CopyProgress) -> None:
+    def write(
+        self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], before: CopyProgress, progress: CopyProgress
+    ) -> None:
         """Stores rows and how far the copy has come with them, in one transaction.
 
         Raises:
-            InvalidInput: somebody else has written to the log meanwhile.
+            InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
         """
-        with self._database.transaction() as connection:
+        around = rare_checkpoints if self._database.dialect == "sqlite" else nullcontext
+        with self._page(before, around) as connection:
+            self._insert(connection, rows, positions)
+            self._note(connection, progress)
+        self._move_sequence(progress.target_position)
+
+    def carries(self, source: SqlDatabase) -> bool:
+        """Whether `carry` can be used: where both are SQLite files."""
+        return source.dialect == self._database.dialect == "sqlite"
+
+    def carry(self, source: SqlDatabase, before: CopyProgress, up_to: int, limit: int) -> CopyProgress:
+        """Stores the source's next events as they are, without reading them here; how far the copy has come then.
+
+        Raises:
+            InvalidInput: somebody else has written to the log meanwhile, or has gone on with the copy from where it was before.
+        """
+        with self._page(before, partial(attached, source)) as connection:
+            page = page_end(connection, source.prefix, before.source_position, up_to, limit)
+            if page is None:
+                return before
+            events, last, event_id = page
+            carry(connection, self._database.prefix, source.prefix, before.source_position, last)
+            read, written = before.events_read + events, before.events_written + events
+            progress = CopyProgress(before.transform, last, event_id, last, read, written)
+            self._note(connection, progress)
+        return progress
+
+    @contextmanager
+    def _page(
+        self, before: CopyProgress, around: Callable[[Connection], AbstractContextManager[object]]
+    ) -> Iterator[Connection]:
+        """A transaction in which nobody else writes, in a log that is as the copy has left it."""
+        with self._database.transaction(around) as connection:
             if self._database.dialect == "postgresql":
                 connection.execute(text(f"LOCK TABLE {self._name}events IN SHARE ROW EXCLUSIVE MODE"))
-            before = self._progress(connection)
-            check_untouched(self._head(connection), before, self._database.description)
-            self._insert(connection, rows, positions)
-            values = {field: getattr(progress, field) for field in progress.__struct_fields__}
-            connection.execute(text(f"DELETE FROM {self._name}copy"))
-            connection.execute(
-                text(
-                    f"INSERT INTO {self._name}copy VALUES (1, :transform, :source_position, :source_event_id, "
-                    ":target_position, :events_read, :events_written)"
-                ),
-                values,
-            )
-        self._move_sequence(progress.target_position)
+            found = self._progress(connection)
+            check_alone(found, before, self._database.description)
+            check_untouched(self._head(connection), found, self._database.description)
+            yield connection
+
+    def _note(self, connection: Connection, progress: CopyProgress) -> None:
+        values = {field: getattr(progress, field) for field in progress.__struct_fields__}
+        connection.execute(text(f"DELETE FROM {self._name}copy"))
+        connection.execute(
+            text(
+                f"INSERT INTO {self._name}copy VALUES (1, :transform, :source_position, :source_event_id, "
+                ":target_position, :events_read, :events_written)"
+            ),
+            values,
+        )
 
     def _insert(self, connection: Connection, rows: Sequence[Row], positions: Sequence[tuple[int, int]]) -> None:
         raw: Any = connection.connection.driver_connection
         tags = [(tag, row[4], row[0]) for row in rows if row[11] is not None for tag in msgspec.json.decode(row[11])]
+        if isinstance(raw, sqlite3.Connection):
+            insert_rows(raw, f"{self._name}events", rows)
+            raw.executemany(f"INSERT INTO {self._name}event_tags VALUES (?, ?, ?)", tags)
+            raw.executemany(f"INSERT INTO {self._name}copy_positions VALUES (?, ?)", positions)
+            return
         for table, values in (("events", rows), ("event_tags", tags), ("copy_positions", positions)):
-            if values and isinstance(raw, sqlite3.Connection):
-                marks = ", ".join("?" * len(values[0]))
-                raw.executemany(f"INSERT INTO {self._name}{table} VALUES ({marks})", values)
-            elif values:
+            if values:
                 _copy(raw, f"{self._name}{table}", values)
 
     def target_position(self, source_position: int) -> int | None:

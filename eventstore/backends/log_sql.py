@@ -18,6 +18,12 @@ MAX_PARTS = 400
 
 LABEL = "CASE schema_version WHEN 1 THEN type ELSE type || '\n' || schema_version END"
 
+SHARE = (
+    "eventfold_crc32(CAST(CASE WHEN instr(stream, '-') IN (0, length(stream)) THEN stream "
+    "ELSE substr(stream, instr(stream, '-') + 1) END AS BLOB)) % ? = ?"
+)
+"""For SQLite alone, whose connections are given the function."""
+
 Statement = tuple[str, list[Any]]
 
 
@@ -69,6 +75,9 @@ def log_page(
         if value is not None:
             where.append(clause)
             params.append(value)
+    if wanted.share is not None:
+        where.append(SHARE)
+        params += [wanted.share[1], wanted.share[0]]
     if wanted.query is not None:
         clause, more = _query_clause(events, tags, wanted.query, bounds, limit, order)
         if wanted == LogFilter(query=wanted.query):

@@ -133,9 +133,11 @@ class SqlSnapshots:
     def counts(self) -> list[SnapshotCount]:
         """How many there are of each kind."""
         sql = f"""
-            SELECT s.aggregate, s.fingerprint, count(DISTINCT s.stream), count(*), sum(length(s.state)),
-                   sum(CASE WHEN {self._in_log} THEN 0 ELSE 1 END), max(s.taken_at)
-            FROM {self._snapshots} s GROUP BY s.aggregate, s.fingerprint ORDER BY s.aggregate, s.fingerprint"""
+            SELECT aggregate, fingerprint, count(DISTINCT CASE WHEN in_log THEN stream END), count(*),
+                   coalesce(sum(CASE WHEN in_log THEN length(state) END), 0), sum(CASE WHEN in_log THEN 0 ELSE 1 END),
+                   max(taken_at)
+            FROM (SELECT s.*, {self._in_log} AS in_log FROM {self._snapshots} s) AS found
+            GROUP BY aggregate, fingerprint ORDER BY aggregate, fingerprint"""
         return [SnapshotCount(*row) for row in self._all(sql, {})]
 
     def delete(self, kind: SnapshotKind, *, ahead_only: bool = False) -> int:

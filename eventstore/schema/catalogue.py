@@ -8,7 +8,8 @@ import msgspec
 
 from eventstore.event import Event, aliases_of, event_type, schema_version, upcasters_of
 from eventstore.schema.compare import describe
-from eventstore.schema.shape import Schema, flat, json_schema, resolve, shape_of
+from eventstore.schema.json_schema import Schema, json_schema
+from eventstore.schema.shape import flat, resolve, shape_of
 
 
 def as_markdown(title: str, classes: Sequence[type[Event]]) -> str:

@@ -12,6 +12,7 @@ from eventstore.schema.compare import FieldChange, changes
 from eventstore.schema.draft import draft
 from eventstore.schema.lock import LockedVersion, SchemaLock, is_current
 from eventstore.schema.shape import Shape, shape_of
+from eventstore.upcaster import JsonObject
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -88,20 +89,28 @@ def _field_problem(held: LockedVersion, change: FieldChange, upcaster: str) -> P
 
 
 def _unread(held: LockedVersion, codec: Codec) -> Iterator[Problem]:
-    """Reads the example of each shape, as if it were stored."""
-    for shape in held.shapes:
-        if shape.example is None:
-            continue
+    """Reads the examples of each shape, as if they were stored."""
+    for example in (each for shape in held.shapes for each in _examples(shape)):
         try:
-            codec.decode([example_row(held, shape)])
+            codec.decode([example_row(held, example)])
         except EventfoldError as error:
             text = str(error).replace(" at position 1 (stream 'example' version 1)", "")
             yield Problem(
                 held.type, held.version, None, f"the example of {held.type} {held.version} does not read: {text}"
             )
+            return
 
 
-def example_row(held: LockedVersion, shape: Shape) -> Row:
+def _examples(shape: Shape) -> Iterator[JsonObject]:
+    """The locked one, and the same without what is left out where it has its default."""
+    if shape.example is None:
+        return
+    yield shape.example
+    if shape.schema.get("x-omit-defaults"):
+        yield {name: shape.example[name] for name in shape.schema.get("required", ()) if name in shape.example}
+
+
+def example_row(held: LockedVersion, example: JsonObject) -> Row:
     """The example of a shape, as the log would hold it."""
-    payload = msgspec.json.encode(shape.example).decode()
+    payload = msgspec.json.encode(example).decode()
     return (1, "example", 1, 0, held.type, held.version, "", None, None, None, None, None, payload)

@@ -1,22 +1,22 @@
 """What a newer shape makes of fields that were stored in an older one."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
-from eventstore.schema.shape import Schema, resolve
-
-_NARROWING = ("minimum", "exclusiveMinimum", "minLength", "minItems")
-_WIDENING = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
-_EXACT = ("pattern", "multipleOf", "format", "contentEncoding")
+from eventstore.schema.constraint import tighter_words
+from eventstore.schema.json_schema import Schema
+from eventstore.schema.shape import resolve
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """A change for which the newer code cannot read what the older wrote, or the older what the newer writes.
+    """A change for which the newer code cannot read what the older wrote, or the older lacks a field that it needs.
+
+    A wider type is none: the older code reads it until the newer one writes a value that only fits the wider type.
 
     Attributes:
-        field: its path: `address.street`, `items[]`.
+        field: its path: `address.street`, `items[]`, `prices{}`; `prices{keys}` for the keys of a map.
         problem: what changed, as the end of a sentence.
         remedy: what to do.
     """
@@ -26,50 +26,67 @@ class FieldChange(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class _Pair(NamedTuple):
+    """The two documents that references point into, and the pairs of types that are being compared already."""
+
+    old: Schema
+    new: Schema
+    open: frozenset[tuple[str, str]] = frozenset()
+
+
 def changes(old: Schema, new: Schema) -> list[FieldChange]:
     """The changes from one shape to another that are more than additions."""
-    return list(_objects("", resolve(old, old), resolve(new, new), old, new))
+    return list(_objects("", resolve(old, old), resolve(new, new), _Pair(old, new)))
 
 
-def _objects(path: str, old: Schema, new: Schema, old_root: Schema, new_root: Schema) -> Iterator[FieldChange]:
-    before, after = old.get("properties", {}), new.get("properties", {})
-    for name in new.get("required", []):
-        if name not in before:
-            yield FieldChange(f"{path}{name}", "is new and has no default", "give it a default")
-        elif name not in old.get("required", []):
-            yield FieldChange(
-                f"{path}{name}", "has lost its default, and stored events may lack it", "give it a default"
-            )
-    for name in before:
-        if name in after:
-            yield from _values(f"{path}{name}", before[name], after[name], old_root, new_root)
-        elif name in old.get("required", []):
-            yield FieldChange(f"{path}{name}", "is gone, and the code before this needs it", "restore it")
-
-
-def _values(path: str, old: Any, new: Any, old_root: Schema, new_root: Schema, depth: int = 0) -> Iterator[FieldChange]:
-    before, after = resolve(old, old_root), resolve(new, new_root)
-    if depth > 20 or not after or (before == after and "$ref" not in str(before)):  # noqa: PLR2004 - it may refer to itself
+def _values(path: str, old: Any, new: Any, pair: _Pair) -> Iterator[FieldChange]:
+    """Each kind of value that was stored must be taken by one of those that the newer shape knows."""
+    if not resolve(new, pair.new):
         return
-    options = after.get("anyOf", [after])
-    for each in before.get("anyOf", [before]):
-        found = [
-            list(_one(path, resolve(each, old_root), resolve(into, new_root), old_root, new_root, depth))
-            for into in options
-        ]
-        if found and all(found):
-            yield from found[0] if len(options) == 1 else [_changed(path, before, after)]
+    before, after = _options(old, pair.old), _options(new, pair.new)
+    for each in before:
+        found = [list(_one(path, each, into, pair)) for into in after]
+        if all(found):
+            yield from found[0] if len(after) == 1 else [_changed(path, resolve(old, pair.old), resolve(new, pair.new))]
             return
 
 
-def _one(path: str, old: Schema, new: Schema, old_root: Schema, new_root: Schema, depth: int) -> Iterator[FieldChange]:
-    if _choices(old) or _choices(new):
-        yield from _lost_choices(path, old, new)
-    elif not _takes(new.get("type"), old.get("type")):
-        yield _changed(path, old, new)
+def _options(schema: Any, root: Schema) -> list[Any]:
+    """The members of a union, unions in it and choices of several kinds included; a schema that is none is the only one."""
+    found = resolve(schema, root)
+    if "anyOf" in found:
+        return [each for member in found["anyOf"] for each in _options(member, root)]
+    kinds = dict.fromkeys(map(type, _choices(found)))
+    if len(kinds) > 1:
+        return [{"enum": [each for each in _choices(found) if type(each) is kind]} for kind in kinds]
+    return [schema]
+
+
+def _one(path: str, old: Any, new: Any, pair: _Pair) -> Iterator[FieldChange]:
+    names = tuple(str(each.get("$ref")) if isinstance(each, dict) else "" for each in (old, new))
+    if "None" not in names:
+        if names in pair.open:  # the type refers to itself
+            return
+        pair = pair._replace(open=pair.open | {(names[0], names[1])})
+    before, after = resolve(old, pair.old), resolve(new, pair.new)
+    if _choices(after):
+        yield from _lost_choices(path, before, after)
+    elif not all(_takes(after.get("type"), kind) for kind in _kinds(before)):
+        yield _changed(path, before, after)
     else:
-        yield from _constraints(path, old, new)
-        yield from _parts(path, old, new, old_root, new_root, depth)
+        yield from _constraints(path, before, after)
+        if after.get("type") == "object":
+            yield from _objects(f"{path}.", before, after, pair)
+        elif after.get("type") == "array":
+            yield from _arrays(path, before, after, pair)
+
+
+def _kinds(schema: Schema) -> set[Any]:
+    """The JSON types of its values; None where they may have any."""
+    return {_KINDS.get(type(each)) for each in _choices(schema)} or {schema.get("type")}
+
+
+_KINDS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
 def _takes(new: Any, old: Any) -> bool:
@@ -79,43 +96,99 @@ def _takes(new: Any, old: Any) -> bool:
 
 def _lost_choices(path: str, old: Schema, new: Schema) -> Iterator[FieldChange]:
     lost = [each for each in _choices(old) if each not in _choices(new)]
-    if _choices(new) and (lost or not _choices(old)):
+    if lost or not _choices(old):
         yield FieldChange(path, f"no longer takes {', '.join(map(repr, lost)) or 'every value'}", "restore it")
 
 
 def _constraints(path: str, old: Schema, new: Schema) -> Iterator[FieldChange]:
-    for word in (*_NARROWING, *_WIDENING, *_EXACT):
-        if _tighter(word, old.get(word), new.get(word)):
+    for word in tighter_words(old, new):
+        yield FieldChange(
+            path, f"has another {word}: {_shown(old.get(word))} became {_shown(new.get(word))}", "restore it"
+        )
+
+
+def _objects(path: str, old: Schema, new: Schema, pair: _Pair) -> Iterator[FieldChange]:
+    """Objects with fields of their own, and maps, whose values are all alike."""
+    if "properties" in new:
+        yield from _fields(path, old, new)
+    elif "properties" not in old:
+        path = path.removesuffix(".")
+        plain = {"type": "string"}
+        yield from _values(f"{path}{{keys}}", old.get("propertyNames", plain), new.get("propertyNames", plain), pair)
+        yield from _values(f"{path}{{}}", _rest(old), _rest(new), pair)
+        return
+    before, after = old.get("properties", {}), new.get("properties", {})
+    of_map = dict.fromkeys(after, _rest(old)) if "properties" not in old else {}
+    for name, each in (before or of_map).items():
+        if name in after or "properties" not in new:
+            yield from _values(f"{path}{name}", each, after.get(name, _rest(new)), pair)
+
+
+def _fields(path: str, old: Schema, new: Schema) -> Iterator[FieldChange]:
+    """Fields that have come and gone."""
+    before, needed, optional = old.get("properties", {}), old.get("required", []), set(new.get("properties", {}))
+    for name in new.get("required", []):
+        optional.discard(name)
+        if name not in before:
+            yield FieldChange(f"{path}{name}", "is new and has no default", "give it a default")
+        elif name not in needed:
             yield FieldChange(
-                path, f"has another {word}: {_shown(old.get(word))} became {_shown(new.get(word))}", "restore it"
+                f"{path}{name}", "has lost its default, and stored events may lack it", "give it a default"
+            )
+    gone = [name for name in before if name not in new.get("properties", {})]
+    for name in gone:
+        if name in needed:
+            yield FieldChange(f"{path}{name}", "is gone, and the code before this needs it", "restore it")
+        elif new.get("additionalProperties") is False:
+            yield FieldChange(f"{path}{name}", "is gone, and the class forbids unknown fields", "restore it")
+    yield from _left_out(path, old, new, optional)
+
+
+def _left_out(path: str, old: Schema, new: Schema, optional: Collection[str]) -> Iterator[FieldChange]:
+    """Fields with a default that the code before this would miss, or would not let pass."""
+    for name in sorted(optional):
+        if new.get("x-omit-defaults") and name in old.get("required", []):
+            yield FieldChange(
+                f"{path}{name}", "is left out where it has its default, and the code before this needs it", "restore it"
+            )
+        elif old.get("additionalProperties") is False and name not in old.get("properties", {}):
+            yield FieldChange(
+                f"{path}{name}", "is new, and the code before this forbids unknown fields", "leave it out"
             )
 
 
-def _parts(
-    path: str, old: Schema, new: Schema, old_root: Schema, new_root: Schema, depth: int
-) -> Iterator[FieldChange]:
-    if new.get("type") == "object" and "properties" in new:
-        yield from _objects(f"{path}.", old, new, old_root, new_root)
-    for word, mark in (("items", "[]"), ("additionalProperties", "{}")):
-        if isinstance(old.get(word), dict) and isinstance(new.get(word), dict):
-            yield from _values(f"{path}{mark}", old[word], new[word], old_root, new_root, depth + 1)
-    first, second = old.get("prefixItems", []), new.get("prefixItems", [])
-    if len(first) != len(second):
-        yield _changed(path, old, new)
-    for i, (left, right) in enumerate(zip(first, second, strict=False)):
-        yield from _values(f"{path}[{i}]", left, right, old_root, new_root, depth + 1)
+def _rest(schema: Schema) -> Any:
+    """What the values of a map are."""
+    return schema.get("additionalProperties", {})
+
+
+def _arrays(path: str, old: Schema, new: Schema, pair: _Pair) -> Iterator[FieldChange]:
+    """Lists, whose items are all alike, and arrays with a meaning for each place."""
+    first, second = old.get("prefixItems"), new.get("prefixItems")
+    if first is None and second is None:
+        yield from _values(f"{path}[]", old.get("items", {}), new.get("items", {}), pair)
+        return
+    if second is not None and not old.get("minItems", 0) <= len(second):
+        yield _changed(path, old, new)  # the code before this needs more than the newer writes
+    elif second is not None and first is not None and len(second) > old.get("maxItems", len(second)):
+        yield _changed(path, old, new)  # and here it takes no more
+    places = max(len(first or ()), len(second or ()))
+    for i in range(places):
+        left, right = _place(old, i), _place(new, i)
+        if left is not None and right is not None:
+            yield from _values(f"{path}[{i}]", left, right, pair)
+
+
+def _place(schema: Schema, number: int) -> Any:
+    """What stands at a place; None where nothing does."""
+    places = schema.get("prefixItems")
+    if places is None:
+        return schema.get("items", {})
+    return places[number] if number < len(places) else None
 
 
 def _choices(schema: Schema) -> list[Any]:
     return [schema["const"]] if "const" in schema else list(schema.get("enum", []))
-
-
-def _tighter(word: str, old: Any, new: Any) -> bool:
-    if new is None or old == new:
-        return False
-    if old is None or word in _EXACT:
-        return True
-    return bool(new > old if word in _NARROWING else new < old)
 
 
 def _changed(path: str, old: Schema, new: Schema) -> FieldChange:

@@ -4,13 +4,17 @@ from typing import Any
 
 from eventstore.aggregate import snake_case
 from eventstore.schema.compare import changes, describe
-from eventstore.schema.shape import Schema, resolve
+from eventstore.schema.json_schema import Schema
+from eventstore.schema.shape import resolve
 
 
 def draft(name: str, version: int, old: Schema, new: Schema) -> str:
     """A function under `@upcasts` from one shape towards the other, and the class that names it."""
     function = f"{snake_case(name)}_{version}_to_{version + 1}"
     lines = [
+        "from eventfold import Event, JsonObject, upcasts",
+        "",
+        "",
         f'@upcasts("{name}", {version})',
         f"def {function}(data: JsonObject) -> JsonObject:",
         *(f"    {line}" for line in _body(old, new)),

@@ -43,6 +43,13 @@ class SchemaLock(msgspec.Struct, frozen=True):
         return next((each for each in self.events if (each.type, each.version) == (name, version)), None)
 
 
+class _File(msgspec.Struct, frozen=True):
+    """A `SchemaLock` as it stands in a file, where a part that is missing was lost."""
+
+    format: int
+    events: tuple[LockedVersion, ...] | None = None
+
+
 def read_lock(path: Path) -> SchemaLock:
     """The lock in a file; an empty one where there is no file.
 
@@ -51,15 +58,23 @@ def read_lock(path: Path) -> SchemaLock:
     """
     if not path.exists():
         return SchemaLock()
+    text = path.read_bytes()
     try:
-        lock = msgspec.json.decode(path.read_bytes(), type=SchemaLock)
+        found = msgspec.json.decode(text, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if b"<<<<<<<" in text:
+            raise InvalidInput(
+                f"{path.name}: it has the marks of a merge conflict: keep the shapes of both sides, or take the file of one "
+                "side and run `eventfold schema lock`"
+            ) from error
         raise InvalidInput(f"{path.name}: expected a lock that `eventfold schema lock` wrote: {error}") from error
-    if lock.format > FORMAT:
+    if found.format > FORMAT:
         raise InvalidInput(
-            f"{path.name}: it has format {lock.format}, and this release reads {FORMAT}; update eventfold"
+            f"{path.name}: it has format {found.format}, and this release reads {FORMAT}; update eventfold"
         )
-    return lock
+    if found.events is None:
+        raise InvalidInput(f"{path.name}: expected a lock that `eventfold schema lock` wrote: it has no `events`")
+    return SchemaLock(found.format, found.events)
 
 
 def write_lock(path: Path, lock: SchemaLock) -> None:

@@ -2,17 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
-import msgspec.inspect
 
 from eventstore.encoding import decoder_of
 from eventstore.event import Event
-
-Schema: TypeAlias = dict[str, Any]
+from eventstore.schema.json_schema import Schema, json_schema
 
 _WORDS = {"title", "description"}
+_NAMES = {"properties", "$defs"}
 _EXAMPLES = {
     "date-time": "2024-02-29T12:30:00Z",
     "date": "2024-02-29",
@@ -24,7 +23,6 @@ _EXAMPLES = {
 MAX_EXAMPLE_DEPTH = 6
 """How deep an example goes into a shape that may refer to itself."""
 
-_INSTANTS = {msgspec.inspect.DateTimeType: "date-time", msgspec.inspect.TimeType: "time"}
 _BASE64 = "ZXhhbXBsZQ=="
 
 
@@ -53,54 +51,6 @@ def shape_of(cls: type[Event]) -> Shape:
     return Shape(fingerprint_of(schema), schema, example)
 
 
-def json_schema(cls: type[Event]) -> Schema:
-    """The JSON Schema of an event class, with its docstrings.
-
-    msgspec says nothing of the format of instants that may lack a time zone; here they are `date-time` and `time`, too.
-    """
-    schema = msgspec.json.schema(cls)
-    for struct, fields in _structs(msgspec.inspect.type_info(cls)).items():
-        properties = schema.get("$defs", {}).get(struct, {}).get("properties", {})
-        for name, declared in fields.items():
-            if name in properties:
-                properties[name] = _with_format(properties[name], declared)
-    return schema
-
-
-def _structs(info: Any, found: dict[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-    """The fields of every Struct that a type is made of, by the Struct's name."""
-    found = {} if found is None else found
-    if isinstance(info, msgspec.inspect.StructType):
-        if info.cls.__name__ in found:
-            return found
-        found[info.cls.__name__] = {field.encode_name: field.type for field in info.fields}
-        for field in info.fields:
-            _structs(field.type, found)
-    elif isinstance(info, msgspec.Struct):
-        for name in info.__struct_fields__:
-            value = getattr(info, name)
-            for each in value if isinstance(value, tuple) else (value,):
-                if isinstance(each, msgspec.inspect.Type):
-                    _structs(each, found)
-    return found
-
-
-def _with_format(schema: Schema, declared: Any) -> Schema:
-    """The schema of a field with the format of its instants."""
-    options = declared.types if isinstance(declared, msgspec.inspect.UnionType) else (declared,)
-    kinds = {type(each) for each in options}
-    form = next((name for kind, name in _INSTANTS.items() if kind in kinds), None)
-    if form is None or msgspec.inspect.StrType in kinds:
-        return schema
-    if "anyOf" in schema:
-        return schema | {"anyOf": [_formatted(each, form) for each in schema["anyOf"]]}
-    return _formatted(schema, form)
-
-
-def _formatted(schema: Schema, form: str) -> Schema:
-    return {"format": form, **schema} if schema.get("type") == "string" else schema
-
-
 def flat(schema: Schema) -> Schema:
     """The schema with the event's own object at the top, and without words that change no shape."""
     top = dict(_plain(schema))
@@ -125,9 +75,9 @@ def resolve(schema: Any, root: Schema) -> Schema:
 
 def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
     """A value that fits the schema, the same one every time."""
+    if depth and isinstance(schema, Mapping) and "default" in schema:
+        return schema["default"]
     found = resolve(schema, root)
-    if depth and "default" in found:
-        return found["default"]
     if "const" in found or "enum" in found:
         return found.get("const", found.get("enum", [None])[0])
     if "anyOf" in found:
@@ -161,20 +111,24 @@ def _text_example(schema: Schema) -> str:
 
 
 def _number_example(schema: Schema) -> float:
-    step: int = schema.get("multipleOf", 1)
-    if "minimum" in schema or "exclusiveMinimum" in schema:
-        lowest = schema.get("minimum", schema.get("exclusiveMinimum", 0) + step)
+    step: float = schema.get("multipleOf", 1)
+    least: float | None = schema.get("minimum", schema.get("exclusiveMinimum"))
+    most: float | None = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if least is not None:
+        lowest = least if "minimum" in schema else least + step
+        if most is not None and (lowest > most or (lowest == most and "maximum" not in schema)):
+            return (least + most) / 2  # no whole step fits in between, as in a rate from 0 to 1
         return -(-lowest // step) * step if isinstance(lowest, int) and isinstance(step, int) else lowest
-    if "maximum" in schema or "exclusiveMaximum" in schema:
-        return min(step, schema.get("maximum", schema.get("exclusiveMaximum", 0) - step))  # type: ignore[no-any-return]
+    if most is not None:
+        return min(step, most if "maximum" in schema else most - step)
     return step
 
 
 def _plain(value: Any, *, named: bool = False) -> Any:
-    """Without words for people; `named` says that the keys are names of fields, which stay."""
+    """Without words for people; `named` says that the keys are names of fields, which stay, as values do."""
     if isinstance(value, Mapping):
         return {
-            key: _plain(each, named=key in {"properties", "$defs"} and not named)
+            key: each if key == "default" and not named else _plain(each, named=key in _NAMES and not named)
             for key, each in value.items()
             if named or key not in _WORDS
         }

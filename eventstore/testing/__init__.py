@@ -13,7 +13,7 @@ import pytest
 
 pytest.register_assert_rewrite("eventstore.testing.contract")  # before the import, so that a failure shows the values
 
-from eventstore.testing.contract import EventStoreContract  # noqa: E402
-from eventstore.testing.stored import assert_locked_shapes_read, stored  # noqa: E402
+from eventstore.testing.contract import EventStoreContract  # noqa: E402 - after the registration above
+from eventstore.testing.stored import assert_locked_shapes_read, stored  # noqa: E402 - after the registration above
 
 __all__ = ["EventStoreContract", "assert_locked_shapes_read", "stored"]

@@ -10,12 +10,14 @@ import msgspec
 from msgspec.structs import replace
 
 from projections.errors import GenerationDropped, InvalidQuery
+from projections.measure import Measure
 from projections.model import Model
 from projections.parked import Mended, Parked, ParkedKey
 from projections.selection import Selection
 from projections.target import (
     Change,
     Checkpoint,
+    Fetched,
     Generation,
     GenerationInfo,
     building_of,
@@ -24,7 +26,7 @@ from projections.target import (
     rate_after,
     swapped,
 )
-from projections.targets.memory_select import matching, selected
+from projections.targets.memory_select import aggregated, matching, selected
 
 
 class MemoryTable:
@@ -66,10 +68,10 @@ class MemoryGeneration:
         """Where it stands."""
         return self._table.stored(self.number).info
 
-    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
         """The rows that exist under these keys."""
         rows = self._table.stored(self.number).rows
-        return {key: rows[key] for key in keys if key in rows}
+        return Fetched({key: rows[key] for key in keys if key in rows})
 
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
@@ -114,13 +116,20 @@ class MemoryGeneration:
 
 
 class MemoryReader:
-    """The live rows as they were at one moment."""
+    """Rows in memory as they were at one moment.
 
-    def __init__(self, projection: str, live: _Stored | None) -> None:
+    Args:
+        projection: whose rows.
+        rows: by key.
+        position: everything up to here is in them.
+        parked: but for so many events.
+    """
+
+    def __init__(self, projection: str, rows: Mapping[Any, Any], position: int, parked: int = 0) -> None:
         self._projection = projection
-        self.position = 0 if live is None else live.info.position
-        self.parked = 0 if live is None else live.info.parked
-        self._rows: Mapping[Any, Any] = {} if live is None else live.rows
+        self._rows = rows
+        self.position = position
+        self.parked = parked
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""
@@ -129,6 +138,12 @@ class MemoryReader:
     def count(self, selection: Selection) -> int:
         """How many they are."""
         return len(matching(self._plain(selection), selection))
+
+    def aggregate(
+        self, selection: Selection, groups: Sequence[str], measures: Mapping[str, Measure]
+    ) -> list[dict[str, Any]]:
+        """The measures of each group."""
+        return aggregated(self._plain(selection), selection, groups, measures)
 
     def _plain(self, selection: Selection) -> Iterable[Any]:
         if selection.expressions:
@@ -177,7 +192,7 @@ class BoundMemoryTable:
             number, now = max(self._generations, default=0) + 1, _now()
             checkpoints = tuple(Checkpoint(each, 0, 0, None, now) for each in range(partitions))
             state = "live" if live else "building"
-            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints)
+            info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints, now)
             self._generations[number] = _Stored(info, {})
             return self.generation(number)
 
@@ -250,6 +265,24 @@ class BoundMemoryTable:
             self._put(chosen, replace(chosen.info, state="live", checkpoints=checkpoints))
             return True
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self._lock:
+            found = self._generations.get(number)
+            if found is None or found.info.state != "retired":
+                return False
+            self._put(found, replace(found.info, state="building"))
+            return True
+
+    def retire(self, number: int) -> bool:
+        """Lets nobody move a generation any more; False where it is live, or gone."""
+        with self._lock:
+            found = self._generations.get(number)
+            if found is None or found.info.state == "live":
+                return False
+            self._put(found, replace(found.info, state="retired", checkpoints=fenced(found.info)))
+            return True
+
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
         with self._lock:
@@ -262,7 +295,10 @@ class BoundMemoryTable:
         """A reader of the live rows."""
         with self._lock:
             live = self._live()
-        yield MemoryReader(self._projection, live)
+        if live is None:
+            yield MemoryReader(self._projection, {}, 0)
+        else:
+            yield MemoryReader(self._projection, live.rows, live.info.position, live.info.parked)
 
     @contextmanager
     def rows(self, number: int) -> Iterator[Iterable[Any]]:

@@ -1,9 +1,10 @@
 """From a selection to rows, over rows in memory: in the order and with the comparisons that SQL databases have."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
+from projections.measure import Measure, measured
 from projections.selection import Condition, Operator, Selection
 
 _COMPARE: dict[Operator, Callable[[Any, Any], bool]] = {"eq": eq, "ne": ne, "lt": lt, "lte": le, "gt": gt, "gte": ge}
@@ -22,6 +23,20 @@ def selected(rows: Iterable[Any], selection: Selection) -> list[Any]:
     if selection.after is not None:
         found = [row for row in found if _is_after(row, selection)]
     return found[: selection.limit]
+
+
+def aggregated(
+    rows: Iterable[Any], selection: Selection, groups: Sequence[str], measures: Mapping[str, Measure]
+) -> list[dict[str, Any]]:
+    """The measures of each group, in the order of the groups."""
+    found: dict[tuple[Any, ...], list[Any]] = {} if groups else {(): []}
+    for row in matching(rows, selection):
+        found.setdefault(tuple([getattr(row, name) for name in groups]), []).append(row)
+    ordered = sorted(found.items(), key=lambda item: [_sortable(value) for value in item[0]])
+    return [
+        dict(zip(groups, key, strict=True)) | {name: measured(each, members) for name, each in measures.items()}
+        for key, members in ordered
+    ]
 
 
 def _holds(row: Any, condition: Condition) -> bool:

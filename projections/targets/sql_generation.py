@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from eventstore import EventfoldError, StoreBusy, StoreUnavailable
 from eventstore.sql_database import SqlDatabase
 from projections.parked import Mended, Parked, ParkedKey
-from projections.target import Change, GenerationInfo
+from projections.target import Change, Fetched, GenerationInfo
 from projections.targets.sql_registry import GenerationRegistry
 from projections.targets.sql_rows import SqlRows
 
@@ -27,13 +27,13 @@ class SqlGeneration:
         """As stored at this moment."""
         return self._registry.one(self.number)
 
-    def fetch(self, keys: Sequence[Any]) -> dict[Any, Any]:
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
         """The rows that exist under these keys."""
         if not keys:
-            return {}
+            return Fetched({})
         try:
             with self.database.reading() as connection:
-                return self._rows.fetch(connection, keys)
+                return Fetched(self._rows.fetch(connection, keys))
         except (StoreUnavailable, StoreBusy):
             raise
         except EventfoldError:

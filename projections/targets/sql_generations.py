@@ -99,6 +99,15 @@ class BoundSqlTable:
             self._view.show(connection, self._physical(number))
         return True
 
+    def reopen(self, number: int) -> bool:
+        """Makes a retired generation one that is being built."""
+        with self.database.transaction() as connection:
+            known = {each.number: each.state for each in self._registry.within(connection, lock=True)}
+            if known.get(number) != "retired":
+                return False
+            self._registry.set_state(connection, number, "building")
+        return True
+
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
         with self.database.transaction() as connection:
@@ -123,7 +132,7 @@ class BoundSqlTable:
     def rows(self, number: int) -> Iterator[Iterable[Any]]:
         """All rows of a generation."""
         make, table = self._model.make, self._physical(number)
-        with self.database.reading() as connection:
+        with self.database.reading(together=True) as connection:
             found = connection.execution_options(yield_per=1000).execute(table.select().order_by(table.c[0]))
             yield (make(*row) for row in found)
 

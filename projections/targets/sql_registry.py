@@ -31,12 +31,12 @@ class GenerationRegistry:
         """All generations, as a transaction sees them; `lock` holds them and their checkpoints until it ends."""
         lock = lock and self._database.dialect == "postgresql"
         rows = connection.exec_driver_sql(self._sql["lock" if lock else "list"], self._mine)
-        found: dict[tuple[int, str, str, bool], list[Checkpoint]] = {}
-        for number, state, fingerprint, paused, *checkpoint in rows:
-            found.setdefault((number, state, fingerprint, bool(paused)), []).append(Checkpoint(*checkpoint))
+        found: dict[tuple[int, str, str, int, bool], list[Checkpoint]] = {}
+        for number, state, fingerprint, made, paused, *checkpoint in rows:
+            found.setdefault((number, state, fingerprint, made, bool(paused)), []).append(Checkpoint(*checkpoint))
         return [
-            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints), paused)
-            for (number, state, fingerprint, paused), checkpoints in found.items()
+            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints), made, paused)
+            for (number, state, fingerprint, made, paused), checkpoints in found.items()
         ]
 
     def live_position(self, connection: Connection) -> tuple[int, int]:
@@ -70,8 +70,8 @@ class GenerationRegistry:
 
     def insert(self, connection: Connection, number: int, state: str, fingerprint: str, partitions: int) -> None:
         """Adds a generation whose partitions stand at position 0."""
-        connection.exec_driver_sql(self._sql["insert"], (*self._mine, number, state, fingerprint))
         now = _now()
+        connection.exec_driver_sql(self._sql["insert"], (*self._mine, number, state, fingerprint, now))
         self._put(connection, number, [Checkpoint(each, 0, 0, None, now) for each in range(partitions)])
 
     def set_state(self, connection: Connection, number: int, state: str) -> None:
@@ -173,7 +173,7 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
     mine = "projection = ? AND target = ?"
     one, now = f"{mine} AND number = ? AND partition = ?", now_us(database.dialect)
     listing = (
-        "SELECT number, g.state, g.fingerprint, "
+        "SELECT number, g.state, g.fingerprint, g.made_at, "
         f"EXISTS (SELECT 1 FROM {paused} p WHERE p.projection = g.projection AND p.target = g.target), "
         "c.partition, c.position, c.events, c.error, c.updated_at, c.owner, c.epoch, c.until_us, c.parked, c.discarded, c.rate "
         f"FROM {joined} WHERE {mine} ORDER BY number, c.partition"
@@ -182,7 +182,7 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
         "list": listing,
         "lock": f"{listing} FOR UPDATE",
         "live_position": f"SELECT min(c.position), sum(c.parked) FROM {joined} WHERE {mine} AND g.state = 'live'",
-        "insert": f"INSERT INTO {generations} (projection, target, number, state, fingerprint) VALUES (?, ?, ?, ?, ?)",
+        "insert": f"INSERT INTO {generations} (projection, target, number, state, fingerprint, made_at) VALUES (?, ?, ?, ?, ?, ?)",
         "state": f"UPDATE {generations} SET state = ? WHERE {mine} AND number = ?",
         "remove": f"DELETE FROM {generations} WHERE {mine} AND number = ?",
         "forget": f"DELETE FROM {checkpoints} WHERE {mine} AND number = ?",

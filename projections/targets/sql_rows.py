@@ -4,19 +4,20 @@ Fields are converted by SQLAlchemy's processors for their column's type, so that
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Double, Table, UniqueConstraint
+from sqlalchemy import Connection, Dialect, Float, LargeBinary, Table, UniqueConstraint
 from sqlalchemy.types import TypeEngine
 
 from eventstore.sql_database import SqlDatabase
 from projections.model import Model
 
 Processor = Callable[[Any], Any] | None
-COPY_FROM = 64
-"""From so many rows on, COPY into a temporary table beats one upsert for each row."""
+ROWS_AT_ONCE = 2_000
+"""How many rows a statement stores on PostgreSQL: more gain nothing, and a rebuild may write very many."""
 
 
 def rows_for(database: SqlDatabase, table: Table, model: Model) -> "SqlRows":
@@ -27,7 +28,7 @@ def rows_for(database: SqlDatabase, table: Table, model: Model) -> "SqlRows":
 
 def _code(column: TypeEngine[Any]) -> int:
     """The number that psycopg would give for a column's type; SQLAlchemy asks for it where a value is a number."""
-    return 701 if isinstance(column, Double) else 1700
+    return 701 if isinstance(column, Float) else 1700
 
 
 class SqlRows:
@@ -38,12 +39,11 @@ class SqlRows:
         self._key = model.key.name
         preparer = dialect.identifier_preparer
         self._name = preparer.format_table(table)
-        self._batch = preparer.quote(f"eventfold_batch_{table.name}")
         self._columns = [preparer.quote(column.name) for column in table.columns]
         self._unique = any(isinstance(rule, UniqueConstraint) for rule in table.constraints)
         self._types = [column.type.compile(dialect) for column in table.columns]
         types = [column.type.dialect_impl(dialect) for column in table.columns]
-        self._binders: list[Processor] = [each.bind_processor(dialect) for each in types]
+        self._binders = [self._binder(each, dialect) for each in types]
         self._readers: list[Processor] = [each.result_processor(dialect, _code(each)) for each in types]
         self._plain_in = not any(self._binders)
         self._plain_out = not any(self._readers)
@@ -69,6 +69,9 @@ class SqlRows:
 
     def _delete(self, connection: Connection, keys: list[Any]) -> None:
         raise NotImplementedError
+
+    def _binder(self, column: TypeEngine[Any], dialect: Dialect) -> Processor:
+        return column.bind_processor(dialect)
 
     def _bind(self, row: msgspec.Struct) -> tuple[Any, ...]:
         values = msgspec.structs.astuple(row)
@@ -127,33 +130,50 @@ class SqliteRows(SqlRows):
         )
 
 
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else f"\\x{value.hex()}"
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no infinite numbers; the server reads them from text."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
 class PostgresRows(SqlRows):
-    """Bulk work on PostgreSQL: keys travel as one array, many rows by COPY."""
+    """Bulk work on PostgreSQL: keys travel as one array, rows as a JSON array: one round trip for all of a usual batch.
+
+    Measured for 1 to 2,000 rows, it is as fast as an array for each column, and faster than COPY into a temporary table.
+    """
+
+    def __init__(self, table: Table, model: Model, dialect: Dialect) -> None:
+        super().__init__(table, model, dialect)
+        names = ", ".join(self._columns)
+        self._encode = msgspec.json.Encoder(enc_hook=str).encode
+        self._short = [f"c{i}" for i in range(len(self._columns))]
+        columns = ", ".join(f"{name} {kind}" for name, kind in zip(self._short, self._types, strict=True))
+        self._select = f"SELECT {names} FROM {self._name} WHERE {self._columns[0]} = ANY(%s::{self._types[0]}[])"
+        self._insert = (
+            f"INSERT INTO {self._name} ({names}) SELECT * FROM json_to_recordset(%s::json) AS rows({columns}) "
+            f"{self._on_conflict()}"
+        )
 
     def fetch(self, connection: Connection, keys: Sequence[Any]) -> dict[Any, Any]:
         """The rows that exist under these keys."""
-        cursor = connection.connection.cursor()
-        names = ", ".join(self._columns)
-        cursor.execute(
-            f"SELECT {names} FROM {self._name} WHERE {self._columns[0]} = ANY(%s::{self._types[0]}[])",
-            ([self._bind_key(key) for key in keys],),
-        )
+        cursor: Any = connection.connection.cursor()
+        cursor.execute(self._select, ([self._bind_key(key) for key in keys],), prepare=True, binary=True)
         return self._read(cursor.fetchall())
 
+    def _binder(self, column: TypeEngine[Any], dialect: Dialect) -> Processor:
+        if isinstance(column, LargeBinary):
+            return _hex
+        return _number if isinstance(column, Float) else column.bind_processor(dialect)
+
     def _upsert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-        names = ", ".join(self._columns)
         cursor: Any = connection.connection.cursor()
-        if len(rows) < COPY_FROM:
-            marks = ", ".join(["%s"] * len(self._columns))
-            cursor.executemany(f"INSERT INTO {self._name} ({names}) VALUES ({marks}) {self._on_conflict()}", rows)
-            return
-        batch = self._batch
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {batch} (LIKE {self._name}) ON COMMIT DELETE ROWS")
-        with cursor.copy(f"COPY {batch} ({names}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.execute(f"INSERT INTO {self._name} ({names}) SELECT {names} FROM {batch} {self._on_conflict()}")
-        cursor.execute(f"DELETE FROM {batch}")
+        short = self._short
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            part = [dict(zip(short, row, strict=True)) for row in rows[first : first + ROWS_AT_ONCE]]
+            cursor.execute(self._insert, (self._encode(part).decode(),), prepare=True)
 
     def _delete(self, connection: Connection, keys: list[Any]) -> None:
         connection.connection.cursor().execute(

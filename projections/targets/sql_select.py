@@ -12,11 +12,11 @@ from projections.selection import Condition, Selection
 
 def select_statement(table: Table, selection: Selection) -> Select[Any]:
     """The rows in their order, nulls first as in every target, from after the last page on."""
-    statement = select(table).where(*_where(table, selection))
+    statement = select(table).where(*where(table, selection))
     if selection.after is not None:
         statement = statement.where(_after(table, selection))
     for order in selection.order:
-        column = _column(table, order.field)
+        column = column_of(table, order.field)
         ordered = column.desc().nulls_last() if order.descending else column.asc().nulls_first()
         statement = statement.order_by(ordered)
     return statement.limit(selection.limit) if selection.limit is not None else statement
@@ -24,10 +24,11 @@ def select_statement(table: Table, selection: Selection) -> Select[Any]:
 
 def count_statement(table: Table, selection: Selection) -> Select[Any]:
     """How many rows match."""
-    return select(func.count()).select_from(table).where(*_where(table, selection))
+    return select(func.count()).select_from(table).where(*where(table, selection))
 
 
-def _column(table: Table, name: str) -> Any:
+def column_of(table: Table, name: str) -> Any:
+    """A field's column, in the order that its values have."""
     column = table.c[name]
     return InOrder(column) if isinstance(column.type, ExactDecimal) else column
 
@@ -53,12 +54,13 @@ def _collated(element: InOrder, compiler: Any, **options: Any) -> str:
     return f"{compiler.process(element.column, **options)} COLLATE {DECIMAL_ORDER}"
 
 
-def _where(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+def where(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
+    """What must hold of a row."""
     return [*[_condition(table, each) for each in selection.conditions], *selection.expressions]
 
 
 def _condition(table: Table, condition: Condition) -> ColumnElement[bool]:
-    column, value = _column(table, condition.field), condition.value
+    column, value = column_of(table, condition.field), condition.value
     compare: dict[str, Any] = {
         "eq": lambda: column == value,
         "ne": lambda: column != value,
@@ -80,7 +82,7 @@ def _after(table: Table, selection: Selection) -> ColumnElement[bool]:
     ways: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
     for order, last in zip(selection.order, selection.after, strict=True):
-        column = _column(table, order.field)
+        column = column_of(table, order.field)
         ways.append(and_(*equal, _beyond(column, last, descending=order.descending)))
         equal.append(column.is_(None) if last is None else column == last)
     return or_(*ways)

@@ -1,6 +1,7 @@
 """From a command to stored events, their receipt and what travels with them, for threads and for an event loop alike."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from eventfold import (
     Aggregate,
     Command,
     DefinitionError,
+    InvalidCommand,
+    InvalidEvent,
     NewEvent,
     Query,
     Rejected,
@@ -256,7 +259,7 @@ def test_when_the_business_time_is_no_instant_then_nothing_is_stored(app: Driver
 def test_when_a_decision_returns_something_else_than_events_then_the_error_names_it(open_driver: OpenDriver) -> None:
     @handles
     def deposit(account: Account, command: Deposit) -> list[AccountEvent]:
-        return Deposited(1)  # type: ignore[return-value]
+        return Deposited(1)  # type: ignore[return-value]  # wrong on purpose
 
     app = open_driver(handlers=[deposit])
     with pytest.raises(DefinitionError, match="handler deposit: expected a list of events, got Deposited"):
@@ -268,13 +271,54 @@ def test_when_a_decision_over_several_streams_names_an_unknown_one_then_the_erro
 ) -> None:
     @handles(streams={"source": "source_id", "target": "target_id"})
     def transfer(source: Account, target: Account, command: Transfer) -> dict[str, list[AccountEvent]]:
-        return {"sauce": [Deposited(1)]} if command.amount == 1 else [Deposited(1)]  # type: ignore[return-value]
+        return {"sauce": [Deposited(1)]} if command.amount == 1 else [Deposited(1)]  # type: ignore[return-value]  # wrong on purpose
 
     app = open_driver(handlers=[transfer])
     with pytest.raises(DefinitionError, match=r"returned events for \['sauce'\]"):
         app.dispatch(Transfer("a-1", "a-2", 1))
     with pytest.raises(DefinitionError, match="return a dict from source or target"):
         app.dispatch(Transfer("a-1", "a-2", 2))
+    assert app.store.head() == 0
+
+
+def test_when_a_decision_over_several_streams_returns_a_bare_event_then_the_error_names_its_parameter(
+    open_driver: OpenDriver,
+) -> None:
+    @handles(streams={"source": "source_id", "target": "target_id"})
+    def transfer(source: Account, target: Account, command: Transfer) -> Any:
+        return {"source": [Withdrawn(1)], "target": Deposited(1)}
+
+    app = open_driver(handlers=[transfer])
+    with pytest.raises(DefinitionError, match="handler transfer: target: expected a list of events, got Deposited"):
+        app.dispatch(Transfer("a-1", "a-2", 1))
+    assert app.store.head() == 0
+
+
+@pytest.mark.parametrize(("brought", "own"), [("text", {"a": 1}), ({"a": 1}, [1])])
+def test_when_metadata_is_no_dict_then_the_event_is_refused_whoever_gave_it(
+    open_driver: OpenDriver, brought: Any, own: Any
+) -> None:
+    @handles
+    def deposit(account: Account, command: Deposit) -> list[NewEvent[AccountEvent]]:
+        return [NewEvent(Deposited(command.amount), metadata=own)]
+
+    app = open_driver(handlers=[deposit])
+    with pytest.raises(InvalidEvent, match="metadata: expected a dict of texts to JSON values, got "):
+        app.dispatch(Deposit("a-1", 1), metadata=brought)
+    assert app.store.head() == 0
+
+
+def test_when_the_field_that_names_the_stream_is_none_then_the_command_is_invalid(open_driver: OpenDriver) -> None:
+    class Open(Command):
+        account_id: str | None = None
+
+    @handles
+    def open_account(account: Account, command: Open) -> list[AccountEvent]:
+        return [Deposited(1)]
+
+    app = open_driver(handlers=[open_account])
+    with pytest.raises(InvalidCommand, match="Open: account_id: expected what names the stream, got None"):
+        app.dispatch(Open())
     assert app.store.head() == 0
 
 

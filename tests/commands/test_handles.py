@@ -1,6 +1,7 @@
 """What `@handles` infers from annotations, and the error where it cannot."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,11 +90,11 @@ def no_aggregate(command: Deposit) -> list[AccountEvent]:
     return []
 
 
-def bare(account, command: Deposit) -> list[AccountEvent]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def bare(account, command: Deposit) -> list[AccountEvent]:  # type: ignore[no-untyped-def]  # noqa: ANN001 - wrong on purpose
     return []
 
 
-def unresolved(account: "Acount", command: Deposit) -> list[AccountEvent]:  # type: ignore[name-defined]  # noqa: F821
+def unresolved(account: "Acount", command: Deposit) -> list[AccountEvent]:  # type: ignore[name-defined]  # noqa: F821 - wrong on purpose
     return []
 
 
@@ -113,6 +114,18 @@ def yielding(account: Account, command: Deposit) -> Iterator[AccountEvent]:
     yield Deposited(1)
 
 
+async def awaited_and_yielding(account: Account, command: Deposit) -> AsyncIterator[AccountEvent]:
+    yield Deposited(1)
+
+
+def by_place(account: Account, command: Deposit, /) -> list[AccountEvent]:
+    return []
+
+
+def with_a_star(*accounts: Account, command: Deposit) -> list[AccountEvent]:
+    return []
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -125,6 +138,9 @@ def yielding(account: Account, command: Deposit) -> Iterator[AccountEvent]:
         (without_id, "Nameless has no field 'account_id' to name the stream of Account .it has number."),
         (awaited, "a decision is a plain function"),
         (yielding, "a decision is a plain function"),
+        (awaited_and_yielding, "a decision is a plain function"),
+        (by_place, "account, command: a decision is called by name; drop `/`"),
+        (with_a_star, "accounts: a decision is called by name"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -145,6 +161,7 @@ def over_two(source: Account, target: Account, command: Transfer) -> Any:
         ({"stream": "source_id"}, "stream= names one stream, but there are source, target; use streams="),
         ({"streams": {"source": "source_id", "sink": "target_id"}}, "streams=: expected parameter names, got sink"),
         ({"streams": {"source": "from_id"}}, "Transfer has no field 'from_id'"),
+        ({"streams": {"source": 5}}, "expected a field or a function to name a stream, got 5"),
         ({"query": lambda _command: Query.of(Deposited)}, "a decision over a query takes one aggregate"),
         ({"initial": lambda _command: Account(1)}, "initial= goes with query="),
     ],
@@ -154,6 +171,20 @@ def test_what_is_declared_wrongly_is_an_error_when_the_function_is_defined(
 ) -> None:
     with pytest.raises(DefinitionError, match=message):
         handles(**declared)(over_two)
+
+
+def test_a_stream_that_is_named_twice_is_an_error_when_the_function_is_defined() -> None:
+    def by_id(account: Account, command: Deposit) -> list[AccountEvent]:
+        return []
+
+    with pytest.raises(DefinitionError, match="expected stream= or streams=, got both"):
+        handles(stream="account_id", streams={"account": "account_id"})(by_id)
+
+
+@pytest.mark.parametrize("given", ["account_id", partial(no_aggregate)], ids=["text", "partial"])
+def test_something_else_than_a_function_is_an_error_that_says_how_options_are_given(given: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"@handles: expected a function, got .*; options have names"):
+        handles(given)
 
 
 def test_two_handlers_of_one_command_are_an_error() -> None:
@@ -167,7 +198,7 @@ def test_two_handlers_of_one_command_are_an_error() -> None:
 
 def test_a_function_without_the_decorator_is_an_error() -> None:
     with pytest.raises(DefinitionError, match="expected functions under @handles, got <function no_command"):
-        HandlerMap([no_command])  # type: ignore[list-item]
+        HandlerMap([no_command])  # type: ignore[list-item]  # wrong on purpose
 
 
 def test_the_pauses_between_attempts_are_jittered_under_a_bounded_ceiling() -> None:
@@ -177,3 +208,11 @@ def test_the_pauses_between_attempts_are_jittered_under_a_bounded_ceiling() -> N
         assert all(0.0 <= pause <= ceiling for pause in pauses)
         assert max(pauses) > ceiling / 2
         assert len(set(pauses)) > 100
+
+
+@pytest.mark.parametrize(
+    "bad", [{"attempts": 0}, {"attempts": True}, {"base_seconds": -1}, {"max_seconds": "1"}, {"max_seconds": 1e9}]
+)
+def test_a_retry_policy_that_makes_no_sense_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError, match=f"RetryPolicy: {next(iter(bad))}: expected"):
+        RetryPolicy(**bad)

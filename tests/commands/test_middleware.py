@@ -138,4 +138,4 @@ def test_middleware_of_the_other_colour_is_an_error_when_the_application_is_made
     with pytest.raises(DefinitionError, match="only an AsyncApplication awaits it; declare it `def`"):
         Application("memory://", middleware=[awaited])
     with pytest.raises(DefinitionError, match="expected a callable"):
-        Application("memory://", middleware=["audit"])  # type: ignore[list-item]
+        Application("memory://", middleware=["audit"])  # type: ignore[list-item]  # wrong on purpose

@@ -61,6 +61,22 @@ def test_an_id_that_cannot_name_a_stream_is_invalid() -> None:
     given().when(deposit, Deposit("", 5)).then_invalid("at least one character")
 
 
+def test_a_name_that_no_stream_can_have_is_invalid_as_it_would_be_for_a_dispatch() -> None:
+    @handles(stream=lambda command: f"{command.account_id}\n")
+    def astray(account: Account, command: Look) -> list[AccountEvent]:
+        return []
+
+    given().when(astray, Look("a")).then_invalid("printable characters only")
+
+
+def test_given_one_history_then_several_commands_each_begin_from_it() -> None:
+    rich = given(Deposited(100))
+    refused = rich.when(withdraw, Withdraw("a-1", 101))
+    taken = rich.when(withdraw, Withdraw("a-1", 30))
+    taken.then(Withdrawn(30))
+    refused.then_rejected("balance is 100")
+
+
 def test_a_decision_over_one_stream_may_return_its_events_by_parameter() -> None:
     @handles
     def by_name(account: Account, command: Deposit) -> dict[str, list[AccountEvent]]:
@@ -140,10 +156,17 @@ def test_a_history_of_other_events_or_of_an_unknown_stream_fails() -> None:
         given(sauce=[Deposited(1)]).when(transfer, Transfer("a", "b", 4))
 
 
+def test_events_of_which_only_some_have_a_name_fail() -> None:
+    with pytest.raises(AssertionError, match="given: expected events with or without the name 'account', got both"):
+        given(Deposited(1), account=[Deposited(2)]).when(look, Look("a"))
+    with pytest.raises(AssertionError, match=r"then: expected all events by parameter name, got \[Deposited"):
+        given().when(deposit, Deposit("a", 1)).then(Deposited(2), account=[Deposited(1)])
+
+
 def test_a_decision_that_returns_no_list_fails() -> None:
     @handles
     def forgetful(account: Account, command: Deposit) -> list[AccountEvent]:
-        pass  # type: ignore[empty-body]
+        pass  # type: ignore[empty-body]  # wrong on purpose
 
     with pytest.raises(AssertionError, match="expected a list of events, got None"):
         given().when(forgetful, Deposit("a", 1)).then_nothing()

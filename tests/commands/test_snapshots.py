@@ -15,6 +15,7 @@ from eventfold import (
     StreamNotFound,
     handles,
 )
+from eventstore import Recording
 from eventstore.loading import load_stream
 from eventstore.snapshot import kind_of
 from tests.commands.conftest import Driver, OpenDriver
@@ -82,6 +83,20 @@ def test_when_enough_events_have_come_then_the_append_leaves_a_snapshot(pots: Dr
     assert pots.store.load(Pot, "1").snapshot == 10
 
 
+def test_given_states_in_memory_then_snapshots_are_as_far_apart_as_without(open_driver: OpenDriver) -> None:
+    pots = open_driver(handlers=[add, pour], cache_states=9)
+    taken = [version for _ in range(12) if (version := after_one_more(pots))]
+    assert taken == [5, 10]
+
+
+def after_one_more(pots: Driver) -> int:
+    """The version of the snapshot that one more event has left; 0 where it has left none."""
+    before = kept(pots, Pot)
+    pots.dispatch(Add("1"))
+    after = kept(pots, Pot)
+    return after[0][1] if after != before else 0
+
+
 def test_when_one_append_brings_many_events_then_its_snapshot_is_of_the_last(pots: Driver) -> None:
     pots.dispatch(Add("1", (1,) * 4))
     pots.dispatch(Add("1", (10, 20, 30)))
@@ -137,3 +152,57 @@ def test_a_snapshot_can_be_asked_for_and_awaited(url: str) -> None:
 def test_what_has_no_events_has_no_snapshot(pots: Driver) -> None:
     assert pots.store.snapshots.take(Pot, "pot-9") == (0, False)
     assert kept(pots, Pot) == []
+
+
+class Weighed(Event):
+    kilos: float
+
+
+class Scale(Aggregate[Weighed], snapshots=SnapshotPolicy(every=1), retired=["Announced"]):
+    read: tuple[str, ...] = ()
+
+    def evolve(self, event: Weighed) -> "Scale":
+        return Scale((*self.read, str(event.kilos)))
+
+
+class Announced(Event):
+    pass
+
+
+class Weigh(Command):
+    scale_id: str
+
+
+@handles
+def weigh(_scale: Scale, _command: Weigh) -> list[Weighed | Announced]:
+    return [
+        Weighed(2),
+        Announced(),
+    ]  # a whole number where the field is for floats, and an event that the scale passes over
+
+
+def test_a_snapshot_is_folded_from_the_events_as_they_are_stored() -> None:
+    with Application("memory://", handlers=[weigh], events=Weighed | Announced) as app:
+        app.dispatch(Weigh("1"))
+        app.store.snapshots.flush()
+
+        found = app.load_with_version(Scale, "1")
+
+        assert (found.snapshot, found.state) == (2, load_stream(app.store.backend, Scale, "scale-1").state)
+        assert found.state.read == ("2.0",)
+
+
+class ScaleObject(Recording[Scale]):
+    pass
+
+
+def test_so_is_one_that_a_recording_object_leaves_behind_when_it_is_saved_again() -> None:
+    scale = ScaleObject.new("1")
+    with Application("memory://", events=Weighed | Announced) as app:
+        for _ in range(2):
+            scale.record(Weighed(2))
+            scale.save(app.store)
+        app.store.snapshots.flush()
+
+        assert app.store.load(Scale, "1").snapshot == 2
+        assert app.store.load(Scale, "1").state.read == ("2.0", "2.0")

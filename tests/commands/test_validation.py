@@ -58,7 +58,7 @@ def test_when_a_command_has_values_of_every_type_then_it_is_accepted() -> None:
 
 def test_when_several_fields_are_faulty_then_every_one_of_them_is_named() -> None:
     with pytest.raises(InvalidCommand) as caught:
-        validate(Order("", 10, math.nan, [Line("a", 0)], level="low"))  # type: ignore[arg-type]
+        validate(Order("", 10, math.nan, [Line("a", 0)], level="low"))  # type: ignore[arg-type]  # wrong on purpose
     assert caught.value.command == "Order"
     assert [fault.partition(":")[0] for fault in caught.value.faults] == [
         "order_id",
@@ -81,7 +81,7 @@ def test_when_several_fields_are_faulty_then_every_one_of_them_is_named() -> Non
         (Order("o", 1, lines=[Line("a", 0)]), r"lines: expected `int` >= 1.*\[0\]\.count"),
         (Order("o", 1, lines=(Line("a", 1),)), r"lines: expected list.* got \("),
         (Order("o", 1, stock={"x": 1}), r"stock: .*int.*'x'"),
-        (Order("o", 1, level="mid"), r"level: expected one of 'low', 'high', got 'mid'"),  # type: ignore[arg-type]
+        (Order("o", 1, level="mid"), r"level: expected one of 'low', 'high', got 'mid'"),  # type: ignore[arg-type]  # wrong on purpose
         (Order("o", 1, note="\ud800"), r"note: .*surrogates"),
         (Order("o", 1, note=object()), r"note: .*object"),
         (Order("o", 1, note=math.nan), r"note: .*nan"),
@@ -105,6 +105,14 @@ def test_given_json_when_fields_are_missing_unknown_and_faulty_then_each_is_name
         "count: expected `int`, got 'many'",
         "lines: object missing required field `count` at `[0]`, got [{'sku': 'a'}]",
     )
+
+
+def test_given_json_for_a_command_without_fields_then_an_unknown_one_is_refused() -> None:
+    class Tick(Command):
+        pass
+
+    with pytest.raises(InvalidCommand, match="Tick: colour: unknown; expected no fields"):
+        read_command(Tick, {"colour": "red"})
 
 
 def test_given_json_when_it_is_right_then_it_becomes_the_command() -> None:
@@ -190,7 +198,7 @@ def test_when_something_else_than_a_command_is_dispatched_then_it_is_refused(app
         pass
 
     with pytest.raises(InvalidCommand, match="expected an instance of a Command class"):
-        app.dispatch(Happened())  # type: ignore[arg-type]
+        app.dispatch(Happened())  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_when_nothing_handles_a_command_then_the_error_lists_what_is_handled(app: Driver) -> None:
@@ -203,4 +211,4 @@ def test_when_nothing_handles_a_command_then_the_error_lists_what_is_handled(app
 
 def test_a_command_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="immutable"):
-        Look("a-1").account_id = "a-2"  # type: ignore[misc]
+        Look("a-1").account_id = "a-2"  # type: ignore[misc]  # wrong on purpose

@@ -88,6 +88,30 @@ def test_given_one_stream_for_two_parameters_then_it_is_written_and_not_guarded_
     assert app.dispatch(Leave("ada", "ada")).versions == {"doctor-ada": 2}
 
 
+class Watched(Aggregate[CameOn | WentOff], category="doctor"):
+    on_call: bool = False
+
+    def evolve(self, event: CameOn | WentOff) -> "Watched":
+        somebody_else()
+        return replace(self, on_call=isinstance(event, CameOn))
+
+
+@handles(streams={"before": "doctor_id", "now": "colleague_id"})
+def leave_as_seen(before: Watched, now: Watched, command: Leave) -> dict[str, list[CameOn | WentOff]]:
+    return {"now": [WentOff()] if before.on_call else []}
+
+
+def test_given_one_stream_for_two_parameters_when_it_moves_between_their_loads_then_the_command_is_decided_again(
+    open_driver: OpenDriver,
+) -> None:
+    app = open_driver(handlers=[leave_as_seen])
+    app.store.append("doctor-ada", [CameOn()])
+    BETWEEN.append(lambda: app.store.append("doctor-ada", [WentOff()]))
+
+    assert app.dispatch(Leave("ada", "ada")).events == ()
+    assert app.store.stream_version("doctor-ada") == 2
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_when_both_ask_at_once_then_one_of_them_stays(database: str, seed: int) -> None:
     begin = threading.Barrier(2)

@@ -6,11 +6,14 @@ import pytest
 
 from tests.docs.pages import DOCS, blocks_of, name_of, pages_with
 from tests.docs.run_page import run_page
+from tests.services.elasticsearch import Elasticsearch
 
 VARIABLE = "DATABASE_URL"
+SEARCH_VARIABLE = "ELASTICSEARCH_URL"
 PAGES = pages_with("python")
 ON_POSTGRESQL = [page for page in PAGES if any(VARIABLE in block.text for block in blocks_of(page))]
-ANYWHERE = [page for page in PAGES if page not in ON_POSTGRESQL]
+ON_ELASTICSEARCH = [page for page in PAGES if any(SEARCH_VARIABLE in block.text for block in blocks_of(page))]
+ANYWHERE = [page for page in PAGES if page not in ON_POSTGRESQL + ON_ELASTICSEARCH]
 
 
 @pytest.mark.parametrize("page", ANYWHERE, ids=name_of)
@@ -28,6 +31,20 @@ def test_every_block_of_a_page_about_postgresql_runs(
     run_page(page, monkeypatch)
 
 
+@pytest.mark.parametrize("page", ON_ELASTICSEARCH, ids=name_of)
+def test_every_block_of_a_page_about_elasticsearch_runs(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    elasticsearch_server: Elasticsearch,
+    elasticsearch_name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SEARCH_VARIABLE, elasticsearch_server.url)
+    monkeypatch.setenv("CUSTOMERS_INDEX", elasticsearch_name)
+    run_page(page, monkeypatch)
+
+
 def test_a_block_that_prints_something_else_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "wrong.md"
     page.write_text("```python\nprint(1)\n```\n\n```text\n2\n```\n", encoding="utf-8")
@@ -39,3 +56,4 @@ def test_a_block_that_prints_something_else_is_found(tmp_path: Path, monkeypatch
 def test_there_are_pages_to_run() -> None:
     assert DOCS / "tutorial.md" in ANYWHERE
     assert ON_POSTGRESQL
+    assert ON_ELASTICSEARCH

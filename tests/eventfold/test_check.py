@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from commands import Handler
-from eventfold import Aggregate, Application, Command, Event, MemoryTable, handles
+from eventfold import Aggregate, Application, Command, Event, MemoryTable, SnapshotPolicy, handles
 from eventfold.check import hints, problems
 from tests.commands.bank import HANDLERS, Account, AccountEvent, Deposit
 from tests.projections.shop import bindings
@@ -20,14 +20,22 @@ class Still(Aggregate[Ticked]):
     pass
 
 
-class Needy(Aggregate[Ticked]):
+class Needy(Aggregate[Ticked], snapshots=SnapshotPolicy()):
     name: str
 
     def evolve(self, event: Ticked) -> "Needy":
         return self
 
 
+class Tuned(Aggregate[Ticked], snapshots=SnapshotPolicy()):
+    tone: Any = complex(1, 2)
+
+    def evolve(self, event: Ticked) -> "Tuned":
+        return self
+
+
 class Tick(Command):
+    tuned_id: str
     still_id: str
     needy_id: str
 
@@ -48,6 +56,11 @@ def tick_needy(needy: Needy, command: Tick) -> list[Ticked]:
 
 
 @handles
+def tick_tuned(tuned: Tuned, command: Tick) -> list[Ticked]:
+    return []
+
+
+@handles
 def opaque(account: Account, command: Opaque) -> list[AccountEvent]:
     return []
 
@@ -62,10 +75,11 @@ def astray(account: Account, command: Deposit) -> list[Ticked]:
     [
         (tick_still, r"aggregate Still: it has no evolve\(self, event\)"),
         (tick_needy, "aggregate Needy: .*name must have a default"),
+        (tick_tuned, "aggregate Tuned: .*the initial state cannot be kept as JSON, so it can have no snapshots"),
         (opaque, "command Opaque: a field's type cannot be read from JSON"),
         (astray, "handler astray: returns Ticked, which its aggregate is not folded from"),
     ],
-    ids=["evolve", "default", "field", "event"],
+    ids=["evolve", "default", "snapshots", "field", "event"],
 )
 def test_what_would_fail_only_when_it_is_used_is_found(handler: Handler[..., Any], sentence: str) -> None:
     (found,) = problems(Application("memory://", handlers=[handler]).parts)

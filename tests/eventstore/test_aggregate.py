@@ -53,7 +53,7 @@ def test_a_category_that_no_stream_can_have_is_refused(category: Any) -> None:
 
 
 def test_an_aggregate_without_events_is_told_how_to_name_them() -> None:
-    class Bare(Aggregate):  # type: ignore[type-arg]
+    class Bare(Aggregate):  # type: ignore[type-arg]  # wrong on purpose
         pass
 
     with pytest.raises(DefinitionError, match=r"Bare: name its events, as in `class Bare\(Aggregate\[Opened"):
@@ -78,7 +78,7 @@ def test_an_aggregate_without_a_fold_is_told_to_define_one() -> None:
 
 
 def test_an_object_without_an_aggregate_is_told_how_to_name_it() -> None:
-    class Bare(Recording):  # type: ignore[type-arg]
+    class Bare(Recording):  # type: ignore[type-arg]  # wrong on purpose
         pass
 
     with open_store("memory://") as store, pytest.raises(DefinitionError, match=r"Bare: name its aggregate, as in"):

@@ -65,9 +65,9 @@ def store() -> Iterator[EventStore]:
 @pytest.mark.parametrize(
     ("event", "field", "expected", "actual"),
     [
-        (Opened(5), "owner", "Expected `str`", "got 5"),  # type: ignore[arg-type]
-        (Opened("ada", "5"), "cents", "Expected `int`", "got '5'"),  # type: ignore[arg-type]
-        (Opened("ada", 1.5), "cents", "Expected `int`", "got 1.5"),  # type: ignore[arg-type]
+        (Opened(5), "owner", "Expected `str`", "got 5"),  # type: ignore[arg-type]  # wrong on purpose
+        (Opened("ada", "5"), "cents", "Expected `int`", "got '5'"),  # type: ignore[arg-type]  # wrong on purpose
+        (Opened("ada", 1.5), "cents", "Expected `int`", "got 1.5"),  # type: ignore[arg-type]  # wrong on purpose
         (Opened("ada", True), "cents", "Expected `int`", "got True"),
         (Opened("ada", rate=NOT_A_NUMBER), "rate", "expected a finite number", "got nan"),
         (Opened("ada", rate=-float("inf")), "rate", "expected a finite number", "got -inf"),
@@ -76,7 +76,7 @@ def store() -> Iterator[EventStore]:
         (Opened(LONE_SURROGATE), "owner", "expected text without lone surrogates", r"got '\ud800'"),
         (Opened(INVALID_UTF_8), "owner", "expected text without lone surrogates", r"got '\udcff'"),
         (Opened("ada", notes={LONE_SURROGATE: 1}), "notes", "expected text without lone surrogates", "got {"),
-        (Opened(b"\xff"), "owner", "expected a value that reads back equal", r"got b'\xff'"),  # type: ignore[arg-type]
+        (Opened(b"\xff"), "owner", "expected a value that reads back equal", r"got b'\xff'"),  # type: ignore[arg-type]  # wrong on purpose
         (Opened("a\0b"), "owner", "expected text without NUL", r"got 'a\x00b'"),
         (Opened("ada", notes={"a\0": 1}), "notes", "expected text without NUL", r"got 'a\x00'"),
         (Opened("ada", notes={1, 2}), "notes", "expected a value that reads back equal", "got {1, 2}"),
@@ -109,12 +109,12 @@ def test_what_is_no_event_is_refused(store: EventStore, given: object) -> None:
 
 def test_an_unknown_field_is_refused_before_there_is_an_event(store: EventStore) -> None:
     with pytest.raises(TypeError, match="colour"):
-        store.append("account-1", [Opened("ada", colour="red")])  # type: ignore[call-arg]
+        store.append("account-1", [Opened("ada", colour="red")])  # type: ignore[call-arg]  # wrong on purpose
 
 
 def test_an_error_shows_a_line_of_a_large_value_and_not_all_of_it(store: EventStore) -> None:
     with pytest.raises(InvalidEvent, match=r"cents: Expected `int`") as refused:
-        store.append("account-1", [Opened("ada", "x" * 500_000)])  # type: ignore[arg-type]
+        store.append("account-1", [Opened("ada", "x" * 500_000)])  # type: ignore[arg-type]  # wrong on purpose
 
     assert len(str(refused.value)) < 400
     assert "500,002 characters" in str(refused.value)
@@ -128,7 +128,7 @@ def test_an_error_shows_a_line_of_a_large_value_and_not_all_of_it(store: EventSt
     [
         ({"event_id": "7"}, "expected a UUID", "got '7'"),
         ({"occurred_at": "today"}, "expected a datetime with a time zone", "got 'today'"),
-        ({"occurred_at": datetime(2024, 1, 1)}, "expected a datetime with a time zone", "got datetime"),  # noqa: DTZ001
+        ({"occurred_at": datetime(2024, 1, 1)}, "expected a datetime with a time zone", "got datetime"),  # noqa: DTZ001 - the fault itself
         ({"tags": "red"}, "expected a list of texts", "got 'red'"),
         ({"tags": [LONE_SURROGATE]}, "expected 1 to 255 printable characters", r"got '\ud800'"),
         ({"tags": [""]}, "expected 1 to 255 printable characters", "got ''"),

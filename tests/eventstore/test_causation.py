@@ -57,6 +57,17 @@ def test_an_event_that_is_read_as_several_or_as_none_stands_in_the_tree_once(sto
     assert [each.id for each in causes(store, ids[2])] == ids[2::-1]
 
 
+def test_a_cause_that_is_written_in_capitals_is_the_same_event(store: EventStore) -> None:
+    [cause] = store.append("count-1", [Counted(1)]).event_ids
+    command = "018F3C5E-7B0A-7C3D-9E2F-1A2B3C4D5E6F"
+    [effect] = store.append("count-1", [NewEvent(Counted(2), causation_id=cause.upper())]).event_ids
+    [commanded] = store.append("count-1", [NewEvent(Counted(3), causation_id=command)]).event_ids
+
+    assert [each.id for each in causes(store, effect)] == [effect, cause]
+    assert [each.id for each in effects(store, cause)] == [cause, effect]
+    assert [each.id for each in effects(store, command)] == [command.lower(), commanded]
+
+
 def test_an_event_that_cannot_be_read_hides_nothing(store: EventStore) -> None:
     ids = chain(store, Counted(1), old("Counted")([2]), Counted(3))
 

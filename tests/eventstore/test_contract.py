@@ -41,7 +41,7 @@ def test_a_capability_that_a_backend_lacks_leaves_out_its_cases_and_no_others(ca
 
 
 def test_a_subclass_without_a_store_factory_is_told_what_to_define() -> None:
-    fixture = StoreCases.store_factory.__wrapped__  # type: ignore[attr-defined]
+    fixture = StoreCases.store_factory.__wrapped__  # type: ignore[attr-defined]  # the fixture's own function
 
     with pytest.raises(NotImplementedError, match="define the fixture store_factory"):
         fixture(StoreCases())

@@ -95,12 +95,18 @@ def test_a_set_of_other_things_than_text_is_compared_too() -> None:
     assert changes(Order(tags=frozenset({1, 2})), Order(tags=frozenset({2}))) == [("tags[1]", "removed", 1, None)]
 
 
+def test_what_json_cannot_hold_is_told_by_its_repr() -> None:
+    assert [(each.field, each.before, each.after) for each in difference({"z": 1j}, {"z": 2j})] == [("z", "1j", "2j")]
+    assert list(leaves({"z": 1j})) == [(("z",), "1j")]
+    assert difference({"z": 1j}, {"z": 1j}) == []
+
+
 def test_a_list_that_only_grows_is_not_compared_item_by_item() -> None:
     class Stubborn:
         def __eq__(self, other: object) -> bool:
             raise AssertionError("compared")
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # so that it cannot be hashed either
 
     item = Stubborn()
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from eventstore import DefinitionError, Event, Tag
+from eventstore import DefinitionError, Event, Tag, open_store
 from eventstore.event import event_classes, event_type, schema_version, tags_of
 
 
@@ -55,6 +55,14 @@ def test_a_version_that_is_no_positive_integer_is_refused(version: Any) -> None:
 
         class Bad(Event, version=version):
             pass
+
+
+def test_an_event_that_would_be_stored_without_the_names_of_its_fields_is_refused() -> None:
+    class Bare(Event, array_like=True):
+        pass
+
+    with pytest.raises(DefinitionError, match="Bare: array_like: events are stored with the names of their fields"):
+        open_store("memory://", events=Bare)
 
 
 def test_fields_that_are_marked_give_tags() -> None:

@@ -48,6 +48,11 @@ class Order(msgspec.Struct, frozen=True):
         "state.stock['a-1'] == 3",
         "'new' in state.tags",
         "state.owner == null",
+        "state.owner != 'ada'",
+        "state.total == 7.0 && 7 == state.total",
+        "3 == state.stock['a-1'] && size(state.tags) == 1 && 'tea' == state.lines[0].name",
+        "state.tier != 'state.total == \\'7\\''",
+        "'b' in state.stock ? false : true",
     ],
 )
 def test_a_condition_sees_values_of_every_kind(text: str) -> None:
@@ -80,7 +85,12 @@ def test_what_is_no_expression_is_refused_with_the_column(text: str, message: st
         ("state.lines[3].cents > 1", "index out of bounds"),
         ("state.owner.name == 'ada'", "state.owner is null; ask for `state.owner != null && ...` first"),
         ("state.stock.b > 1", "state.stock has no field 'b' (it has: a-1)"),
-        ("state.stock['b'] > 1", "there is no 'b'"),
+        ("state.stock['b'] > 1", "there is no 'b'; ask for `'b' in state.stock && ...` first"),
+        ("state.total == '7'", "state.total is a number, and '7' is text: they are never equal"),
+        ("'7' != state.total", "state.total is a number, and '7' is text"),
+        ("state.price == 9.99 || true", "state.price is text, and 9.99 is a number"),
+        ("state.at == '2024-05-01T12:00:00Z'", "state.at is an instant, as in timestamp(...), and"),
+        ("state.tags == true", "state.tags is a list, and true is true or false"),
         ("state.total > 'a'", "No such overload"),
         ("state.total / 0 > 1", "division by zero"),
         ("state.total", "expected true or false, got 7"),
@@ -108,5 +118,9 @@ def test_nesting_as_deep_as_the_longest_expression_is_refused_and_does_no_harm(t
 def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cel", None)
 
-    with pytest.raises(Unsupported, match=r"pip install 'eventfold\[bisect\]'"):
+    with pytest.raises(Unsupported, match=r"extra `bisect`, as in pip install 'path/to/eventfold"):
         compile_condition("state.total < 0")
+
+
+def test_what_json_cannot_hold_is_seen_as_its_repr() -> None:
+    assert compile_condition("state.z == '1j' && state.n == 1")({"z": 1j, "n": 1})

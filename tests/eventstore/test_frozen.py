@@ -22,7 +22,7 @@ class Child(Red, kw_only=True):
 
 def test_a_subclass_is_frozen_without_saying_so() -> None:
     with pytest.raises(AttributeError):
-        Red(1).n = 2  # type: ignore[misc]
+        Red(1).n = 2  # type: ignore[misc]  # wrong on purpose
     assert Red(1) == Red(1)
     assert hash(Red(1)) == hash(Red(1))
 
@@ -35,7 +35,7 @@ def test_an_option_belongs_to_the_class_that_gave_it() -> None:
 def test_options_of_msgspec_pass_through() -> None:
     assert Child(n=1, m=2).m == 2
     with pytest.raises(TypeError):
-        Child(1, 2)  # type: ignore[call-arg]
+        Child(1, 2)  # type: ignore[call-arg]  # wrong on purpose
 
 
 def test_an_option_that_nobody_knows_is_refused() -> None:

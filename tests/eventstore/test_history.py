@@ -57,6 +57,17 @@ def test_an_event_that_changed_nothing_is_in_it_too(store: EventStore) -> None:
     assert step.changes == ()
 
 
+def test_a_stream_of_which_every_event_is_retired_has_a_history_without_steps(store: EventStore) -> None:
+    class Shed(Aggregate[Planted], category="garden", retired=["Deposited"]):
+        pass
+
+    store.append("garden-g", [Deposited(1)])
+
+    assert list(history(store.backend, Shed, "g")) == []
+    with pytest.raises(StreamNotFound):
+        list(history(store.backend, Shed, "g", moment(position=0)))
+
+
 def test_it_says_when_and_by_whom(store: EventStore) -> None:
     day = datetime(1997, 1, 1, tzinfo=UTC)
     store.append("garden-g", [NewEvent(Watered(2), occurred_at=day, metadata={"actor": "ada", "page": 3})])

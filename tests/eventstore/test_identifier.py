@@ -57,4 +57,4 @@ def test_an_id_is_taken_in_every_way_of_writing_it() -> None:
 @pytest.mark.parametrize("given", ["", "7", 7, None, b"x"])
 def test_what_is_no_uuid_is_refused(given: object) -> None:
     with pytest.raises(InvalidEvent, match="event_id: expected a UUID, got "):
-        check_event_id(given)  # type: ignore[arg-type]
+        check_event_id(given)  # type: ignore[arg-type]  # wrong on purpose

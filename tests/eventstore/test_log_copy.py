@@ -5,18 +5,24 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from sqlalchemy.exc import DBAPIError
 
 from eventstore import EventStore, InvalidInput, NewEvent, Query, StoreError, Unsupported, open_store
 from eventstore.backend import LogFilter, Row
+from eventstore.backends.sqlite.attached import attached
 from eventstore.loading import load_stream
-from eventstore.log_copy import CopyStep, copy_log, import_of, target_position_of
+from eventstore.log_copy import copy_log, import_of, target_position_of
+from eventstore.log_proof import CopyStep
 from eventstore.log_transform import CopiedEvent
 from eventstore.testing.contract.snapshots import Purse
 from eventstore.testing.contract.vocabulary import (
@@ -32,6 +38,7 @@ from tests.eventstore.copy_victim import copy_slowly
 Open: TypeAlias = Callable[[str], EventStore]
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgresql)
 KILLS = 50
+ONE_ID = "018f3c5e-7b0a-7c3d-9e2f-1a2b3c4d5e6f"
 
 
 @pytest.fixture
@@ -162,6 +169,17 @@ def test_a_finished_copy_takes_in_what_has_come_since(open_one: Open) -> None:
     assert [row[:3] + row[4:] for row in rows_of(target)] == [row[:3] + row[4:] for row in rows_of(whole)]
 
 
+def test_a_transform_without_a_name_goes_by_that_of_its_function(open_one: Open) -> None:
+    source, target = open_one("source"), open_one("target")
+    fill(source)
+
+    copy_log(source, target, reshape)
+
+    assert target_position_of(target, 2) == 3  # a withdrawal has become two
+    with pytest.raises(InvalidInput, match=r"begun with tests\.eventstore\.test_log_copy:reshape, got none"):
+        copy_log(source, target)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
 def test_a_target_that_holds_other_events_is_refused(open_one: Open, kind: str) -> None:
     source, target = open_one("source"), open_one(kind)
@@ -189,6 +207,27 @@ def test_a_copy_that_was_written_to_or_comes_from_elsewhere_is_refused(open_one:
         copy_log(source, target)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
+@pytest.mark.parametrize("transform", [None, lambda event: None if event.position > 1 else event])
+def test_of_two_copies_into_one_log_at_once_one_goes_on(
+    open_one: Open, kind: str, transform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventstore.log_copy.PAGE", 2)
+    source, target = open_one("source"), open_one(kind)
+    fill(source)
+
+    def copy_too(step: CopyStep) -> None:
+        if (step.phase, step.position) == ("copy", 2):
+            copy_log(source, target, transform, name="too")
+
+    with pytest.raises(
+        InvalidInput, match="to have come to position 2 of the source, got one that has come to 6: another"
+    ):
+        copy_log(source, target, transform, name="too", on_progress=copy_too)
+
+    assert copy_log(source, target, transform, name="too").source_position == 6
+
+
 def test_a_log_in_memory_is_no_target(open_one: Open) -> None:
     with pytest.raises(Unsupported, match="memory: a log cannot be copied into it"):
         copy_log(open_one("source"), open_one("memory"))
@@ -204,6 +243,18 @@ def test_a_log_in_memory_is_no_target(open_one: Open) -> None:
         (lambda event: replace(event, data=[]), r"data: expected a dict of JSON values, got \[\]"),
         (lambda event: replace(event, schema=0), "positive schema version"),
         (lambda event: replace(event, event_id="x"), "expected a UUID"),
+        (lambda event: [replace(event, event_id=ONE_ID)] * 2, f"event_id: expected one that no other .* got {ONE_ID}"),
+        (lambda event: replace(event, type="x" * 121), "types: expected Event classes, or names of 1 to 120"),
+        (lambda event: replace(event, schema=True), "schema: expected a positive schema version, got True"),
+        (lambda event: replace(event, data={"a": object()}), "data: expected what JSON can hold"),
+        (lambda event: replace(event, data={"a": float("nan")}), "data: expected a finite number, got nan"),
+        (lambda event: replace(event, data={"a": "\0"}), "data: expected text without NUL"),
+        (lambda event: replace(event, data={"a": "\ud800"}), "data: expected text without lone surrogates"),
+        (lambda event: replace(event, metadata=[1]), r"metadata: expected a dict of JSON values, or None, got \[1\]"),
+        (lambda event: replace(event, recorded_us=1.5), "recorded_us: expected microseconds since 1970, .* got 1.5"),
+        (lambda event: replace(event, occurred_us=1 << 62), "occurred_us: expected microseconds since 1970"),
+        (lambda event: replace(event, correlation_id=7), "correlation_id: expected 1 to 255 printable characters"),
+        (lambda event: replace(event, causation_id=""), "causation_id: expected 1 to 255 printable characters"),
     ],
 )
 def test_what_a_transform_does_wrongly_is_named_and_nothing_is_written(
@@ -220,17 +271,107 @@ def test_what_a_transform_does_wrongly_is_named_and_nothing_is_written(
     assert import_of(target).progress() is None
 
 
-def test_a_copy_that_is_not_what_it_should_be_is_found(open_one: Open) -> None:
+WRONG = {
+    "a payload": (
+        "UPDATE {events} SET payload = '{{}}' WHERE position = 3",
+        r"expected \(3, 'course-x', 1, .*, got \(3",
+    ),
+    "a letter": (
+        "UPDATE {events} SET stream = 'course-y' WHERE position = 3",
+        "'course-x', 1, .*, got .*'course-y', 1,",
+    ),
+    "an instant": (
+        "UPDATE {events} SET recorded_at = recorded_at + 1 WHERE position = 3",
+        r"expected \(3, .*, got \(3",
+    ),
+    "nothing in place of a text": ("UPDATE {events} SET tags = NULL WHERE position = 4", r"expected \(4, .*, None, '"),
+    "one too few": ("DELETE FROM {events} WHERE position = 5", r"expected \(5, .*, got \(6"),
+}
+
+
+@pytest.mark.parametrize("transform", [None, lambda event: event], ids=["unchanged", "transformed"])
+@pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_copy_that_is_not_what_it_should_be_is_found(open_one: Open, kind: str, wrong: str, transform: Any) -> None:
+    source, target = open_one("source"), open_one(kind)
+    fill(source)
+    copy_log(source, target, transform)
+    mistake, message = WRONG[wrong]
+    change(target, mistake)
+
+    with pytest.raises(StoreError, match=f"the copy is wrong: .*{message}"):
+        copy_log(source, target, transform)
+
+
+def test_a_byte_that_is_no_text_is_found(open_one: Open) -> None:
     source, target = open_one("source"), open_one("target")
     fill(source)
     copy_log(source, target)
-    assert target.backend.sql is not None
-    with target.backend.sql.transaction() as connection:
-        connection.exec_driver_sql("DROP TRIGGER eventfold_events_no_update")
-        connection.exec_driver_sql("UPDATE eventfold_events SET payload = '{}' WHERE position = 3")
+    change(target, "UPDATE {events} SET payload = CAST(x'7bff7d' AS TEXT) WHERE position = 2")
 
-    with pytest.raises(StoreError, match=r"the copy is wrong: expected \(3, 'course-x', 1, .*, got \(3"):
+    with pytest.raises(StoreError, match=r"the copy is wrong: expected \(2, .*, got b'\[2,"):
         copy_log(source, target)
+
+
+def change(store: EventStore, statement: str) -> None:
+    """Changes what no user can."""
+    database = store.backend.sql
+    assert database is not None
+    events = f"{database.prefix}events"
+    with database.transaction() as connection:
+        if database.dialect == "sqlite":
+            for kind in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER {events}_no_{kind}")
+        else:
+            connection.exec_driver_sql(f"ALTER TABLE {events} DISABLE TRIGGER USER")
+        connection.exec_driver_sql(statement.format(events=events))
+
+
+def test_every_character_is_copied_and_the_digest_does_not_depend_on_the_database(
+    open_one: Open, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("postgres_url")
+    everything = "".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x11000)]))
+    source, sqlite, memory = open_one("source"), open_one("sqlite"), open_one("memory")
+    for i in range(0, len(everything), 1000):
+        for store in (source, memory):
+            store.append("account-1", [Renamed(everything[i : i + 1000])])
+
+    copied = copy_log(source, sqlite)
+
+    assert rows_of(sqlite) == rows_of(source)
+    assert copied.sha256 == copy_log(source, open_one("postgres")).sha256
+    assert copied.sha256 == sha256(b"".join(msgspec.json.encode(row) + b"\n" for row in rows_of(source))).hexdigest()
+
+
+def test_the_source_is_written_to_while_a_page_of_it_is_copied(open_one: Open) -> None:
+    source, target = open_one("source"), open_one("target")
+    fill(source)
+    assert source.backend.sql is not None
+    assert target.backend.sql is not None
+
+    with target.backend.sql.transaction(partial(attached, source.backend.sql)) as connection:
+        before = connection.exec_driver_sql("SELECT count(*) FROM source.eventfold_events").scalar_one()
+        source.append("account-1", [Deposited(1)])
+        with pytest.raises(DBAPIError, match="readonly"):
+            connection.exec_driver_sql("DELETE FROM source.eventfold_events")
+
+    assert before == 6
+    assert copy_log(source, target).events_written == 7
+
+
+def test_a_log_is_copied_beside_itself_and_from_a_path_that_has_to_be_quoted(tmp_path: Path) -> None:
+    url = url_of(tmp_path, "a b?c#d%20é")
+    with (
+        open_store(url, events=EVENTS, migrate=True, prefix="old_") as source,
+        open_store(url, events=EVENTS, migrate=True, prefix="new_") as target,
+    ):
+        fill(source)
+
+        copy_log(source, target)
+
+        assert rows_of(target) == rows_of(source)
+        assert [each.stream for each in target.read_log(tags=["course:x"])] == ["course-x", "student-s"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", POSTGRES])

@@ -1,5 +1,7 @@
 """Opening a log: what a URL and options may be."""
 
+import sys
+
 import pytest
 
 from eventstore import InvalidInput, Unsupported, open_store
@@ -34,3 +36,12 @@ def test_an_option_that_no_database_has_is_not_lost_on_the_way_to_another() -> N
 def test_a_scheme_without_a_backend_is_refused() -> None:
     with pytest.raises(Unsupported, match="mysql://: no backend of that name; expected one of memory, postgres"):
         open_store("mysql://h/app")
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in sys.modules if each.startswith("eventstore.backends.postgresql")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(Unsupported, match=r"postgresql:// needs a driver .*psycopg.* its extra `postgres`"):
+        open_store("postgresql://h/app")

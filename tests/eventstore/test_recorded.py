@@ -9,7 +9,7 @@ from eventstore.recorded import to_datetime, to_microseconds
 
 
 def recorded(**beside: object) -> Recorded[str]:
-    return Recorded("it", 7, "account-a-1", 3, 1_000_000, "It", 1, "id", **beside)  # type: ignore[arg-type]
+    return Recorded("it", 7, "account-a-1", 3, 1_000_000, "It", 1, "id", **beside)  # type: ignore[arg-type]  # the fields of a test
 
 
 def test_what_was_not_given_is_empty() -> None:

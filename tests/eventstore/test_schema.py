@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from eventstore import DefinitionError, Event, InvalidInput, JsonObject, upcasts
+from eventstore import DefinitionError, Event, InvalidInput, JsonObject, UnreadableEvent, upcasts
 from eventstore.codec import Codec
 from eventstore.frozen import FrozenMeta
 from eventstore.schema.check import check, example_row, unlocked
@@ -55,7 +55,7 @@ def event(version: int = 1, upcasters: Any = (), **fields: Any) -> type[Event]:
     body |= {"__annotations__": {name: declared for name, (declared, *_) in given.items()}, "__module__": __name__}
     options = {"version": version, "upcasters": upcasters, "kw_only": True}
     made: Any = FrozenMeta("Noted", (Event,), body, **options)
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # made by a function
 
 
 ADDITIONS = [
@@ -128,11 +128,57 @@ def test_the_example_of_a_shape_reads_as_an_event(cls: type[Event]) -> None:
     lock = locked(SchemaLock(), [cls])
     [held] = lock.events
 
-    [found] = Codec(cls).decode([example_row(held, held.shapes[0])])
+    [found] = Codec(cls).decode([example_row(held, held.shapes[0].example or {})])
 
     assert type(found.event) is cls
     assert shape_of(cls) == held.shapes[0]
     assert changes(held.shapes[0].schema, held.shapes[0].schema) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "known", "beyond"),
+    [(int, float, 1, 1.5), (int, int | None, 1, None), (Colour, More, More.RED, More.GREEN)],
+    ids=["float", "None", "choice"],
+)
+def test_the_code_before_a_wider_type_reads_the_values_that_it_knows_and_refuses_the_others(
+    old: Any, new: Any, known: Any, beyond: Any
+) -> None:
+    older, newer = Codec(event(a=old)), event(a=new)
+    payloads = [msgspec.json.encode(newer(a=value)).decode() for value in (known, beyond)]  # type: ignore[call-arg]  # made by a function
+    rows = [(1, "note-1", 1, 0, "Noted", 1, "", None, None, None, None, None, payload) for payload in payloads]
+
+    assert [each.event.a for each in Codec(newer).decode(rows)] == [known, beyond]
+    assert len(older.decode(rows[:1])) == 1
+    with pytest.raises(UnreadableEvent):
+        older.decode(rows)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "example"),
+    [
+        (Meta(gt=0, lt=1), 0.5),
+        (Meta(gt=0, le=0.5), 0.25),
+        (Meta(ge=0, lt=1), 0),
+        (Meta(gt=2, lt=9), 3),
+        (Meta(lt=0), -1),
+        (Meta(le=-3), -3),
+    ],
+    ids=str,
+)
+def test_the_example_of_a_number_lies_between_its_bounds(bounds: Meta, example: float) -> None:
+    made = shape_of(event(a=Annotated[float, bounds])).example
+
+    assert made == {"a": example}
+
+
+def test_a_field_named_title_counts_in_a_default_value() -> None:
+    class Headed(Struct, frozen=True):
+        title: str
+
+    one, other = event(a=(Headed, Headed("x"))), event(a=(Headed, Headed("y")))
+
+    assert shape_of(one).example == {"a": {"title": "x"}}
+    assert shape_of(one).fingerprint != shape_of(other).fingerprint
 
 
 def test_where_no_example_can_be_made_up_the_shape_is_locked_without_one(tmp_path: Path) -> None:
@@ -168,7 +214,15 @@ def test_the_lock_is_written_and_read_and_keeps_every_shape_it_ever_held(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("{", "expected a lock"), ("[]", "expected a lock"), ('{"format": 9}', "format 9")]
+    ("text", "problem"),
+    [
+        ("{", "expected a lock"),
+        ("[]", "expected a lock"),
+        ("{}", "expected a lock .*`format`"),
+        ('{"format": 1}', "expected a lock .*`events`"),
+        ('{"format": 9}', "format 9"),
+        ('{"format": 1,\n<<<<<<< HEAD\n', "marks of a merge conflict"),
+    ],
 )
 def test_a_file_that_is_no_lock_of_this_release_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "schema.lock.json"
@@ -235,7 +289,37 @@ def test_the_kit_says_what_a_stored_event_reads_as() -> None:
 
     stored("Noted", 1, {"a": 4}).reads_as(noted(b="8"))  # type: ignore[call-arg]  # made by a function
     with pytest.raises(AssertionError, match=r"expected \[Noted\(b='9'\)\], got \[Noted\(b='8'\)\]"):
-        stored("Noted", 1, {"a": 4}).reads_as(noted(b="9"))  # type: ignore[call-arg]
+        stored("Noted", 1, {"a": 4}).reads_as(noted(b="9"))  # type: ignore[call-arg]  # made by a function
+
+
+def test_the_kit_asks_for_the_classes_of_the_reader_where_those_expected_do_not_tell() -> None:
+    @upcasts("Split", 1, into={"Noted": 1})
+    def only_large_ones(data: JsonObject) -> list[tuple[str, JsonObject]]:
+        return [("Noted", data)] if data["a"] > 1 else []
+
+    noted = event(1, [only_large_ones], a=int)
+
+    stored("Split", 1, {"a": 1}).reads_as(declared=noted)
+    with pytest.raises(
+        AssertionError, match=r"no class reads Split: name all .*`reads_as\(..., declared=app.parts.events"
+    ):
+        stored("Split", 1, {"a": 1}).reads_as()
+
+
+def test_a_failure_of_the_kit_shows_none_of_its_own_frames() -> None:
+    with pytest.raises(UnreadableEvent) as caught:
+        stored("Noted", 1, {"a": "x"}).reads_as(declared=event(a=int))
+
+    assert [each.path.name for each in caught.traceback.filter(caught)] == [Path(__file__).name]  # type: ignore[union-attr]
+
+
+def test_the_kit_takes_the_types_that_are_retired(tmp_path: Path) -> None:
+    path = tmp_path / "schema.lock.json"
+    write_lock(path, LOCKED)
+
+    assert assert_locked_shapes_read(path, [], retired=["Noted"]) == 1
+    with pytest.raises(AssertionError, match=r"no event class reads it(.|\n)*`retired=app.parts.retired`"):
+        assert_locked_shapes_read(path, [])
 
 
 def test_the_kit_reads_every_shape_that_was_ever_locked(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import msgspec
 import pytest
 
-from eventstore import Aggregate, DefinitionError, Event, open_store
+from eventstore import Aggregate, DefinitionError, Event, JsonObject, open_store, upcasts
 from eventstore.loading import load_stream
 from eventstore.snapshot import kind_of
 from eventstore.snapshot_fingerprint import fingerprint
@@ -118,6 +119,15 @@ def test_a_state_that_holds_itself_has_a_fingerprint() -> None:
     assert len(fingerprint(Branch)) == 32
 
 
+def test_a_state_that_begins_with_what_json_cannot_hold_can_have_no_snapshots() -> None:
+    declared = declare([PLACE, ("lens", Any, complex(1, 2))])
+
+    with pytest.raises(
+        DefinitionError, match="Robot: the initial state cannot be kept as JSON, so it can have no snap"
+    ):
+        fingerprint(declared)
+
+
 def test_a_new_version_of_an_event_makes_snapshots_unusable_and_a_new_event_does_not() -> None:
     class Grown(Event):
         pass
@@ -129,8 +139,30 @@ def test_a_new_version_of_an_event_makes_snapshots_unusable_and_a_new_event_does
     assert kind_of(state_of(Moved)) != kind_of(state_of(MovedNext))
 
 
-def state_of(events: Any) -> Any:
-    made: Any = type(Aggregate)("Robot", (Aggregate,), {"__module__": __name__})
+def test_an_upcaster_or_a_type_that_is_passed_over_makes_snapshots_unusable() -> None:
+    @upcasts("Driven", 1, into={"Moved": 1})
+    def driven(data: JsonObject) -> list[tuple[str, JsonObject]]:
+        return [("Moved", data)]
+
+    class Steered(Event, event_type="Moved", upcasters=[driven]):
+        by: int
+
+    kinds = {kind_of(state_of(Moved)), kind_of(state_of(Steered)), kind_of(state_of(Moved, retired=["Driven"]))}
+    assert len(kinds) == 3
+
+
+def test_a_nested_default_that_a_function_makes_is_part_of_the_state() -> None:
+    def holding(factory: Any) -> Any:
+        part = msgspec.defstruct("Part", [("marks", list[str], msgspec.field(default_factory=factory))])
+        return declare([PLACE, ("parts", list[part], [])])  # type: ignore[valid-type]  # made by a function
+
+    assert fingerprint(holding(lambda: ["a"])) == fingerprint(holding(lambda: ["a"]))
+    assert fingerprint(holding(lambda: ["a"])) != fingerprint(holding(lambda: ["b"]))
+    assert fingerprint(holding(lambda: [str(uuid4())])) == fingerprint(holding(lambda: [str(uuid4())]))
+
+
+def state_of(events: Any, **keywords: Any) -> Any:
+    made: Any = type(Aggregate)("Robot", (Aggregate,), {"__module__": __name__}, **keywords)
     made.__orig_bases__ = (Aggregate[events],)
     return made
 

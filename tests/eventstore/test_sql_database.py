@@ -35,7 +35,7 @@ def test_a_transaction_that_ends_well_is_kept(database: SqlDatabase) -> None:
 
 
 def test_a_transaction_that_fails_is_undone_whole(database: SqlDatabase) -> None:
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:  # noqa: PT012 - the block is what fails
         connection.exec_driver_sql("INSERT INTO notes VALUES (1)")
         _ = 1 / 0
 

@@ -22,4 +22,4 @@ def test_tokens_sort_as_positions_do() -> None:
 @pytest.mark.parametrize("given", ["", "7", "ef1", "ef2" + "0" * 16, "ef1" + "f" * 16, "ef1" + "0" * 17, 7, None])
 def test_what_is_no_token_is_refused(given: object) -> None:
     with pytest.raises(InvalidInput, match="token: expected the token of a receipt, got "):
-        position_of(given)  # type: ignore[arg-type]
+        position_of(given)  # type: ignore[arg-type]  # wrong on purpose

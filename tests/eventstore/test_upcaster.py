@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from eventstore import Aggregate, DefinitionError, Event, UnreadableEvent, UpcastFailed, open_store, upcasts
+from eventstore import (
+    Aggregate,
+    DefinitionError,
+    Event,
+    UnknownEvent,
+    UnknownEventType,
+    UnreadableEvent,
+    UpcastFailed,
+    open_store,
+    upcasts,
+)
 from eventstore.backend import StreamRange
 from eventstore.codec import Codec
 from eventstore.event import upcasters_of
@@ -49,6 +59,7 @@ def test_an_upcaster_is_a_function_and_can_be_called_as_one() -> None:
         (("Named", 0), {}, "version of Named: expected a positive integer, got 0"),
         (("Named", True), {}, "version of Named: expected a positive integer, got True"),
         (("Named", 1), {"into": ["Other"]}, "into: expected a dict of types to versions"),
+        (("Named", 1), {"into": {}}, "into: expected a type at least.*`retired=` of the aggregates"),
         (("Named", 1), {"into": {"Other": 0}}, "into: version of Other: expected a positive integer"),
         (("Named", 1), {"into": {"Named": 1}}, "leads to itself"),
         (("Named", 1), {"aliases": "OldNamed"}, "aliases: expected a list"),
@@ -140,6 +151,15 @@ def other(upcasters: Any = (), version: int = 2, aliases: Any = ()) -> type[Even
     return Other
 
 
+@upcasts("Other", 2, into={"Final": 1})
+def finally_(data: JsonObject) -> list[tuple[str, JsonObject]]:
+    return [("Final", data)]
+
+
+class Final(Event, upcasters=[finally_]):
+    pass
+
+
 @upcasts("Both", 1)
 def also(data: JsonObject) -> JsonObject:
     return data
@@ -159,6 +179,10 @@ def both(version: int = 2, upcasters: Any = (), aliases: Any = ()) -> type[Event
             lambda: [define(2, [apart]), other()],
             r"Other: upcaster .*apart .* leads to it; name it in its `upcasters=` too",
         ),
+        (
+            lambda: [define(2, [apart]), Final],
+            r"Final: upcaster .*apart .* leads to it; name it in its `upcasters=` too",
+        ),
         (lambda: [define(2, [apart]), both(2, [also])], "Both 1 is read by two upcasters"),
         (lambda: [define(2, [apart]), both(1)], "reads Both 1, which is the present version of .*Both"),
         (lambda: [define(), define()], "event type 'Named' is declared by"),
@@ -175,10 +199,23 @@ def test_classes_that_contradict_each_other_are_refused(classes: Callable[[], li
         Codec(classes())
 
 
+def test_a_type_that_is_reached_by_way_of_another_is_found_under_the_first_name() -> None:
+    class Both(Event):
+        name: str
+
+    class Reached(Event, event_type="Final", upcasters=[apart, finally_]):
+        pass
+
+    with open_store("memory://", events=[Reached, define(2, [apart])]) as store:
+        store.append("person-ada", [Both("Ada")])
+
+        assert [each.event for each in store.read_log(types=["Final"])] == [Reached()]
+
+
 def returning(value: Any) -> Upcaster[Any]:
     @upcasts("Named", 1)
     def faulty(_data: JsonObject) -> JsonObject:
-        return value() if callable(value) else value  # type: ignore[no-any-return]
+        return value() if callable(value) else value  # type: ignore[no-any-return]  # whatever the case gives
 
     return faulty
 
@@ -254,7 +291,7 @@ def test_an_event_in_its_present_shape_is_decoded_without_looking_at_upcasters()
     with open_store("memory://", events=named) as store:
         store.append("person-ada", [named("Ada", "Lovelace")])  # type: ignore[call-arg]  # made by a function
 
-        assert [each.event for each in store.read_log()] == [named("Ada", "Lovelace")]  # type: ignore[call-arg]
+        assert [each.event for each in store.read_log()] == [named("Ada", "Lovelace")]  # type: ignore[call-arg]  # made by a function
 
 
 def test_a_reader_may_declare_how_to_read_what_newer_code_writes() -> None:
@@ -266,6 +303,54 @@ def test_a_reader_may_declare_how_to_read_what_newer_code_writes() -> None:
         name: str
 
     with open_store("memory://", events=Named) as store:
-        store.append("person-ada", [define(2)("Ada", "Lovelace"), Named("Bob")])  # type: ignore[call-arg]
+        store.append("person-ada", [define(2)("Ada", "Lovelace"), Named("Bob")])  # type: ignore[call-arg]  # made by a function
 
         assert [each.event for each in store.read_log()] == [Named("Ada Lovelace"), Named("Bob")]
+
+
+@upcasts("Moved", 1, into={"Left": 1, "Came": 1})
+def in_two(data: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    yield "Left", data
+    data["place"] = data.pop("to")
+    yield "Came", data
+
+
+@upcasts("Left", 1)
+def from_place(data: JsonObject) -> JsonObject:
+    data["place"] = data.pop("from")
+    return data
+
+
+class Left(Event, version=2, upcasters=[in_two, from_place]):
+    place: str
+    to: str
+
+
+class Came(Event, upcasters=[in_two]):
+    place: str
+
+
+def test_when_a_split_yields_one_dict_twice_then_each_event_has_it_as_it_was_when_it_was_yielded() -> None:
+    moved = (1, "person-1", 1, 0, "Moved", 1, "id", None, None, None, None, None, '{"from":"Bath","to":"York"}')
+
+    assert [each.event for each in Codec([Left, Came]).decode([moved])] == [Left("Bath", "York"), Came("York")]
+
+
+@upcasts("Retold", 1, into={"Told": 1}, aliases=["Rumoured"])
+def told(data: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    yield "Told", data
+
+
+class Told(Event, upcasters=[told]):
+    what: str
+
+
+@pytest.mark.parametrize("name", ["Retold", "Rumoured"])
+def test_given_a_type_that_only_an_upcaster_knows_then_its_other_versions_are_unknown_under_each_name(
+    name: str,
+) -> None:
+    stored = (1, "tale-1", 1, 0, name, 2, "id", None, None, None, None, None, '{"what":"it"}')
+
+    assert Codec(Told).decode([stored])[0].event == UnknownEvent(name, 2, {"what": "it"})
+    with pytest.raises(UnknownEventType, match=f"holds event type '{name}', which this reader does not declare"):
+        Codec(Told, strict=True).decode([stored])

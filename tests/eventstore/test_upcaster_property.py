@@ -82,14 +82,14 @@ def test_any_chain_over_any_history_reads_the_same_in_every_way(
             store.backend.commit([WriteRequest([StreamWrite("notes-1", ANY, [row(version, n)], None)])])
 
         log = list(store.read_log(page_size=page_size))
-        assert [(each.version, each.sub_index, each.event.n) for each in log] == wanted  # type: ignore[attr-defined]
+        assert [(each.version, each.sub_index, each.event.n) for each in log] == wanted  # type: ignore[attr-defined]  # made by a function
         assert list(store.read_log(types=[noted], page_size=page_size)) == log
         assert list(store.read_stream("notes-1", backwards=True, page_size=page_size)) == log[::-1]
         assert list(store.read_log(up_to=cut)) + list(store.read_log(after=cut)) == log
         for part in ({}, {"at_version": cut}, {"position": cut}):
-            loaded = load(store.backend, notes, "1", moment(**part))  # type: ignore[arg-type]
+            loaded = load(store.backend, notes, "1", moment(**part))  # type: ignore[arg-type]  # one bound or the other
             until = cut if part else len(history)
-            assert loaded.state == notes(tuple(n for place, _, n in wanted if place <= until))  # type: ignore[call-arg]
+            assert loaded.state == notes(tuple(n for place, _, n in wanted if place <= until))  # type: ignore[call-arg]  # made by a function
             assert loaded.version == min(until, len(history))
         with subscribe(store, page_size=page_size) as subscription:
             batches = []

@@ -7,7 +7,9 @@ from typing import TypeAlias
 import pytest
 
 from eventfold import EventStore
+from projections import ElasticsearchIndex
 from tests.projections.shop import open_shop
+from tests.services.elasticsearch import Elasticsearch
 
 OpenShop: TypeAlias = Callable[[], EventStore]
 
@@ -32,3 +34,9 @@ def open_store(url: str) -> Iterator[OpenShop]:
 @pytest.fixture
 def store(open_store: OpenShop) -> EventStore:
     return open_store()
+
+
+@pytest.fixture
+def elasticsearch_index(elasticsearch_server: Elasticsearch, elasticsearch_name: str) -> ElasticsearchIndex:
+    """A target of the test's own."""
+    return ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url)

@@ -2,17 +2,33 @@
 
 from collections.abc import Iterator
 from itertools import count
+from math import inf
 
 import pytest
+from msgspec import Struct
 
 from eventfold.projection_tables import migrate_projections
 from eventstore import EventStore, open_store
 from projections import SqlTable
 from projections.testing import TargetContract
+from projections.testing.contract.base import FINGERPRINT, BindTarget, rows_of, write
 from projections.testing.contract.vocabulary import EVENTS
 from tests.services.postgresql import Postgres
 
 numbers = count(1)
+
+
+class Name(str):
+    """A text of a class of the user's own."""
+
+    __slots__ = ()
+
+
+class Measured(Struct, frozen=True):
+    key: str
+    value: float | None
+    note: str = ""
+    raw: bytes | None = None
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +49,19 @@ class TestSqlTableOnPostgresql(TargetContract):
     @pytest.fixture
     def target(self) -> SqlTable:
         return SqlTable("things")
+
+    def test_what_json_lacks_or_escapes_comes_back(self, bind: BindTarget) -> None:
+        bound = bind(Measured)
+        live = bound.create(FINGERPRINT, live=True)
+        rows = [
+            Measured("a", inf, 'a tab\t, "quotes", a \\, \\u0000 and \x01\x1e\x1f', b""),
+            Measured("b", -inf, Name("text"), b"\x00\xff"),
+            Measured("c", 5e-324),
+            Measured("d", 1),
+            Measured("e", None),
+        ]
+
+        write(live, *rows)
+
+        assert rows_of(bound, live) == rows
+        assert live.fetch(["a", "b"]) == {"a": rows[0], "b": rows[1]}

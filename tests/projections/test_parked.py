@@ -228,7 +228,7 @@ class PickyGeneration(MemoryGeneration):
     def apply(self, change: Change) -> bool:
         bad = {key: "too much" for key, row in change.rows.items() if row is not None and row.amount > 99}
         if bad:
-            raise RowsRefused(bad)
+            raise RowsRefused("picky", bad)
         return super().apply(change)
 
 

@@ -7,13 +7,11 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eventfold import DefinitionError, Event, EventStore, Recorded, SqlTable, projection
 from eventstore.token import token_of
 from projections import Engine, MemoryTable, NotYetVisible, ProjectionFailed, rebuild, status_of
-from projections.partition import Partition, id_of, partition_of
+from projections.partition import partition_of
 from projections.query import ModelQuery
 from tests.projections.conftest import OpenShop
 from tests.projections.shop import (
@@ -57,18 +55,6 @@ def test_equal_keys_are_in_one_partition(one: Any, same: Any) -> None:
 
 def test_a_key_stays_in_its_partition_for_all_time() -> None:
     assert [partition_of(key, 8) for key in ("a", "é", "", 7, -1, uuid.UUID(int=1))] == [3, 6, 0, 2, 2, 7]
-
-
-@given(st.lists(st.text(), max_size=30), st.integers(2, 9))
-def test_rows_are_shared_out_before_they_are_decoded_as_their_keys_are_afterwards(ids: list[str], of: int) -> None:
-    streams = [f"item-{each}".encode(errors="replace").decode() for each in [*ids, "", "a-b"]] + ["bare"]
-    rows: list[Any] = [(position, stream) for position, stream in enumerate(streams)]
-
-    shares = [Partition(number, of).share(rows) for number in range(of)]
-
-    assert sorted(row for share in shares for row in share) == rows
-    for number, share in enumerate(shares):
-        assert all(Partition(number, of).holds(id_of(stream)) for _, stream in share)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -42,8 +42,8 @@ def test_any_events_batches_restarts_and_rebuilds_give_the_rows_of_one_straight_
                     for _ in range(count):
                         engine.step()
                     assert all(each.failure is None for each in engine.tracks)
-                case ("rebuild", int(max_rows), str(name)):
-                    rebuild(store, engine.find(name)[0], max_rows=max_rows, write_seconds=0.0)
+                case ("rebuild", int(max_memory), str(name)):
+                    rebuild(store, engine.find(name)[0], max_memory=max_memory, write_seconds=0.0)
                 case _:
                     store.close()
                     store = open_shop(url)

@@ -98,12 +98,12 @@ def test_every_type_comes_back_as_it_went_in(open_store: OpenShop) -> None:
     )
     write(track, {"a": whole, "b": empty})
     assert query.all() == [whole, empty]
-    assert track.generation.fetch(["a", "b", "c"]) == {"a": whole, "b": empty}
+    assert track.generation.fetch(["a", "b", "c"]).rows == {"a": whole, "b": empty}
     for name in ("text", "order", "camelCase", "flag", "day", "at", "price", "ident", "blob", "colour", "size", "code"):
         assert query.where(key="a", **{name: getattr(whole, name)}).count() == 1, name
     many = {f"k{i}": Everything(f"k{i}", few=i) for i in range(150)}
     write(track, many)  # enough for the bulk way
-    assert track.generation.fetch(list(many)) == many
+    assert track.generation.fetch(list(many)).rows == many
     write(track, dict.fromkeys(many))
     assert query.count() == 2
 

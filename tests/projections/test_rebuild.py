@@ -1,6 +1,5 @@
 """Rebuild: beside the live rows, resumable, swapped at once, never seen half-built."""
 
-import sys
 import threading
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from sqlalchemy import inspect
 
 from eventfold import EventStore, MemoryTable, NeedsRebuild, ProjectionFailed, Recorded, SqlTable, projection
-from projections import Engine, GenerationDropped, Progress, RebuildRefused, rebuild, status_of
+from projections import Engine, GenerationDropped, Progress, RebuildRefused, partition_build, rebuild, status_of
 from projections.row_cache import RowCache
 from projections.target import Change
 from tests.projections.conftest import OpenShop
@@ -25,15 +24,14 @@ from tests.projections.shop import (
     stock,
 )
 
-REBUILD = sys.modules["projections.rebuild"]  # the name in the package is the function
-QUICK: dict[str, Any] = {"max_rows": 2, "write_seconds": 0.0}
+QUICK: dict[str, Any] = {"max_memory": 1, "write_seconds": 0.0}
 
 
-@pytest.mark.parametrize("options", [{}, {"max_rows": 1}, QUICK], ids=["in memory", "few rows", "write each batch"])
+@pytest.mark.parametrize("options", [{}, {"max_memory": 1}, QUICK], ids=["in memory", "no memory", "write each batch"])
 def test_the_rebuilt_rows_equal_the_live_ones(
     store: EventStore, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    monkeypatch.setattr(partition_build, "BATCH", 3)
     fill(store, 50)
     engine = open_engine(store)
     engine.catch_up()
@@ -47,7 +45,7 @@ def test_the_rebuilt_rows_equal_the_live_ones(
 
 
 def test_while_it_runs_the_live_rows_keep_moving(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    monkeypatch.setattr(partition_build, "BATCH", 3)
     fill(store, 20)
     engine = open_engine(store)
     engine.catch_up()
@@ -72,7 +70,7 @@ def test_a_reader_never_sees_an_empty_or_half_table_nor_an_error(
 ) -> None:
     names = {"memory": None, "sqlite": "sqlite_url", "postgresql": "postgres_url"}
     url = "memory://" if names[kind] is None else request.getfixturevalue(str(names[kind]))
-    monkeypatch.setattr(REBUILD, "BATCH", 5)
+    monkeypatch.setattr(partition_build, "BATCH", 5)
     with open_app(url) as app:
         for i in range(30):
             app.store.append(f"item-x{i}", [Added(i)])
@@ -107,7 +105,7 @@ def test_a_reader_never_sees_an_empty_or_half_table_nor_an_error(
 def test_when_it_is_interrupted_then_it_goes_on_from_its_last_write(
     open_store: OpenShop, options: dict[str, Any], batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 4)
+    monkeypatch.setattr(partition_build, "BATCH", 4)
     store = open_store()
     fill(store, 40)
     engine = open_engine(store)
@@ -134,7 +132,7 @@ def test_when_it_is_interrupted_then_it_goes_on_from_its_last_write(
 def test_when_it_is_interrupted_in_the_middle_of_a_batch_then_nothing_is_folded_twice(
     open_store: OpenShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 10)
+    monkeypatch.setattr(partition_build, "BATCH", 10)
     store = open_store()
     fill(store, 30)
     engine = open_engine(store)
@@ -155,7 +153,7 @@ def test_when_it_is_interrupted_in_the_middle_of_a_batch_then_nothing_is_folded_
 
 
 def test_two_rebuilds_at_once_build_one_generation(open_store: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    monkeypatch.setattr(partition_build, "BATCH", 3)
     store, elsewhere = open_store(), open_store()
     fill(store, 40)
     engine, other = open_engine(store), open_engine(elsewhere)
@@ -174,7 +172,7 @@ def test_two_rebuilds_at_once_build_one_generation(open_store: OpenShop, monkeyp
 def test_when_others_have_swapped_twice_meanwhile_then_it_ends(
     open_store: OpenShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    monkeypatch.setattr(partition_build, "BATCH", 3)
     store, elsewhere = open_store(), open_store()
     fill(store, 40)
     engine, other = open_engine(store), open_engine(elsewhere)
@@ -218,7 +216,7 @@ def newer_stock(version: int) -> Any:
 def test_what_a_rebuild_of_an_older_version_left_unfinished_is_dropped(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 2)
+    monkeypatch.setattr(partition_build, "BATCH", 2)
     fill(store, 9)
     open_engine(store).catch_up()
 
@@ -346,7 +344,7 @@ def test_a_generation_that_is_gone_says_so(store: EventStore, target: Any) -> No
 def test_when_newer_code_has_rebuilt_and_dropped_what_is_being_built_then_the_older_rebuild_says_so(
     open_store: OpenShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    monkeypatch.setattr(partition_build, "BATCH", 3)
     store, elsewhere = open_store(), open_store()
     fill(store, 20)
     track = open_engine(store).find("stock")[0]
@@ -362,7 +360,7 @@ def test_when_newer_code_has_rebuilt_and_dropped_what_is_being_built_then_the_ol
 
 
 def test_rows_in_memory_are_rebuilt_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(REBUILD, "BATCH", 3)
+    monkeypatch.setattr(partition_build, "BATCH", 3)
     with open_app("memory://", [stock.into(MemoryTable())]) as app:
         fill(app.store, 30)
         app.catch_up()

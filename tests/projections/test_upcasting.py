@@ -84,7 +84,7 @@ def bound(*targets: Any) -> list[BoundProjection[Any]]:
 
 
 def rows_of(engine: Engine) -> list[list[Any]]:
-    return [sorted(track.generation.fetch(["1", "2"]).values(), key=repr) for track in engine.tracks]
+    return [sorted(track.generation.fetch(["1", "2"]).rows.values(), key=repr) for track in engine.tracks]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])

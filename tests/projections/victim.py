@@ -11,14 +11,11 @@ from functools import partial
 
 from eventfold import Application, EventStore
 from eventfold.worker import Worker
-from projections import Engine, batch, rebuild
+from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
 from tests.projections.shop import EVENTS, Added, Closed, Moved, divided, open_engine, open_shop
 
-REBUILD = sys.modules["projections.rebuild"]  # the name in the package is the function
-
-
-LEASE_SECONDS = 0.4
+LEASE_SECONDS = 0.2
 
 
 def append(store: EventStore, chance: random.Random) -> None:
@@ -44,7 +41,7 @@ def project(store: EventStore, chance: random.Random) -> None:
 
 def rebuild_again_and_again(store: EventStore, chance: random.Random, *, quietly: bool) -> None:
     """Rebuilds one projection after the other; unless quietly, events come in meanwhile and move the live rows."""
-    setattr(REBUILD, "BATCH", chance.randrange(1, 12))  # noqa: B010 - a module, to a type checker
+    setattr(partition_build, "BATCH", chance.randrange(1, 12))  # noqa: B010 - a module, to a type checker
     engine = open_engine(store)
 
     def on_progress(_progress: object) -> None:
@@ -56,7 +53,7 @@ def rebuild_again_and_again(store: EventStore, chance: random.Random, *, quietly
     os.write(1, b"ready\n")
     while True:
         for name in ("stock", "totals"):
-            rebuild(store, engine.find(name)[0], on_progress=on_progress, max_rows=2, write_seconds=0.0)
+            rebuild(store, engine.find(name)[0], on_progress=on_progress, max_memory=1, write_seconds=0.0)
 
 
 def work(_store: EventStore, chance: random.Random) -> None:

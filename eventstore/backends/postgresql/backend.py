@@ -22,7 +22,7 @@ from eventstore.backend import (
 )
 from eventstore.backends import log_sql
 from eventstore.backends.import_sql import SqlImport
-from eventstore.backends.postgresql.batch import SEPARATOR
+from eventstore.backends.postgresql.arguments import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
 from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.snapshots import begin
@@ -47,6 +47,8 @@ class PostgresBackend:
         pool_size: how many connections are kept open.
         busy_seconds: how long an append waits for somebody else's lock before `StoreBusy`.
     """
+
+    divides = False
 
     def __init__(
         self,
@@ -87,8 +89,8 @@ class PostgresBackend:
         with self._translated:
             lane = self._lanes.take()
         try:
-            writer = Writer(lane.cursor, self._sql, self._translated.translate_append, self._busy_seconds)
-            return writer.write_group(requests)
+            translate = self._translated.translate_append
+            return Writer(lane.cursor, lane.direct.run, self._sql, translate, self._busy_seconds).write_group(requests)
         finally:
             self._lanes.give_back(lane)
 
@@ -98,6 +100,9 @@ class PostgresBackend:
         if not isinstance(raw, psycopg.Connection):
             raise TypeError(f"expected a connection to {self.description}, got one to {connection.engine.name}")
         cursor: Cursor = psycopg.RawCursor(raw)
+
+        def run(sql: str, params: Sequence[str | None]) -> list[Any]:
+            return cursor.execute(sql, params, prepare=True).fetchall()
 
         @contextmanager
         def savepoint() -> Iterator[None]:
@@ -115,9 +120,8 @@ class PostgresBackend:
         with self._translated:
             if request.has_guards:
                 _require_read_committed(cursor)
-            return Writer(cursor, self._sql, self._translated.translate_append, self._busy_seconds, savepoint).write(
-                request
-            )
+            translate = self._translated.translate_append
+            return Writer(cursor, run, self._sql, translate, self._busy_seconds, savepoint).write(request)
 
     def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
         """Up to `limit` events of one stream."""

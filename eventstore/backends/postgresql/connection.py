@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 
+from eventstore.backends.postgresql.direct import DirectStatements
 from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
 
@@ -28,6 +29,9 @@ def describe(url: URL) -> str:
 
 def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
     """An engine whose connections run in autocommit; SQLAlchemy's transactions send their own BEGIN.
+
+    Of the options of `SqlDatabase`, `alone` spares a statement its transaction, and the commit of a `relaxed` one does not wait
+    for the disk.
 
     Args:
         url: any spelling of a PostgreSQL URL; the driver is psycopg.
@@ -60,7 +64,10 @@ def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.connection.driver_connection.execute("BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("alone"):
+            text = "BEGIN; SET LOCAL synchronous_commit = off" if options.get("relaxed") else "BEGIN"
+            connection.connection.driver_connection.execute(text)
 
     return engine
 
@@ -79,12 +86,13 @@ def _poller(connection: "psycopg.Connection[Any]") -> select.poll:
 class Lane:
     """A pooled connection that is kept at hand, with one cursor, for one caller at a time."""
 
-    __slots__ = ("_poller", "_pooled", "connection", "cursor")
+    __slots__ = ("_poller", "_pooled", "connection", "cursor", "direct")
 
     def __init__(self, engine: Engine) -> None:
         self._pooled = engine.raw_connection()
         self.connection = cast("psycopg.Connection[Any]", self._pooled.driver_connection)
         self.cursor: Cursor = psycopg.RawCursor(self.connection)
+        self.direct = DirectStatements(self.connection)
         self._poller = _poller(self.connection)
 
     def usable(self) -> bool:

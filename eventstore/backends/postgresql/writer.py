@@ -13,13 +13,13 @@ import psycopg
 from psycopg import errors as pg
 
 from eventstore.backend import WriteRequest, Written
-from eventstore.backends.postgresql.batch import Batch, expected_code
+from eventstore.backends.postgresql.batch import Batch
 from eventstore.backends.postgresql.connection import Cursor
-from eventstore.backends.postgresql.guard import write_key
+from eventstore.backends.postgresql.lone import lone_statement
 from eventstore.backends.postgresql.sql import Sql
 from eventstore.backends.postgresql.wave import Chain, Numbered, next_wave
 from eventstore.errors import DuplicateEventId, EventfoldError, InvalidInput, StoreBusy, WrongExpectedVersion
-from eventstore.expected import Expectation, verify_expected
+from eventstore.expected import Expectation
 from eventstore.repetition import first_result, rows_of
 
 _LOST_RACE = (pg.UniqueViolation, pg.DeadlockDetected)
@@ -35,6 +35,7 @@ class Writer(NamedTuple):
 
     Attributes:
         cursor: in autocommit, or inside the caller's transaction.
+        run: runs a statement of texts there, and returns its rows as texts.
         sql: the statements.
         translate: the driver's error as Eventfold's.
         busy_seconds: how long an append that loses every race is tried again.
@@ -42,6 +43,7 @@ class Writer(NamedTuple):
     """
 
     cursor: Cursor
+    run: Callable[[str, Sequence[str | None]], Sequence[Sequence[str | None]]]
     sql: Sql
     translate: Callable[[BaseException], EventfoldError]
     busy_seconds: float
@@ -113,31 +115,16 @@ class Writer(NamedTuple):
         return outcomes
 
     def _write_once(self, request: WriteRequest) -> Written:
-        write = request.writes[0]
-        if len(request.writes) == 1 == len(write.rows) and write.tags is None and request.condition is None:
-            return self._write_one(request)
-        outcomes = self._call(Batch([Chain((0, request))]))
+        lone = lone_statement(self.sql, request)
+        if lone is not None:
+            version, position = (self.run(*lone) or [(None, None)])[0]
+            if version is not None and position is not None:
+                return Written(int(position), {request.writes[0].stream: int(version)})
+        outcomes = self._call(Batch([Chain((0, request))]), refused=lone is not None)
         found = outcomes.get(0)
         if isinstance(found, Exception):
             raise found
         return found or self._first_result(request)
-
-    def _write_one(self, request: WriteRequest) -> Written:
-        write = request.writes[0]
-        stream, expected = write.stream, write.expected
-        name, schema, event_id, occurred, *beside, payload = write.rows[0]
-        arguments: list[str | None] = [stream, str(expected_code(expected)), name, str(schema), event_id]
-        arguments += [str(write_key(name, stream)), payload]
-        statement = self.sql.append_bare
-        if request.own_ids or occurred is not None or any(beside):
-            statement = self.sql.append_one
-            arguments += [None if occurred is None else str(occurred), *beside, "t" if request.own_ids else "f"]
-        self.cursor.execute(statement, arguments, prepare=True)
-        version, position = self.cursor.fetchall()[0]
-        if position is None:
-            verify_expected(stream, expected, version)
-            return self._first_result(request)
-        return Written(position, {stream: version + 1})
 
     def _race(self, batch: Batch) -> Mapping[int, Written | Exception]:
         """The same as `_call`, and a few times more where another process was faster on one of the streams."""
@@ -149,13 +136,24 @@ class Writer(NamedTuple):
                     raise
         return self._call(batch)
 
-    def _call(self, batch: Batch) -> Mapping[int, Written | Exception]:
-        """Stores the whole batch or nothing. Who is not in the answer has an id that is taken, or was not at fault."""
-        self.cursor.execute(self.sql.append, batch.arguments(), prepare=True)
-        versions, conflicts, first, positions, repeated = self.cursor.fetchall()[0]
+    def _call(self, batch: Batch, *, refused: bool = False) -> Mapping[int, Written | Exception]:
+        """Stores the whole batch or nothing. Who is not in the answer has an id that is taken, or was not at fault.
+
+        Args:
+            batch: the requests.
+            refused: whether a shorter way has refused it already, so that the function has to say why.
+        """
+        if not refused and batch.plain and (rows := self.run(self.sql.append_plain, batch.plain_arguments())):
+            versions, first, positions = rows[0]
+            return batch.results(_integers(versions) or [], int(first or 0), _integers(positions))
+        rows = self.run(self.sql.append, batch.arguments())
+        versions, conflicts, first, positions, repeated = rows[0]
         if first is not None:
-            return batch.results(versions, first, positions)
-        return {} if repeated else batch.refusals(versions, conflicts)
+            return batch.results(_integers(versions) or [], int(first), _integers(positions))
+        if repeated == "true":
+            return {}
+        found = None if conflicts is None else [None if each == "-" else int(each) for each in conflicts.split(",")]
+        return batch.refusals(_integers(versions) or [], found)
 
     def _first_result(self, request: WriteRequest) -> Written:
         """What the first append returned, after the database has said that one of the ids is taken."""
@@ -192,6 +190,10 @@ class Writer(NamedTuple):
             f"stream {request.writes[0].stream!r}: others appended first in every attempt for {self.busy_seconds:g} "
             "seconds; nothing was stored. Try again, or raise `busy_seconds`."
         )
+
+
+def _integers(text: str | None) -> list[int] | None:
+    return None if text is None else [int(each) for each in text.split(",")]
 
 
 def _id_is_taken(error: psycopg.Error) -> bool:

@@ -26,8 +26,9 @@ from eventstore.backends import log_sql
 from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.snapshot_sql import SnapshotSql, SqlSnapshots
 from eventstore.backends.sqlite import writer
-from eventstore.backends.sqlite.connection import database_path, open_engine
+from eventstore.backends.sqlite.connection import database_path, in_transaction, open_engine
 from eventstore.backends.sqlite.errors import translate, translated
+from eventstore.backends.sqlite.lone import write_lone
 from eventstore.backends.sqlite.snapshots import begin
 from eventstore.backends.sqlite.sql import Sql
 from eventstore.backends.sqlite.wake import WakePipes
@@ -45,6 +46,8 @@ class SqliteBackend:
         busy_seconds: how long an append waits for another process's write lock before `StoreBusy`.
         synchronous: FULL makes every append durable before it returns; NORMAL trades the last ones for speed.
     """
+
+    divides = True
 
     def __init__(
         self, url: URL, *, prefix: str = "eventfold_", busy_seconds: float = 10.0, synchronous: str = "FULL"
@@ -75,23 +78,13 @@ class SqliteBackend:
         """Stores all requests in one transaction; each gets its own result or error."""
         with self._write_lock:
             try:
-                cursor = self._writer_cursor()
-                if len(requests) == 1 and (written := writer.write_single(cursor, self._sql, requests[0])) is not None:
-                    return [written]
-                return self._commit_group(cursor, requests)
+                cursor = self._cursor or self._writer_cursor()
+                lone = write_lone(cursor, self._sql, requests)
+                if lone is not None:
+                    return lone
+                return in_transaction(cursor, lambda: writer.write_group(cursor, self._sql, requests))
             except sqlite3.Error as error:
                 raise translate(error, self.description) from error
-
-    def _commit_group(self, cursor: sqlite3.Cursor, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            outcomes = writer.write_group(cursor, self._sql, requests)
-            cursor.execute("COMMIT")
-        except BaseException:
-            if cursor.connection.in_transaction:
-                cursor.execute("ROLLBACK")
-            raise
-        return outcomes
 
     def write_on(self, connection: Connection, request: WriteRequest) -> Written:
         """Stores a request in the caller's open transaction."""
@@ -209,8 +202,7 @@ class SqliteBackend:
         self.sql.engine.dispose()
 
     def _writer_cursor(self) -> sqlite3.Cursor:
-        if self._cursor is None:
-            self._cursor = self._writer_connection().cursor()
+        self._cursor = self._writer_connection().cursor()
         return self._cursor
 
     def _writer_connection(self) -> sqlite3.Connection:

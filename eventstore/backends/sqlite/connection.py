@@ -1,14 +1,18 @@
 """Connections to a SQLite file: durable by default, and never a surprise upgrade from reading to writing."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from zlib import crc32
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
 from eventstore.bounds import check_seconds
 from eventstore.errors import InvalidInput
+
+T = TypeVar("T")
 
 
 def database_path(url: URL) -> Path:
@@ -36,7 +40,11 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         raise InvalidInput(f"synchronous: expected FULL or NORMAL, got {synchronous!r}")
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"check_same_thread": False, "timeout": check_seconds("busy_seconds", busy_seconds)},
+        connect_args={
+            "check_same_thread": False,
+            "timeout": check_seconds("busy_seconds", busy_seconds),
+            "uri": True,  # so that another file can be attached for reading only; a path is still taken as it is
+        },
         pool_use_lifo=True,  # the connection used last has the warmest page cache
         pool_size=8,
         max_overflow=64,
@@ -48,12 +56,26 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA cache_size = -16384")
+        connection.create_function("eventfold_crc32", 1, crc32, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
     return engine
+
+
+def in_transaction(cursor: sqlite3.Cursor, work: Callable[[], T]) -> T:
+    """What the work returns, done in a write transaction: committed, or rolled back where something is raised."""
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+        cursor.execute("COMMIT")
+    except BaseException:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
+        raise
+    return result
 
 
 def _writes(connection: Any) -> bool:

@@ -4,9 +4,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from eventstore.backend import LogFilter
 from eventstore.backends import log_sql
-from eventstore.query import Query, QueryItem
+from eventstore.backends.sqlite.condition import conflict
+from eventstore.query import AppendCondition, Query, QueryItem
 
 
 class Sql:
@@ -19,14 +22,16 @@ class Sql:
         self.insert_event = f"INSERT INTO {self.events} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self.insert_bare = f"INSERT INTO {self.events} VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL, ?)"
         self.insert_tag = f"INSERT INTO {self.tags} (tag, type, position) VALUES (?, ?, ?)"
-        single = f"""
-            INSERT INTO {self.events}
-            SELECT NULL, ?1, ?2 + 1,
-                   max(?3, coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0)),
-                   ?4, ?5, ?6, %s
-            WHERE (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?1) = ?2"""
-        self.insert_single = single % "?7, ?8, ?9, ?10, ?11, ?12"
-        self.insert_single_bare = single % "NULL, NULL, NULL, NULL, NULL, ?7"
+        # VALUES, not SELECT, which SQLite would gather in a table of its own: reading what it writes to
+        lone = f"""
+            INSERT INTO {self.events} VALUES (
+                NULL, ?1, CASE (SELECT coalesce(max(version), 0) FROM {self.events} WHERE stream = ?1) WHEN ?2 THEN ?2 + 1 END,
+                max(?3, coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0)),
+                ?4, ?5, ?6, %s)"""
+        self.insert_lone = {  # by the number of parameters
+            7: lone % "NULL, NULL, NULL, NULL, NULL, ?7",
+            12: lone % "?7, ?8, ?9, ?10, ?11, ?12",
+        }
         self.tail = f"""
             SELECT coalesce(max(position), 0),
                    coalesce((SELECT recorded_at FROM {self.events} ORDER BY position DESC LIMIT 1), 0),
@@ -68,9 +73,12 @@ class Sql:
         found = cursor.execute(self.versions, (json.dumps(streams),)).fetchall()
         return position, instant, dict(found)
 
-    def find_conflict(self, cursor: sqlite3.Cursor, query: Query, after: int) -> int | None:
-        """A position after `after` that matches the query."""
-        statement = log_sql.conflict(self.events, self.tags, self.expand(cursor, query), after)
+    def find_conflict(self, cursor: sqlite3.Cursor, condition: AppendCondition) -> int | None:
+        """A position that refuses the append."""
+        statement = conflict(self.tags, condition)
+        if statement is None:
+            query = self.expand(cursor, condition.query)
+            statement = log_sql.conflict(self.events, self.tags, query, condition.after)
         if statement is None:
             return None
         found = cursor.execute(*statement).fetchone()
@@ -94,10 +102,4 @@ class Sql:
         """The filter with its query expanded."""
         if wanted.query is None or not any(item.tags for item in wanted.query.items):
             return wanted
-        return LogFilter(
-            wanted.category,
-            wanted.stream,
-            self.expand(cursor, wanted.query),
-            wanted.since_us,
-            wanted.until_us,
-        )
+        return replace(wanted, query=self.expand(cursor, wanted.query))

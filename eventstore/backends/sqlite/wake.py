@@ -2,6 +2,9 @@
 
 A listener sleeps in the kernel until a byte comes; an announcer opens every pipe of the folder and writes one.
 A pipe that nobody reads (its process was killed) refuses to be opened and is removed.
+
+An announcer that finds no listener rests for a moment before it looks again. A listener waits as long before it begins,
+so that whatever is announced after that is announced to it.
 """
 
 import errno
@@ -9,6 +12,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 SUPPORTED = hasattr(os, "mkfifo")
 
+REST_NS = 2_000_000
+
 
 class WakePipes:
     """The folder of pipes beside one database file."""
@@ -27,18 +33,27 @@ class WakePipes:
         self._folder = database.with_name(f"{database.name}-wake")
         self._path = str(self._folder)
         self._own: set[str] = set()
+        self._rests_until = 0
 
     def announce(self) -> None:
         """Wakes the listeners of all other processes."""
+        now = time.monotonic_ns()
+        if now < self._rests_until:
+            return
+        others = self._others()
+        for name in others:
+            self._ring(self._folder / name)
+        if not others:
+            self._rests_until = now + REST_NS
+
+    def _others(self) -> list[str]:
         if not os.access(self._path, os.F_OK):  # the usual case, nobody else listens, costs one system call
-            return
+            return []
         try:
-            names = os.listdir(self._path)  # noqa: PTH208 - on every append: a list of texts is cheapest
+            names = os.listdir(self._path)  # noqa: PTH208 - often: a list of texts is cheapest
         except OSError:
-            return
-        for name in names:
-            if name not in self._own and not name.startswith("."):
-                self._ring(self._folder / name)
+            return []
+        return [name for name in names if name not in self._own and not name.startswith(".")]
 
     def _ring(self, pipe: Path) -> None:
         """Whatever goes wrong stays here: the events are stored, and a listener that is not woken looks by itself, soon."""
@@ -74,6 +89,7 @@ class WakePipes:
         stop_reader, stop_writer = os.pipe()
         thread = threading.Thread(target=_pump, args=(handle, stop_reader, wake), name="eventfold-wake", daemon=True)
         thread.start()
+        time.sleep(REST_NS / 1e9)
 
         def stop() -> None:
             os.close(stop_writer)

@@ -5,14 +5,11 @@ import time
 from collections.abc import Iterable, Sequence
 
 from eventstore.backend import Row, WriteRequest, Written
+from eventstore.backends.sqlite.lone import BARE
 from eventstore.backends.sqlite.sql import Sql
 from eventstore.errors import AppendConditionFailed, EventfoldError
-from eventstore.expected import NO_STREAM, verify_expected
+from eventstore.expected import verify_expected
 from eventstore.repetition import first_result, rows_of
-
-_BARE = (None,) * 5
-"""What a row has from `occurred_at` to its tags where nothing travels beside the event. To bind each of these NULLs
-would cost a third of the statement."""
 
 
 def write_group(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
@@ -38,35 +35,6 @@ def write(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Written:
     written = group.add(request)
     group.flush()
     return written
-
-
-def write_single(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Written | None:
-    """Stores one event without tags and with a known expected version in one statement, which is a transaction by itself.
-
-    Returns:
-        None, and nothing is stored, where the stream is at another version or the request is more than that.
-    """
-    first = request.writes[0]
-    rows, expected = first.rows, first.expected
-    if expected is NO_STREAM:
-        expected = 0
-    if (
-        len(rows) > 1
-        or not isinstance(expected, int)
-        or first.tags is not None
-        or request.condition is not None
-        or request.own_ids
-        or len(request.writes) > 1
-    ):
-        return None
-    row, now = rows[0], time.time_ns() // 1000
-    if row[3:8] == _BARE:
-        cursor.execute(sql.insert_single_bare, (first.stream, expected, now, row[0], row[1], row[2], row[8]))
-    else:
-        cursor.execute(sql.insert_single, (first.stream, expected, now, *row))
-    if cursor.rowcount == 0 or cursor.lastrowid is None:
-        return None
-    return Written(cursor.lastrowid, {first.stream: expected + 1})
 
 
 class _Group:
@@ -102,7 +70,7 @@ class _Group:
             for row in rows:
                 position += 1
                 version += 1
-                if row[3:8] == _BARE:
+                if row[3:8] == BARE:
                     self._bare.append((position, stream, version, now, row[0], row[1], row[2], row[8]))
                 else:
                     self._full.append((position, stream, version, now, *row))
@@ -126,7 +94,7 @@ class _Group:
     def _check_condition(self, request: WriteRequest) -> None:
         if request.condition is None:
             return
-        found = self._sql.find_conflict(self._cursor, request.condition.query, request.condition.after)
+        found = self._sql.find_conflict(self._cursor, request.condition)
         if found is not None:
             raise AppendConditionFailed(request.condition.after, found)
 

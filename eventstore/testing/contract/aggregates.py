@@ -169,7 +169,7 @@ class Aggregates(StoreCases):
     )
     def test_a_moment_that_makes_no_sense_is_refused(self, field: str, value: object) -> None:
         with pytest.raises(InvalidInput, match=f"{field}:"):
-            moment(**{field: value})  # type: ignore[arg-type]
+            moment(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
 
     def test_an_object_records_and_saves(self, store: EventStore) -> None:
         account = AccountObject.new("1")

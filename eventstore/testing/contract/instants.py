@@ -50,7 +50,7 @@ class Instants(StoreCases):
     @pytest.mark.parametrize("instant", [datetime(2024, 1, 1), "2024-01-01", None, 5])  # noqa: DTZ001 - the point
     def test_what_is_not_an_instant_is_refused(self, store: EventStore, instant: object) -> None:
         with pytest.raises(InvalidInput, match="datetime with a time zone"):
-            store.position_at(instant)  # type: ignore[arg-type]
+            store.position_at(instant)  # type: ignore[arg-type]  # wrong on purpose
 
     def test_the_instant_of_a_position_is_when_its_event_was_recorded(self, store: EventStore) -> None:
         _given(store)

@@ -92,7 +92,7 @@ class Listing(StoreCases):
     )
     def test_a_listing_that_makes_no_sense_is_refused(self, store: EventStore, field: str, value: object) -> None:
         with pytest.raises(InvalidInput, match=field):
-            store.streams(**{field: value})  # type: ignore[arg-type]
+            store.streams(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def _given(store: EventStore) -> None:

@@ -109,7 +109,7 @@ class ReadingStreams(StoreCases):
         _given(store)
 
         with pytest.raises(InvalidInput, match=f"{field}.*{value}"):
-            store.read_stream("account-1", **{field: value})  # type: ignore[arg-type]
+            store.read_stream("account-1", **{field: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def _given(store: EventStore) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 from msgspec.structs import replace
 
+from eventstore import snapshot_writer
 from eventstore.aggregate import Aggregate
 from eventstore.errors import UnfitState
 from eventstore.loading import load_stream, moment
@@ -110,6 +111,24 @@ class Snapshots(StoreCases):
         assert _kept(store, Purse) == [3]
         assert store.load(Purse, "1") == replace(load_stream(store.backend, Purse, "account-1"), snapshot=3)
 
+    def test_one_that_found_no_room_is_made_up_for_by_the_next_append(
+        self, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        purse = PurseObject.new("1")
+        with monkeypatch.context() as patched:
+            patched.setattr(snapshot_writer, "MAX_WAITING", 0)
+            for _ in range(3):
+                purse.record(Deposited(1))
+            purse.save(store)
+        store.snapshots.flush()
+        assert _kept(store, Purse) == []
+
+        purse.record(Deposited(1))
+        purse.save(store)
+        store.snapshots.flush()
+
+        assert _kept(store, Purse) == [4]
+
     def test_the_due_ones_are_written_before_the_store_closes(self, open_store: StoreFactory) -> None:
         store = open_store()
         for stream in range(20):
@@ -181,6 +200,23 @@ class Snapshots(StoreCases):
         assert (found["Purse"].streams, found["Purse"].snapshots, found["Purse"].ahead) == (2, 3, 0)
         assert (found["OnDemand"].streams, found["OnDemand"].size) == (1, len('{"total":1.0}'))
         assert found["Purse"].fingerprint == kind_of(Purse).fingerprint
+
+    def test_an_object_that_is_saved_often_leaves_snapshots_only_where_they_are_due(self, store: EventStore) -> None:
+        purse = PurseObject.new("1")
+        for _ in range(8):
+            purse.record(Deposited(1))
+            purse.save(store)
+            store.snapshots.flush()
+
+        assert _kept(store, Purse) == [3, 6]
+
+    def test_a_snapshot_that_was_asked_for_counts_for_states_in_memory(self, open_store: StoreFactory) -> None:
+        store = open_store(cache_states=2)
+        _given(store, 2)
+        store.load(Purse, "1")
+        store.snapshots.take(Purse, "account-1")
+
+        assert store.load(Purse, "1").snapshot == 2
 
     def test_a_state_in_memory_is_brought_up_to_date_with_the_log(self, open_store: StoreFactory) -> None:
         store = open_store(cache_states=2)

@@ -234,7 +234,7 @@ class Subscribing(StoreCases):
     )
     def test_a_subscription_that_makes_no_sense_is_refused(self, store: EventStore, field: str, value: object) -> None:
         with pytest.raises(InvalidInput, match=field):
-            subscribe(store, **{field: value})  # type: ignore[arg-type]
+            subscribe(store, **{field: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def _given(store: EventStore, count: int) -> None:

@@ -177,7 +177,7 @@ class Transactions(StoreCases):
     @pytest.mark.parametrize("wrong", ["text", 5, object()], ids=["text", "number", "object"])
     def test_what_is_no_connection_is_refused(self, store: EventStore, wrong: object) -> None:
         with pytest.raises(InvalidInput, match=r"connection: expected .*Connection"):
-            store.append("account-1", [Deposited(1)], connection=wrong)  # type: ignore[arg-type]
+            store.append("account-1", [Deposited(1)], connection=wrong)  # type: ignore[arg-type]  # wrong on purpose
 
         assert store.head() == 0
 

@@ -67,9 +67,9 @@ class Applying(TargetCases):
         live = bound.create(FINGERPRINT, live=True)
         write(live, *[Thing(f"k{i}", i) for i in range(MANY)])
 
-        assert live.fetch([]) == {}
-        assert live.fetch(["k3", "not there", "k4"]) == {"k3": Thing("k3", 3), "k4": Thing("k4", 4)}
-        assert len(live.fetch([f"k{i}" for i in range(2 * MANY)])) == MANY
+        assert live.fetch([]).rows == {}
+        assert live.fetch(["k3", "not there", "k4"]).rows == {"k3": Thing("k3", 3), "k4": Thing("k4", 4)}
+        assert len(live.fetch([f"k{i}" for i in range(2 * MANY)]).rows) == MANY
 
     def test_why_it_stands_still_is_kept_until_it_moves(self, bound: BoundTarget) -> None:
         live = bound.create(FINGERPRINT, live=True)

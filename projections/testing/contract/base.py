@@ -1,6 +1,7 @@
 """What all cases of the contract stand on: the fixtures, and what is asked of a target again and again."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from eventstore import EventStore, open_store
 from eventstore.testing.cases import Cases
 from projections.model import model_of
-from projections.target import BoundTarget, Change, Generation, Target
+from projections.target import BoundTarget, Change, Generation, Reader, Target
 from projections.testing.contract.vocabulary import EVENTS, Thing
 
 BindTarget: TypeAlias = Callable[..., BoundTarget]
@@ -52,6 +53,14 @@ def apply(generation: Generation, rows: Mapping[Any, Any], *, error: str | None 
     """Applies rows as one event's, from where the generation stands."""
     at = generation.info.position
     return generation.apply(Change(rows, at, at + 1, 1, error))
+
+
+@contextmanager
+def reading(bound: BoundTarget) -> Iterator[Reader]:
+    """A reader that sees everything written so far: it was asked for its position."""
+    with bound.reading() as reader:
+        assert reader.position >= 0
+        yield reader
 
 
 def rows_of(bound: BoundTarget, generation: Generation) -> list[Any]:

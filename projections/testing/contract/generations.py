@@ -4,8 +4,8 @@ import pytest
 
 from projections.errors import GenerationDropped
 from projections.selection import Selection
-from projections.target import BoundTarget
-from projections.testing.contract.base import FINGERPRINT, TargetCases, apply, rows_of, states_of, write
+from projections.target import BoundTarget, Change
+from projections.testing.contract.base import FINGERPRINT, TargetCases, apply, reading, rows_of, states_of, write
 from projections.testing.contract.vocabulary import Thing
 
 
@@ -64,7 +64,7 @@ class Generations(TargetCases):
         bound.swap(built)
 
         assert rows_of(bound, first) == [Thing("a", 1)]
-        assert first.fetch(["a"]) == {"a": Thing("a", 1)}
+        assert first.fetch(["a"]).rows == {"a": Thing("a", 1)}
 
     def test_a_generation_behind_the_live_one_is_not_swapped_in(self, bound: BoundTarget) -> None:
         write(bound.create(FINGERPRINT, live=True), Thing("a", 1))
@@ -75,6 +75,23 @@ class Generations(TargetCases):
         assert not swapped
         assert states_of(bound) == [(1, "live"), (2, "building")]
         assert _read(bound) == [Thing("a", 1)]
+
+    def test_a_retired_generation_is_reopened_catches_up_and_takes_its_place_again(self, bound: BoundTarget) -> None:
+        first = bound.create(FINGERPRINT, live=True)
+        write(first, Thing("a", 1))
+        built = bound.create(FINGERPRINT, live=False)
+        write(built, Thing("b", 2))
+        bound.swap(built)
+
+        outcomes = [bound.reopen(number) for number in (1, 1, 2, 7)]
+        epoch = first.info.checkpoints[0].epoch
+        caught_up = first.apply(Change({"c": Thing("c", 3)}, 1, 2, 1, epoch=epoch))
+        swapped = bound.swap(first)
+
+        assert outcomes == [True, False, False, False]
+        assert (caught_up, swapped) == (True, True)
+        assert states_of(bound) == [(1, "live"), (2, "retired")]
+        assert sorted(_read(bound), key=lambda row: row.key) == [Thing("a", 1), Thing("c", 3)]
 
     def test_a_generation_that_is_dropped_is_gone_and_its_number_is_not_the_others(self, bound: BoundTarget) -> None:
         live = bound.create(FINGERPRINT, live=True)
@@ -128,5 +145,5 @@ class Generations(TargetCases):
 
 
 def _read(bound: BoundTarget) -> list[Thing]:
-    with bound.reading() as reader:
+    with reading(bound) as reader:
         return reader.select(Selection())

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct, defstruct
 
 from projections.selection import Condition, Selection
-from projections.testing.contract.base import FINGERPRINT, BindTarget, TargetCases, rows_of, write
+from projections.testing.contract.base import FINGERPRINT, BindTarget, TargetCases, reading, rows_of, write
 from projections.testing.contract.vocabulary import Colour, Everything
 
 KEYS: list[tuple[type, list[Any]]] = [
@@ -33,9 +33,9 @@ class RoundTrips(TargetCases):
 
         write(live, *rows)
 
-        with bound.reading() as reader:
+        with reading(bound) as reader:
             assert reader.select(Selection(conditions=(Condition("key", "eq", "a"),))) == rows[:1]
-        assert live.fetch(["a", "b"]) == {"a": rows[0], "b": rows[1]}
+        assert live.fetch(["a", "b"]).rows == {"a": rows[0], "b": rows[1]}
         assert rows_of(bound, live) == rows
 
     def test_every_type_comes_back_from_among_many_rows(self, bind: BindTarget) -> None:
@@ -44,7 +44,7 @@ class RoundTrips(TargetCases):
 
         write(live, *rows.values())
 
-        assert live.fetch(list(rows)) == rows
+        assert live.fetch(list(rows)).rows == rows
 
     @pytest.mark.parametrize(("kind", "keys"), KEYS, ids=[kind.__name__ for kind, _ in KEYS])
     @pytest.mark.parametrize("alone", [True, False], ids=["alone", "with_a_field"])
@@ -60,7 +60,7 @@ class RoundTrips(TargetCases):
         write(live, *rows.values())
         write(live, *rows.values())
 
-        assert live.fetch(keys) == rows
+        assert live.fetch(keys).rows == rows
         for key, row in rows.items():
-            with bound.reading() as reader:
+            with reading(bound) as reader:
                 assert reader.select(Selection(conditions=(Condition("key", "eq", key),))) == [row]

@@ -10,7 +10,7 @@ import pytest
 
 from projections.selection import Condition, Operator, Order, Selection
 from projections.target import BoundTarget, Reader
-from projections.testing.contract.base import FINGERPRINT, TargetCases, write
+from projections.testing.contract.base import FINGERPRINT, TargetCases, reading, write
 from projections.testing.contract.vocabulary import Colour, Thing
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -59,7 +59,7 @@ class Selecting(TargetCases):
     def reader(self, bound: BoundTarget) -> Iterator[Reader]:
         """A reader over forty rows."""
         write(bound.create(FINGERPRINT, live=True), *ROWS)
-        with bound.reading() as reader:
+        with reading(bound) as reader:
             yield reader
 
     @pytest.mark.parametrize("name", VALUES)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from eventfold.cli import app
+from eventfold.cli.root import app
 from tests.eventfold.cli import shop
 
 ROOT = Path(__file__).parents[3]

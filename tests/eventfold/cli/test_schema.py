@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from eventfold import Event
+from eventfold import Application, Event, JsonObject, upcasts
 from eventfold.cli.schema import LOCK
+from eventfold.stored_types import what_read
 from tests.eventfold.cli import shop
 from tests.eventfold.cli.conftest import Cli
 
@@ -44,6 +45,7 @@ def test_types_lists_what_the_log_holds_and_how_it_is_read(filled: Cli) -> None:
         ("OrderOpened", 1): (2, "present"),
         ("Unheard", 1): (1, "unknown"),
     }
+    assert (found["ItemAdded", 1]["reads_as"], found["Unheard", 1]["reads_as"]) == (["ItemAdded 1"], [])
     assert (found["ItemAdded", 1]["first_position"], found["ItemAdded", 1]["last_position"]) == (2, 6)
 
 
@@ -54,6 +56,17 @@ def test_the_lock_is_written_and_the_same_code_passes(cli: Cli) -> None:
     assert {each["state"] for each in cli.json("schema", "lock")} == {"kept"}
     assert cli("schema", "check").stderr == "every shape that was ever locked reads\n"
     assert cli.json("schema", "check") == []
+
+
+def test_a_shape_that_is_not_locked_yet_fails(cli: Cli) -> None:
+    cli("schema", "lock")
+    text = json.loads(LOCK.read_text(encoding="utf-8"))
+    text["events"] = [each for each in text["events"] if each["type"] != "OrderMoved"]
+    LOCK.write_text(json.dumps(text), encoding="utf-8")
+
+    said = cli("schema", "check", code=1).stderr
+
+    assert "not locked yet: OrderMoved 1; run `eventfold schema lock`, and commit schema.lock.json" in said
 
 
 def test_a_missing_lock_is_an_error_that_says_how_to_write_it(cli: Cli) -> None:
@@ -88,6 +101,8 @@ def test_a_change_that_cannot_be_read_is_refused_with_the_field_the_remedy_and_a
     ]
     assert "give it a default, or raise the version to 2 and write an upcaster" in problems[0]["problem"]
     assert 'data["owner"] = data.pop("customer")  # renamed?' in shown.stdout
+    assert "from eventfold import Event, JsonObject, upcasts" in shown.stdout
+    assert (problems[0]["draft"] is None, problems[1]["draft"] is None) == (False, True)
     assert "not locked yet: OrderOpened 1" in shown.stderr
     assert "schema.lock.json is as it was" in cli("schema", "lock", code=1).stderr
     assert LOCK.read_text(encoding="utf-8") == before
@@ -126,4 +141,27 @@ def test_the_catalogue_is_printed_for_people_and_for_programs(cli: Cli, folder: 
     assert "| `owner` | string | required |" in markdown
     assert set(schema["$defs"]) >= {"OrderOpened", "ItemAdded", "ItemsCleared", "OrderMoved", "Item", "Address"}
     assert set(asyncapi["components"]["messages"]) == {"OrderOpened", "ItemAdded", "ItemsCleared", "OrderMoved"}
+    assert (
+        "--output: missing/docs.md cannot be written: No such file"
+        in cli("schema", "docs", "-o", "missing/docs.md", code=1).stderr
+    )
+    assert "prints a document, and no rows" in cli("schema", "docs", "--format", "json", code=2).stderr
     assert "expected one of markdown" in cli("schema", "docs", "--as", "xml", code=2).stderr
+
+
+def test_types_shows_what_older_shapes_are_read_as() -> None:
+    @upcasts("Moved", 1, into={"Left": 1, "Came": 1})
+    def both(data: JsonObject) -> list[tuple[str, JsonObject]]:
+        return [("Left", data), ("Came", data)]
+
+    class Left(Event, upcasters=[both]):
+        city: str
+
+    class Came(Event, upcasters=[both], aliases=["Arrived"]):
+        city: str
+
+    read_as = what_read(Application("memory://", events=[Left, Came]).parts)
+
+    assert read_as("Moved", 1) == ["Came 1", "Left 1"]
+    assert read_as("Arrived", 1) == read_as("Came", 1) == ["Came 1"]
+    assert read_as("Came", 2) == read_as("Unheard", 1) == []

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from eventfold import SnapshotPolicy
 from tests.eventfold.cli import shop
 from tests.eventfold.cli.conftest import Cli
 
@@ -71,7 +72,7 @@ def test_every_format_shows_what_differs(filled: Cli, form: str) -> None:
 def test_when_none_differs_then_it_says_how_many_were_looked_at(filled: Cli) -> None:
     filled("snapshots", "build")
     assert "2 snapshots verified: none differs" in filled("snapshots", "verify").stderr
-    assert "1 snapshots verified: none differs" in filled("snapshots", "verify", "Order", "o-1").stderr
+    assert "1 snapshot verified: none differs" in filled("snapshots", "verify", "Order", "o-1").stderr
     assert filled("snapshots", "verify", "--format", "json").stdout == "[]\n"
 
 
@@ -80,7 +81,7 @@ def test_those_that_no_load_uses_are_deleted_and_all_when_asked_to(filled: Cli) 
     filled("dispatch", "AddItem", "order_id=o-2", "name=salt")
     execute(filled, "UPDATE eventfold_snapshots SET version = 99 WHERE stream = 'order-o-2'")
     execute(filled, "UPDATE eventfold_snapshots SET fingerprint = 'old' WHERE stream = 'order-o-1'")
-    assert status(filled) == {"streams": 1, "snapshots": 0, "outdated": 1, "ahead": 1}
+    assert status(filled) == {"streams": 0, "snapshots": 0, "outdated": 1, "ahead": 1}
 
     assert filled.json("snapshots", "prune") == [{"aggregate": "Order", "deleted": 2}]
 
@@ -121,3 +122,31 @@ def test_a_signal_ends_building_and_the_next_run_goes_on(filled: Cli, monkeypatc
 
 def test_an_aggregate_that_the_application_does_not_have_is_named(filled: Cli) -> None:
     assert "no aggregate is called 'Cart'" in filled("snapshots", "build", "Cart", code=1).stderr
+
+
+def test_of_a_stream_without_events_there_is_nothing_to_verify(filled: Cli) -> None:
+    assert "'order-o-9' has no events" in filled("snapshots", "verify", "Order", "o-9", code=1).stderr
+
+
+def test_a_list_of_what_differs_ends_at_a_limit_and_says_what_was_passed_over(filled: Cli) -> None:
+    filled("snapshots", "build")
+    execute(filled, """UPDATE eventfold_snapshots SET state = replace(state, '"Ada"', '"Eve"')""")
+    execute(filled, """UPDATE eventfold_snapshots SET state = replace(state, '"Bath"', '"Rome"')""")
+    execute(filled, "UPDATE eventfold_snapshots SET fingerprint = 'old' WHERE stream = 'order-o-2'")
+
+    result = filled("snapshots", "verify", "--limit", "1", "--format", "json", code=1)
+
+    assert len(json.loads(result.stdout)) == 1
+    assert "there are 1 more differences: see all with --limit 0" in result.stderr
+    assert "1 snapshot passed over: outdated, or ahead of the log" in result.stderr
+
+
+def test_they_are_built_as_the_policy_says_and_of_all_streams_when_asked_to(
+    filled: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventstore.snapshot_keeping.policy_of", lambda _: SnapshotPolicy(every=3))
+
+    assert filled.json("snapshots", "build") == [{"aggregate": "Order", "streams": 2, "written": 1, "failed": 0}]
+    filled("dispatch", "AddItem", "order_id=o-1", "name=salt")
+    assert filled.json("snapshots", "build")[0]["written"] == 0
+    assert filled.json("snapshots", "build", "--all")[0]["written"] == 2

@@ -1,3 +1,5 @@
+import pytest
+
 from tests.eventfold.cli.conftest import Cli
 
 
@@ -25,8 +27,37 @@ def test_an_aggregate_is_named_by_class_or_by_category(filled: Cli) -> None:
 
 def test_a_stream_without_events_has_no_state(filled: Cli) -> None:
     assert "'order-o-9' has no events" in filled("state", "Order", "o-9", code=1).stderr
-    assert "has no events" in filled("state", "Order", "o-1", "--occurred", "1996-12-31", code=1).stderr
     assert "has no events" in filled("state", "Order", "o-9", "--diff", "1..2", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        ["--occurred", "1996-12-31"],
+        ["--at", "1997-12-31"],
+        ["--version", "0"],
+        ["--position", "0"],
+        ["--diff", "1996-01-01..1997-06-30"],
+    ],
+)
+def test_a_stream_without_events_by_then_is_told_from_one_without_any(filled: Cli, moment: list[str]) -> None:
+    said = filled("state", "Order", "o-1", *moment, code=1).stderr
+
+    assert "'order-o-1' had no events then: its first one occurred 1997-01-01 00:00:00 UTC and was recorded 2" in said
+    assert ("--diff occurred:A..B" in said) == ("--diff" in moment)
+
+
+def test_the_whole_name_of_a_stream_in_the_place_of_its_id_is_understood_and_refused(filled: Cli) -> None:
+    for noun in ("state", "history", "blame"):
+        said = filled(noun, "Order", "order-o-1", code=1).stderr
+        assert "'order-o-1' has: its id is 'o-1', without the category" in said
+
+
+def test_a_version_that_the_stream_does_not_have_yet_is_not_passed_over(filled: Cli) -> None:
+    assert filled("state", "Order", "o-1", "--version", "4").stderr == ""
+    for asked in (["--version", "1700"], ["--diff", "2..1700"], ["--diff", "1700.."]):
+        said = filled("state", "Order", "o-1", *asked).stderr
+        assert "order-o-1 has no version 1700 yet: this is version 4, its last one" in said
 
 
 def test_a_diff_names_each_field_that_differs_nested_ones_too(filled: Cli) -> None:
@@ -96,7 +127,13 @@ def test_nothing_changed_is_said(filled: Cli) -> None:
 
 
 def test_what_is_no_moment_is_wrong_usage(filled: Cli) -> None:
-    for arguments in (["--diff", "3"], ["--diff", "a..b"], ["--diff", "position:x..2"], ["--at", "yesterday"]):
-        filled("state", "Order", "o-1", *arguments, code=2)
+    for arguments in (
+        ["--diff", "3"],
+        ["--diff", "a..b"],
+        ["--diff", "position:x..2"],
+        ["--diff", "²..3"],
+        ["--at", "no"],
+    ):
+        assert f"{arguments[0]}: " in filled("state", "Order", "o-1", *arguments, code=2).stderr
     assert "--version" in filled("state", "Order", "o-1", "--diff", "1..2", "--version", "2", code=2).stderr
     filled("state", "Order", "o-1", "--version", "-1", code=2)

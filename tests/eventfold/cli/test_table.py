@@ -1,7 +1,9 @@
 """Tables: names stay on one line where there is room, and nothing is ever cut off."""
 
 import io
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -39,6 +41,10 @@ def test_the_status_of_a_projection_with_a_long_name_stands_on_one_line_of_80_co
     assert lines[2] == "monthly_revenue_by_country  rebuilding   12   1078226  69659  61.5  12345.6"
 
 
+def test_what_json_cannot_hold_is_shown_by_its_repr() -> None:
+    assert plain({"z": 1j}) == 'z="1j"'
+
+
 def test_the_target_is_shown_where_it_is_called_otherwise() -> None:
     lines = printed([{**STATUS, "projection": "months", "target": "revenue"}], STATUS_COLUMNS)
 
@@ -68,7 +74,7 @@ def test_where_a_line_is_too_short_for_names_they_go_on_in_the_next_and_nothing_
     assert max(map(len, lines)) <= width
     text = "".join(lines)
     assert text.count("x") == 50
-    assert sum(text.count(digit) for digit in "0123456789") == sum(each.isdigit() for each in row["stream"]) + 1  # type: ignore[attr-defined]
+    assert sum(text.count(digit) for digit in "0123456789") == sum(each.isdigit() for each in row["stream"]) + 1  # type: ignore[attr-defined]  # a row holds anything
 
 
 @pytest.mark.parametrize(
@@ -111,3 +117,28 @@ def test_a_table_in_a_pipe_has_one_line_for_each_row(filled: Cli, monkeypatch: p
 
     assert len(out.splitlines()) == 2 + 6
     assert "\x1b" not in out
+
+
+def test_no_line_ends_in_blanks_and_a_digest_stays_on_its_line(filled: Cli, tmp_path: Path) -> None:
+    commands = (
+        ["events", "list"],
+        ["history", "Order", "o-1"],
+        ["blame", "Order", "o-1"],
+        ["check"],
+        ["log", "copy", f"sqlite:///{tmp_path}/copy.db"],
+    )
+    for arguments in commands:
+        shown = filled(*arguments).stdout
+        assert [line for line in shown.splitlines() if line != line.rstrip()] == [], arguments
+    assert re.search(r"^sha256 +[0-9a-f]{64}$", shown, re.MULTILINE)
+
+
+def test_where_the_data_has_too_little_room_beside_its_row_it_stands_below(filled: Cli) -> None:
+    filled.environment["COLUMNS"] = "80"
+    narrow = filled("events", "list", "--limit", "2").stdout.splitlines()
+    filled.environment["COLUMNS"] = "120"
+    wide = filled("events", "list", "--limit", "2").stdout.splitlines()
+
+    assert [line.split()[-1] for line in narrow[2::2]] == ["OrderOpened", "ItemAdded"]
+    assert narrow[3::2] == ['     owner="Ada"', '     item={"name":"tea","cents":300}']
+    assert [line.split()[-1] for line in wide[2:]] == ['owner="Ada"', 'item={"name":"tea","cents":300}']

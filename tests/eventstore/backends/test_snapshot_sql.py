@@ -12,6 +12,7 @@ from sqlalchemy import text
 from eventstore import EventStore, open_store
 from eventstore.loading import load_stream, moment
 from eventstore.snapshot import kind_of
+from eventstore.snapshot_keeping import snapshot_status
 from eventstore.testing.contract.snapshots import Purse
 from eventstore.testing.contract.vocabulary import EVENTS, Deposited
 
@@ -37,11 +38,26 @@ def test_given_a_snapshot_of_an_event_that_the_log_lacks_then_it_is_neither_used
 
     assert store.backend.snapshots is not None
     assert (loaded.version, loaded.snapshot) == (5, 4)
-    assert [each.ahead for each in store.backend.snapshots.counts()] == [1]
+    (counted,) = store.backend.snapshots.counts()
+    assert (counted.streams, counted.snapshots, counted.ahead) == (1, 2, 1)
+    (kept, _) = store.backend.snapshots.page(kind_of(Purse), ("", 0), None, 9)
+    assert counted.size == len(kept.state)
     assert [each.in_log for each in store.backend.snapshots.page(kind_of(Purse), ("", 0), None, 9)] == [True, False]
     store.append("account-1", [Deposited(1)])
     store.snapshots.take(Purse, "account-1")
     assert [each.version for each in store.backend.snapshots.page(kind_of(Purse), ("", 0), None, 9)] == [4, 6]
+
+
+def test_given_a_stream_of_which_every_snapshot_is_ahead_of_the_log_then_it_has_none_that_loads_use(
+    store: EventStore,
+) -> None:
+    store.append("account-1", [Deposited(1)])
+    store.snapshots.take(Purse, "account-1")
+    execute(store, "UPDATE bank_snapshots SET version = 9")
+
+    (status,) = snapshot_status(store, [Purse])
+
+    assert (status.streams, status.snapshots, status.size, status.ahead) == (0, 0, 0, 1)
 
 
 def test_only_those_ahead_of_the_log_are_deleted_when_asked_to(store: EventStore) -> None:

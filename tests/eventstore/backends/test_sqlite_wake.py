@@ -37,6 +37,17 @@ def test_an_announcement_wakes_the_listeners_of_others_and_not_ones_own(database
     assert not own.is_set()
 
 
+def test_whoever_has_just_seen_nobody_announces_to_a_listener_that_has_begun_since(database: Path) -> None:
+    resting, heard = WakePipes(database), threading.Event()
+    resting.announce()
+
+    stop = WakePipes(database).listen(heard.set)
+    resting.announce()
+
+    assert heard.wait(PATIENCE_SECONDS)
+    stop()
+
+
 def test_where_nobody_listens_nothing_is_left_behind(database: Path) -> None:
     WakePipes(database).announce()
     assert not folder_of(database).exists()

@@ -1,0 +1,52 @@
+"""An append of one event as the arguments of a statement: most appends are that, and take the shortest way."""
+
+from eventstore.backend import StreamWrite, WriteRequest
+from eventstore.backends.postgresql.arguments import expected_code, instant, item_arguments, joined, lock_arguments
+from eventstore.backends.postgresql.guard import guarded_names, tag_key, write_key
+from eventstore.backends.postgresql.sql import Sql
+
+
+def lone_statement(sql: Sql, request: WriteRequest) -> tuple[str, list[str | None]] | None:
+    """The statement that stores a request of one event, and its arguments; None where it is more than that.
+
+    The statement returns the stream's new version and the event's position, or nothing where the event is refused.
+    """
+    write = request.writes[0]
+    if len(request.writes) != 1 or len(write.rows) != 1 or request.own_ids:
+        return None
+    if request.condition is not None or write.tags is not None:
+        return sql.append_lone, _lone_arguments(request)
+    name, schema, event_id, occurred, *beside, payload = write.rows[0]
+    key = str(write_key(name, write.stream))
+    arguments: list[str | None] = [
+        write.stream,
+        str(expected_code(write.expected)),
+        name,
+        str(schema),
+        event_id,
+        key,
+        payload,
+    ]
+    if occurred is None and not any(beside):
+        return sql.append_bare, arguments
+    return sql.append_single, [*arguments, instant(occurred), *beside[:3]]
+
+
+def _lone_arguments(request: WriteRequest) -> list[str | None]:
+    write: StreamWrite = request.writes[0]
+    name, schema, event_id, occurred, *beside, payload = write.rows[0]
+    tags = write.tags[0] if write.tags else ()
+    condition = request.condition
+    return [
+        write.stream,
+        str(expected_code(write.expected)),
+        name,
+        str(schema),
+        event_id,
+        instant(occurred),
+        *beside,
+        payload,
+        joined(tags) if tags else None,
+        *lock_arguments({write_key(name, write.stream), *map(tag_key, tags)}, guarded_names(request)),
+        *item_arguments([(condition.after, item) for item in condition.query.items] if condition else []),
+    ]

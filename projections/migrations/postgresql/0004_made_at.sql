@@ -1,0 +1,1 @@
+ALTER TABLE {qualifier}{prefix}generations ADD COLUMN made_at bigint NOT NULL DEFAULT 0;

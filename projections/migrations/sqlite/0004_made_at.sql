@@ -1,0 +1,1 @@
+ALTER TABLE {prefix}generations ADD COLUMN made_at INTEGER NOT NULL DEFAULT 0;
