@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from eventstore import Recorded
+from eventstore.share import id_of
 from projections.errors import ProjectionFailed
 from projections.model import Field
 from projections.parked import Parked
@@ -116,7 +117,7 @@ def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
         ProjectionFailed: `key=` raised, or gave what is no key.
     """
     if projection.key is None:
-        return [recorded.stream.partition("-")[2] or recorded.stream]
+        return [id_of(recorded.stream)]
     try:
         return _distinct(projection.key(recorded), projection.model.key)
     except Exception as error:
