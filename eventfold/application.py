@@ -18,8 +18,22 @@ from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
 from eventstore.loading import moment
 from eventstore.token import position_of
-from projections import BoundProjection, Engine, FieldChange, ModelQuery, Progress, Verified, Watch, rebuild, verify
+from projections import (
+    BoundProjection,
+    Engine,
+    FieldChange,
+    ModelQuery,
+    ParkedEvents,
+    Progress,
+    Retried,
+    Verified,
+    Watch,
+    rebuild,
+    verify,
+)
+from projections.mending import discard_parked, parked_of, retry_parked
 from projections.moment import moment_in
+from projections.pausing import pause, reset, resume
 from projections.row_difference import row_difference
 from projections.watch import watch
 
@@ -306,7 +320,8 @@ class Application:
             on_progress: called after every batch with the position reached and the position to be reached.
 
         Raises:
-            ProjectionFailed: a fold failed; the others have caught up.
+            ProjectionFailed: a fold failed; the others have caught up. An `EventParked` is raised once: all but its key has.
+            ProjectionPaused: a projection is paused; the others have caught up.
             NeedsRebuild: rows were made by another version of their projection.
         """
         self.engine.catch_up(on_progress)
@@ -326,6 +341,75 @@ class Application:
             ProjectionFailed: a fold failed; the rows that queries see are untouched.
         """
         return sum(rebuild(self.store, track, on_progress=on_progress) for track in self.engine.find(projection))
+
+    def parked(self, projection: str | None = None) -> list[ParkedEvents]:
+        """The events that rows could not take, by key.
+
+        Args:
+            projection: its name; all by default.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+        """
+        tracks = self.engine.tracks if projection is None else self.engine.find(projection)
+        return [each for track in tracks for each in parked_of(track)]
+
+    def retry_parked(self, projection: str, *keys: Any) -> list[Retried]:
+        """Folds parked events in order onto their rows, as far as they go. Workers need not be stopped.
+
+        Args:
+            projection: its name.
+            keys: of the rows; by default all. Events whose key could not be told are left to a rebuild.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+            NotFound: nothing is parked for one of the keys.
+            NeedsRebuild: the rows were made by another version of the projection; a rebuild folds parked events too.
+        """
+        return retry_parked(self.store, self.engine.find(projection), keys)
+
+    def discard_parked(self, projection: str, key: Any, position: int | None = None) -> int:
+        """Gives parked events up: the row never contains them, unless the projection is rebuilt or reset.
+
+        Args:
+            projection: its name.
+            key: of the row; None for the events whose key could not be told.
+            position: of the one event to give up; all of the key by default.
+
+        Returns:
+            How many they were, in all targets.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+            NotFound: no such event is parked.
+        """
+        return discard_parked(self.store, self.engine.find(projection), key, position)
+
+    def pause(self, projection: str) -> None:
+        """Lets nobody keep a projection, in any process, until it is resumed. Its rows can be read, rebuilt and mended.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+        """
+        pause(self.store, self.engine.find(projection))
+
+    def resume(self, projection: str) -> None:
+        """Lets a paused projection go on from where it stands.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+        """
+        resume(self.store, self.engine.find(projection))
+
+    def reset(self, projection: str) -> None:
+        """Empties the rows that queries see, and lets workers and queries fold them anew from the beginning of the log.
+
+        `rebuild` spares readers the empty rows.
+
+        Raises:
+            DefinitionError: there is no projection of that name.
+        """
+        reset(self.store, self.engine.find(projection))
 
     def verify(self, projection: str, *, sample: int | None = None, repair: bool = False) -> list[Verified]:
         """Folds the log anew and compares the rows with what is stored, in each target. Workers may go on meanwhile.

@@ -19,7 +19,7 @@ from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, Engine, FieldChange, Progress, Verified
+from projections import BoundProjection, Engine, FieldChange, ParkedEvents, Progress, Retried, Verified
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -211,6 +211,30 @@ class AsyncApplication:
     async def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
         """Folds the whole log anew. See `Application.rebuild`; `on_progress` is called in the event loop."""
         return await asyncio.to_thread(self.sync.rebuild, projection, _in_loop(on_progress))
+
+    async def parked(self, projection: str | None = None) -> list[ParkedEvents]:
+        """The events that rows could not take, by key. See `Application.parked`."""
+        return await asyncio.to_thread(self.sync.parked, projection)
+
+    async def retry_parked(self, projection: str, *keys: Any) -> list[Retried]:
+        """Folds parked events in order onto their rows, as far as they go. See `Application.retry_parked`."""
+        return await asyncio.to_thread(self.sync.retry_parked, projection, *keys)
+
+    async def discard_parked(self, projection: str, key: Any, position: int | None = None) -> int:
+        """Gives parked events up. See `Application.discard_parked`."""
+        return await asyncio.to_thread(self.sync.discard_parked, projection, key, position)
+
+    async def pause(self, projection: str) -> None:
+        """Lets nobody keep a projection until it is resumed. See `Application.pause`."""
+        await asyncio.to_thread(self.sync.pause, projection)
+
+    async def resume(self, projection: str) -> None:
+        """Lets a paused projection go on. See `Application.resume`."""
+        await asyncio.to_thread(self.sync.resume, projection)
+
+    async def reset(self, projection: str) -> None:
+        """Empties the rows, to be folded anew. See `Application.reset`."""
+        await asyncio.to_thread(self.sync.reset, projection)
 
     async def verify(self, projection: str, *, sample: int | None = None, repair: bool = False) -> list[Verified]:
         """Folds the log anew and compares the rows with what is stored. See `Application.verify`."""

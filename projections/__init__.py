@@ -2,11 +2,13 @@
 
 from projections.engine import Engine
 from projections.errors import (
+    EventParked,
     GenerationDropped,
     InvalidQuery,
     NeedsRebuild,
     NotYetVisible,
     ProjectionFailed,
+    ProjectionPaused,
     RebuildRefused,
     RollbackRefused,
     RowsRefused,
@@ -16,7 +18,9 @@ from projections.errors import (
 from projections.grouped_query import GroupedQuery
 from projections.key import by_tag
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
+from projections.mending import ParkedEvents, Retried
 from projections.page import Page
+from projections.parked import Poison
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery
 from projections.rebuild import Progress, rebuild
@@ -37,6 +41,7 @@ __all__ = [
     "Changed",
     "ElasticsearchIndex",
     "Engine",
+    "EventParked",
     "Fault",
     "FieldChange",
     "GenerationDropped",
@@ -50,11 +55,15 @@ __all__ = [
     "NotYetVisible",
     "OpenIndex",
     "Page",
+    "ParkedEvents",
+    "Poison",
     "Progress",
     "Projection",
     "ProjectionFailed",
+    "ProjectionPaused",
     "ProjectionStatus",
     "RebuildRefused",
+    "Retried",
     "RollbackRefused",
     "RowsRefused",
     "SearchQuery",

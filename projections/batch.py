@@ -4,16 +4,18 @@ What goes wrong stays with whom it concerns: an event that cannot be read stops 
 cannot take stops its projection, and one whose rows the database refuses is looked for by halves.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
-from projections.errors import NeedsRebuild, ProjectionFailed, TargetUnavailable
-from projections.fold import fold
+from projections.errors import NeedsRebuild, ProjectionFailed, ProjectionPaused, RowsRefused, TargetUnavailable
+from projections.fold import Folded, fold
 from projections.lane import Lane
+from projections.parking import fold_apart
 from projections.partition import WHOLE
+from projections.refusal import before, is_of_rows, refused_keys, standing, without
 from projections.target import Change
 from projections.track import Track
 from projections.wanted import select_events, wanted_by
@@ -99,13 +101,13 @@ class BatchRunner:
             lane.failed(outcome)
             return False
         if isinstance(outcome, Exception):
-            return self._narrow(work, outcome)
+            return self._refused(work, outcome)
         if not outcome:
             return look_up(lane.track)
         if change.to_position > change.from_position or work.failure is None:
             lane.succeeded(change)
         if work.failure is not None:
-            lane.failed(work.failure)
+            lane.failed(work.failure, poison=work.poison)
         elif not lane.track.remote:
             self._offer(work)
         return change.to_position > change.from_position
@@ -120,20 +122,34 @@ class BatchRunner:
         if offer is None:
             return False
         given = offer.change
-        change = _change(lane, given.rows, given.from_position, given.to_position, given.events, None)
+        folded = Folded(dict(given.rows), given.events)
+        change = changed(lane, folded, given.from_position, given.to_position, None)
         return self._write([Work(lane, change, offer.events)])
 
-    def _narrow(self, refused: Work, error: Exception) -> bool:
-        """The database refuses the rows of a batch: writes those of its first half, down to the event at fault."""
-        lane, start, events = refused.lane, refused.change.from_position, refused.events
+    def _refused(self, work: Work, error: Exception) -> bool:
+        """Finds out which event is at fault, if one is."""
+        lane, events = work.lane, work.events
+        if isinstance(error, RowsRefused) and (reasons := refused_keys(work, error)):
+            return self._write([without(work, reasons) if lane.last_attempt else before(work, reasons)])
         if half := first_half(events):
-            return self._write(_folded([lane], half, start, half[-1].position))
-        position = events[0].position if events else start + 1
-        keys = list(refused.change.rows)
+            return self._write(_folded([lane], half, work.change.from_position, half[-1].position))
+        return self._stuck(work, error)
+
+    def _stuck(self, work: Work, error: Exception) -> bool:
+        """The database refuses the rows of one event."""
+        lane, change, keys = work.lane, work.change, list(work.change.rows)
+        poison = bool(work.events and keys) and is_of_rows(error)
         reason = f"the database refuses the row: {type(error).__name__}: {error}"
+        if poison and lane.last_attempt:
+            for chosen in [[key] for key in keys] + [keys] * (len(keys) > 1):
+                parted = without(work, dict.fromkeys(chosen, reason))
+                outcome = write_all([parted])[0]
+                if not isinstance(outcome, Exception):
+                    return self._settle(parted, outcome)
+        start, position = change.from_position, work.events[0].position if work.events else change.from_position + 1
         failure = ProjectionFailed(lane.track.projection.name, position, keys[0] if len(keys) == 1 else keys, reason)
-        change = _change(lane, {}, start, position - 1, 0, str(failure))
-        return self._write([Work(lane, change, (), failure)])
+        still = standing(lane, start, position - 1, str(failure))
+        return self._write([Work(lane, still, (), failure, poison)])
 
 
 def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
@@ -144,26 +160,32 @@ def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
 
 
 def look_up(track: Track) -> bool:
-    """Looks up where a track stands; False where its rows belong to another version of the code."""
+    """Looks up where a track stands; False where its rows belong to another version of the code, or it is paused."""
     try:
         track.refresh()
     except NeedsRebuild as error:
         track.failed(error)
         return False
-    return True
+    if track.paused:
+        track.failed(ProjectionPaused(track.projection.name))
+    return not track.paused
 
 
 def _stand_still(lane: Lane, position: int, error: Exception) -> None:
     """Why is stored, for whoever asks for the status, in this process or another."""
-    write_all([Work(lane, _change(lane, {}, position, position, 0, str(error)))])
+    write_all([Work(lane, standing(lane, position, position, str(error)))])
     lane.failed(error)
 
 
 def _groups(lanes: Sequence[Lane]) -> list[list[Lane]]:
-    """The lanes of each partition of each projection: one for each of its targets."""
+    """The lanes of each partition of each projection, in all targets that hold the same rows.
+
+    They do where the same keys wait aside, unless events were given up in one of them.
+    """
     groups: dict[Any, list[Lane]] = {}
     for lane in lanes:
-        groups.setdefault((lane.track.projection.name, lane.partition), []).append(lane)
+        rows = (frozenset(lane.parked), lane if lane.discarded else None)
+        groups.setdefault((lane.track.projection.name, lane.partition, rows), []).append(lane)
     return list(groups.values())
 
 
@@ -175,16 +197,18 @@ def _unfetched(lane: Lane, error: Exception) -> None:
 
 
 def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
-    """Folds once for all targets of one partition; they hold the same rows, because they stand at one position."""
-    track = lanes[0].track
-    folded = fold(track.projection, events, lanes[0].fetch, lanes[0].partition)
+    """Folds once for all targets of one partition that hold the same rows, because they stand at one position."""
+    track, partition, parked = lanes[0].track, lanes[0].partition, lanes[0].parked
+    fetch = lanes[0].fetch
+    folded = fold(track.projection, events, fetch, partition, parked)
+    if folded.failure is not None and all(each.last_attempt for each in lanes):
+        attempts = 1 + max(each.attempts for each in lanes)
+        folded = fold_apart(track.projection, events, fetch, partition, parked, attempts)
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
-    return [
-        Work(lane, _change(lane, folded.rows, start, to, folded.events, error), events, folded.failure)
-        for lane in lanes
-    ]
+    return [Work(lane, changed(lane, folded, start, to, error), events, folded.failure) for lane in lanes]
 
 
-def _change(lane: Lane, rows: Mapping[Any, Any], start: int, to: int, events: int, error: str | None) -> Change:
-    return Change(rows, start, to, events, error, lane.partition.number, lane.epoch)
+def changed(lane: Lane, folded: Folded, start: int, to: int, error: str | None) -> Change:
+    """What was folded, as a change of a lane's rows."""
+    return Change(folded.rows, start, to, folded.events, error, lane.partition.number, lane.epoch, folded.parked)

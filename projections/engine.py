@@ -19,6 +19,7 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
+from projections.errors import ProjectionPaused
 from projections.lane import Lane, Offer
 from projections.past import Past
 from projections.projection import BoundProjection
@@ -93,6 +94,8 @@ class Engine:
             return False
         try:
             track.refresh()
+            if track.paused:
+                track.failed(ProjectionPaused(track.projection.name))
             return track.position < position and self._advance(track.lanes)
         finally:
             lock.release()
@@ -104,17 +107,24 @@ class Engine:
             on_progress: called with the position of the last track and the position to be reached.
 
         Raises:
-            ProjectionFailed: a fold failed; the others have caught up.
+            ProjectionFailed: a fold failed; the others have caught up. Where it is an `EventParked`, its key alone waits, and
+                that is raised once.
+            ProjectionPaused: a projection is paused; the others have caught up.
             NeedsRebuild: a target holds rows of another version; the others have caught up.
             StoreError: the database refused or is gone.
         """
         head = self.store.head()
         pending = list(self.tracks)
+        for lane in self._lanes(None):
+            lane.gave_up = None
         for track in pending:
             track.retry_now()
         while pending:
             moved = self.step(pending)
-            lanes = [lane for each in pending for lane in each.lanes if lane.failure is None]
+            lanes = [lane for each in pending for lane in each.lanes if lane.failure is None or lane.tries_on]
+            for lane in lanes:
+                lane.retry_now()
+            moved |= any(lane.tries_on for lane in lanes)
             left = list(dict.fromkeys(lane.track for lane in lanes))
             if on_progress is not None:
                 on_progress(min((lane.position for lane in lanes), default=head), head)
@@ -123,6 +133,9 @@ class Engine:
             pending = left
         for track in self.tracks:
             track.raise_failure()
+        for track in self.tracks:
+            if track.gave_up is not None:
+                raise track.gave_up
 
     def find(self, name: str) -> list[Track]:
         """The tracks of a projection.
@@ -169,6 +182,8 @@ class Engine:
 
     def _offer(self, work: Work) -> None:
         """Lets the remote targets of a projection have what was folded and written for another one."""
+        if work.change.parked or not work.lane.whole:
+            return
         name, partition = work.lane.track.projection.name, work.lane.partition
         for track in self._apart:
             if track.projection.name == name:
@@ -179,5 +194,5 @@ class Engine:
     def _refresh(self, track: Track, owner: str | None) -> None:
         """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""
         lanes = [each for each in track.lanes if each.runnable and owner in {None, each.owner}]
-        if any(not 0 < each.position < self._horizon for each in lanes):
+        if any(not 0 < each.position < self._horizon or isinstance(each.failure, ProjectionPaused) for each in lanes):
             look_up(track)

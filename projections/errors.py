@@ -3,10 +3,12 @@
 EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
+│   └── EventParked     the event waits aside with its followers of the same key; all else goes on
+├── ProjectionPaused    nobody keeps the rows until the projection is resumed
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
 ├── RollbackRefused     there are no former rows that this code could go on with
 ├── TargetUnavailable   the server that keeps the rows is away or has too much to do (a StoreUnavailable)
-├── RowsRefused         the target refused rows; keys and reasons are named
+├── RowsRefused         the target refused rows; keys and reasons are named, and the engine parks these keys
 ├── GenerationDropped   another process has removed the generation that was being written (a NotFound)
 ├── NeedsRebuild        the stored rows were made by another version of the projection or model
 ├── UnknownModel        no projection keeps this model (a NotFound)
@@ -45,17 +47,61 @@ class ProjectionFailed(EventfoldError):
     Attributes:
         projection: the projection's name.
         position: of the event that it failed on.
-        key: of the row.
+        key: of the row; None where `key=` failed.
+        reason: what is wrong.
     """
 
     code = "projection_failed"
 
     def __init__(self, projection: str, position: int, key: object, reason: str) -> None:
-        self.projection, self.position, self.key = projection, position, key
+        self.projection, self.position, self.key, self.reason = projection, position, key, reason
         super().__init__(
             f"projection {projection!r} failed on the event at position {position}, key {key!r}: {reason}. The rows stand "
             "as they were before that event; mend the fold and run the worker again."
         )
+
+
+class ProjectionPaused(EventfoldError):
+    """A projection was paused, and what was asked of it waits until it is resumed.
+
+    Attributes:
+        projection: the projection's name.
+    """
+
+    code = "projection_paused"
+    status = 503
+
+    def __init__(self, projection: str) -> None:
+        self.projection = projection
+        super().__init__(
+            f"projection {projection!r} is paused, and its rows stand as they were; `eventfold projections resume {projection}` "
+            "lets it go on, and stale=True takes the rows as they are"
+        )
+
+
+class EventParked(ProjectionFailed):
+    """An event that the projection could not take waits aside, with its followers of the same key; all else goes on.
+
+    A query says so where it asks for such a write.
+    """
+
+    code = "event_parked"
+
+    def __init__(self, projection: str, position: int, key: object, reason: str) -> None:
+        super().__init__(projection, position, key, reason)
+        self.args = (_parked_text(projection, position, key, reason),)
+
+
+def _parked_text(projection: str, position: int, key: object, reason: str) -> str:
+    if key is None:
+        return (
+            f"projection {projection!r} has parked the event at position {position}: {reason}. No row contains it; mend key= and "
+            f"run `eventfold projections rebuild {projection}`"
+        )
+    return (
+        f"projection {projection!r} has parked the events of key {key!r} from position {position} on: {reason}. The row is as it "
+        f"was before them; mend what is wrong and run `eventfold projections parked retry {projection}`"
+    )
 
 
 class RebuildRefused(EventfoldError):

@@ -1,15 +1,18 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, NoReturn
 
 import msgspec
+from msgspec.structs import replace
 
 from eventstore import Recorded
+from eventstore.share import id_of
 from projections.errors import ProjectionFailed
 from projections.model import Field
+from projections.parked import Parked
 from projections.partition import WHOLE, Partition
 from projections.projection import Projection
 from projections.target import Fetched
@@ -17,6 +20,8 @@ from projections.target import Fetched
 KEY_BATCH = 5_000
 
 Fetch = Callable[[Sequence[Any]], Fetched]
+Keyed = list[tuple[Any, Recorded[Any]]]
+NONE: Mapping[Any, str] = {}
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -26,15 +31,21 @@ class Folded(msgspec.Struct, frozen=True):
         rows: every touched key and its row; None where the row is to be deleted.
         events: how many events touched a row.
         failure: the error that stopped the fold; the rows are those before the event at its position.
+        parked: events that are to wait aside.
     """
 
     rows: dict[Any, Any]
     events: int
-    failure: ProjectionFailed | None
+    failure: ProjectionFailed | None = None
+    parked: Sequence[Parked] = ()
 
 
 def fold(
-    projection: Projection[Any], events: Sequence[Recorded[Any]], fetch: Fetch, partition: Partition = WHOLE
+    projection: Projection[Any],
+    events: Sequence[Recorded[Any]],
+    fetch: Fetch,
+    partition: Partition = WHOLE,
+    parked: Mapping[Any, str] = NONE,
 ) -> Folded:
     """Folds events in the order given, as far as that goes.
 
@@ -43,15 +54,34 @@ def fold(
         events: already filtered to what the projection wants.
         fetch: the stored rows under given keys.
         partition: other partitions' keys are left out.
+        parked: keys whose events wait aside, each with its text: later ones are to wait as well.
     """
     try:
         keyed, touching = _keys(projection, events, partition)
+        followers: list[Parked] = []
+        if parked:
+            keyed, touching, followers = _apart(projection, events, partition, parked, keyed)
         rows = _fold(projection, keyed, fetch)
     except ProjectionFailed as failure:  # rare, and the fold is pure: once more, up to the event at fault
         before = [each for each in events if each.position < failure.position]
-        folded = fold(projection, before, fetch, partition)
-        return folded if folded.failure else Folded(folded.rows, folded.events, failure)
-    return Folded(rows, touching, None)
+        folded = fold(projection, before, fetch, partition, parked)
+        return folded if folded.failure else replace(folded, failure=failure)
+    return Folded(rows, touching, None, followers)
+
+
+def fold_as_far(
+    projection: Projection[Any], key: Any, row: Any, events: Iterable[Recorded[Any]]
+) -> tuple[Any, ProjectionFailed | None]:
+    """Folds the events of one key: its row as far as that goes, and what is wrong with the event after that."""
+    for position, parts in groupby(events, attrgetter("position")):
+        try:
+            after = _fold_rows(projection, [(key, each) for each in parts], {key: row})[key]
+        except ProjectionFailed as failure:
+            return row, failure
+        if after is not None and (fault := projection.check.fault(after)):
+            return row, ProjectionFailed(projection.name, position, key, fault)
+        row = after
+    return row, None
 
 
 def fold_key(
@@ -81,35 +111,54 @@ def in_memory(rows: Mapping[Any, Any]) -> Fetch:
 
 
 def keys_of(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:
-    """The keys of the rows that an event touches.
+    """The keys of the rows that an event touches, each once.
 
     Raises:
-        ProjectionFailed: `key=` raised, or named something that is no key.
+        ProjectionFailed: `key=` raised, or gave what is no key.
     """
-    return [key for key, _ in _keys(projection, [recorded], WHOLE)[0]]
+    if projection.key is None:
+        return [id_of(recorded.stream)]
+    try:
+        return _distinct(projection.key(recorded), projection.model.key)
+    except Exception as error:
+        reason = f"key= raised {type(error).__name__}: {error}"
+        raise ProjectionFailed(projection.name, recorded.position, None, reason) from error
 
 
-def _keys(
-    projection: Projection[Any], events: Sequence[Recorded[Any]], partition: Partition
-) -> tuple[list[tuple[Any, Recorded[Any]]], int]:
+def followers_of(keyed: Keyed, parked: Mapping[Any, str]) -> list[Parked]:
+    """The events of parked keys."""
+    found = dict.fromkeys([(parked[key], recorded.position) for key, recorded in keyed if key in parked])
+    return [Parked(text, position) for text, position in found]
+
+
+def _apart(
+    projection: Projection[Any],
+    events: Sequence[Recorded[Any]],
+    partition: Partition,
+    parked: Mapping[Any, str],
+    keyed: Keyed,
+) -> tuple[Keyed, int, list[Parked]]:
+    """Without the parked keys: what is left, how many events are folded into their first key, and the followers."""
+    firsts = [key for recorded in events for key in keys_of(projection, recorded)[:1]]
+    touching = sum(partition.holds(key) and key not in parked for key in firsts)
+    return [each for each in keyed if each[0] not in parked], touching, followers_of(keyed, parked)
+
+
+def _keys(projection: Projection[Any], events: Sequence[Recorded[Any]], partition: Partition) -> tuple[Keyed, int]:
     """Each event with each key of a row that it touches, and how many events touch any.
 
     An event that touches rows of several partitions is counted in that of its first key.
     """
-    key_of, holds = projection.key, partition.holds
-    if key_of is None:
+    holds = partition.holds
+    if projection.key is None:
         by_stream = [(recorded.stream.partition("-")[2] or recorded.stream, recorded) for recorded in events]
         if partition.of > 1:
             by_stream = [each for each in by_stream if holds(each[0])]
         return by_stream, len(by_stream)
-    keyed: list[tuple[Any, Recorded[Any]]] = []
+    keyed: Keyed = []
     touching = 0
     for recorded in events:
-        try:
-            keys = _distinct(key_of(recorded), projection.model.key)
-        except Exception as error:
-            reason = f"key= raised {type(error).__name__}: {error}"
-            raise ProjectionFailed(projection.name, recorded.position, None, reason) from error
+        keys = keys_of(projection, recorded)
         touching += bool(keys) and holds(keys[0])
         keyed.extend([(key, recorded) for key in keys if holds(key)])
     return keyed, touching
@@ -128,7 +177,7 @@ def _distinct(key: Any, field: Field) -> list[Any]:
 
 def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
     fetched = fetch(list(dict.fromkeys([key for key, _ in keyed])))
-    stored, keyed = fetched.rows, _unfolded(keyed, fetched.ahead)
+    stored, keyed = fetched.rows, unfolded(keyed, fetched.ahead)
     rows = _fold_rows(projection, keyed, stored)
     made = [row for row in rows.values() if row is not None]
     if not projection.check.passes(made):
@@ -136,7 +185,7 @@ def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]
     return rows
 
 
-def _unfolded(
+def unfolded(
     keyed: Sequence[tuple[Any, Recorded[Any]]], ahead: Mapping[Any, int]
 ) -> Sequence[tuple[Any, Recorded[Any]]]:
     """Without the events that a row which is ahead contains already."""

@@ -4,14 +4,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from eventstore import EventfoldError, Recorded, StoreBusy, StoreUnavailable
-from eventstore.subscription import backoff
-from projections.errors import NeedsRebuild, ProjectionFailed
+from eventstore.subscription import MAX_BACKOFF_SECONDS, backoff
+from projections.errors import EventParked, NeedsRebuild, ProjectionFailed, ProjectionPaused
+from projections.parked import NO_KEY, read_key
 from projections.partition import Partition
 from projections.row_cache import RowCache
 from projections.target import Change, Checkpoint, Fetched, Generation
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from projections.track import Track
 
 logger = logging.getLogger(__name__)
+
+PASSING = (NeedsRebuild, ProjectionPaused, StoreUnavailable, StoreBusy)
+"""What may be over when a lane is looked up again."""
+PAUSED_SECONDS = 1.0
+"""How soon a lane looks again whether its projection was resumed."""
 
 
 REMEMBERED_BYTES = 16 << 20
@@ -46,6 +52,11 @@ class Lane:
     Args:
         track: the projection in its target.
         partition: whose keys are folded here.
+
+    Attributes:
+        parked: the keys whose events wait aside, each with its text. It belongs to epoch and position: whoever parks moves the
+            position, and whoever mends raises the epoch, so what is written by an outdated knowledge of it is refused.
+        gave_up: the last failure that made a key wait aside.
     """
 
     def __init__(self, track: "Track", partition: Partition) -> None:
@@ -55,6 +66,11 @@ class Lane:
         self.epoch = 0
         self.owner: str | None = None
         self.failure: Exception | None = None
+        self.parked: Mapping[Any, str] = {}
+        self.discarded = 0
+        self.attempts = 0
+        self.gave_up: EventParked | None = None
+        self._generation = 0
         self._rows: RowCache | None = None
         self._rows_of: Generation | None = None
         self._rows_at = 0
@@ -75,9 +91,35 @@ class Lane:
         """Seconds until a failed lane is tried again; None where it has not failed."""
         return None if self.failure is None else max(0.0, self._retry_at - time.monotonic())
 
-    def found(self, checkpoint: Checkpoint) -> None:
+    @property
+    def whole(self) -> bool:
+        """Whether its rows contain every event up to its position, as those of every other whole lane of the same partition do."""
+        return not self.parked and not self.discarded
+
+    @property
+    def last_attempt(self) -> bool:
+        """Whether an event that fails once more is to be parked."""
+        attempts = self.track.poison.attempts
+        return attempts is not None and self.attempts + 1 >= attempts
+
+    @property
+    def tries_on(self) -> bool:
+        """Whether it stands still only until an event has failed often enough."""
+        return self.attempts > 0 and self.track.poison.attempts is not None
+
+    def found(self, checkpoint: Checkpoint, generation: Generation) -> None:
         """Takes over what is stored of it."""
-        if checkpoint.position > self.position or isinstance(self.failure, (NeedsRebuild, StoreUnavailable, StoreBusy)):
+        stood = (self._generation, self.epoch, self.position)
+        self._generation = generation.number
+        if stood != (generation.number, checkpoint.epoch, checkpoint.position):
+            self._rows = None  # somebody else may have mended some of them
+        if not checkpoint.parked:
+            self.parked = {}
+        elif stood != (generation.number, checkpoint.epoch, checkpoint.position):  # after the checkpoint: see `parked`
+            mine = [each for each in generation.parked() if each.partition == self.partition.number]
+            self.parked = self._keys([each.key for each in mine])
+        self.discarded = checkpoint.discarded
+        if checkpoint.position > self.position or isinstance(self.failure, PASSING):
             self._recovered()  # what it stood still for is over: elsewhere it went on
         self.position, self.epoch, self.owner = checkpoint.position, checkpoint.epoch, checkpoint.owner
 
@@ -112,7 +154,7 @@ class Lane:
         with self._offering:
             while self._offers:
                 offer = self._offers.popleft()
-                if offer.change.from_position == self.position:
+                if offer.change.from_position == self.position and self.whole:
                     return offer
             self._offered_to = 0
         return None
@@ -125,19 +167,37 @@ class Lane:
             self._rows_at = change.to_position
         self.position = change.to_position
         self._recovered()
+        name = self.track.projection.name
+        for each in change.parked:
+            if each.error is not None:
+                key = read_key(self.track.projection.model, each.key)
+                self.gave_up = EventParked(name, each.position, key, each.error)
+                logger.error("projection %s in %s: %s", name, self.track.name, self.gave_up)
+        if change.parked:
+            self.parked = {**self.parked, **self._keys([each.key for each in change.parked])}
 
-    def failed(self, failure: Exception) -> None:
+    def failed(self, failure: Exception, *, poison: bool = False) -> None:
         """The batch could not be written, or not whole; it is tried again after a growing pause.
 
         What it stands still for is logged once, not at each try; see also `eventfold projections status`.
+
+        Args:
+            failure: what it stands still for.
+            poison: whether it is the fault of an event, which is parked when it has failed often enough.
         """
-        if str(failure) != self._logged:
+        if str(failure) != self._logged and not isinstance(failure, ProjectionPaused):
             self._logged = str(failure)
             logger.error("projection %s in %s stands still: %s", self.track.projection.name, self.track.name, failure)
         self.failure = failure
         self._rows = None
         self._failures += 1
-        self._retry_at = time.monotonic() + backoff(self._failures)
+        wait = backoff(self._failures)
+        if poison and (policy := self.track.poison).attempts is not None:
+            wait = min(policy.pause * 2.0 ** min(self.attempts, 20), MAX_BACKOFF_SECONDS)
+        elif isinstance(failure, ProjectionPaused):
+            wait = PAUSED_SECONDS
+        self.attempts += poison
+        self._retry_at = time.monotonic() + wait
 
     def raise_failure(self) -> None:
         """Raises what it stands still for.
@@ -152,5 +212,8 @@ class Lane:
             reason = f"{type(self.failure).__name__}: {self.failure}"
             raise ProjectionFailed(self.track.projection.name, self.position + 1, None, reason) from self.failure
 
+    def _keys(self, texts: Sequence[str]) -> dict[Any, str]:
+        return {read_key(self.track.projection.model, text): text for text in texts if text != NO_KEY}
+
     def _recovered(self) -> None:
-        self.failure, self._failures, self._logged = None, 0, None
+        self.failure, self._failures, self._logged, self.attempts = None, 0, None, 0

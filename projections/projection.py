@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from eventstore import DefinitionError, Recorded
+from projections.parked import POISON, Poison
 from projections.partition import check_partitions, require_divisible
 from projections.row_check import RowCheck
 from projections.signature import Signature, read_signature
@@ -64,13 +65,14 @@ class Projection(Generic[R]):
         """Changes with the projection's version and with the shape of its model."""
         return hashlib.sha256(f"{self.version}:{self.model.shape}".encode()).hexdigest()[:16]
 
-    def into(self, *targets: Target, partitions: int = 1) -> "BoundProjection[R]":
+    def into(self, *targets: Target, partitions: int = 1, poison: Poison = POISON) -> "BoundProjection[R]":
         """The projection with the places its rows are kept in.
 
         Args:
             targets: one or several.
             partitions: into how many shares the keys are divided, so that as many workers can keep them side by side. A
                 change of it holds from the next rebuild on.
+            poison: what is done about an event that a live row cannot take; by default it is tried three times, and then parked.
 
         Raises:
             DefinitionError: no target is given, two have the same name, or one cannot be divided.
@@ -81,22 +83,27 @@ class Projection(Generic[R]):
         names = [target.name for target in targets]
         if len(set(names)) != len(names):
             raise DefinitionError(f"{where}: two targets are called {names}; give each its own name")
+        if not isinstance(poison, Poison):
+            raise DefinitionError(f"{where}: poison: expected a Poison, as in Poison(attempts=5), got {poison!r}")
         if check_partitions(where, partitions) > 1:
             for target in targets:
                 require_divisible(where, target)
-        return BoundProjection(self, targets, partitions)
+        return BoundProjection(self, targets, partitions, poison)
 
     def __repr__(self) -> str:
         return f"<projection {self.name} version {self.version}>"
 
 
 class BoundProjection(Generic[R]):
-    """A projection, its targets, and into how many partitions its keys are divided."""
+    """A projection, its targets, into how many partitions its keys are divided, and what is done about poison."""
 
-    def __init__(self, projection: Projection[R], targets: Sequence[Target], partitions: int = 1) -> None:
+    def __init__(
+        self, projection: Projection[R], targets: Sequence[Target], partitions: int = 1, poison: Poison = POISON
+    ) -> None:
         self.projection = projection
         self.targets = tuple(targets)
         self.partitions = partitions
+        self.poison = poison
 
 
 class Define(Protocol):

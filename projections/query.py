@@ -34,7 +34,8 @@ class ModelQuery(Generic[M]):
 
     Every method that reads takes `after`, the token of a receipt: it then waits until the read model contains that write,
     for up to `timeout` seconds, and raises `NotYetVisible` when that is over, or answers with what there is if `stale`. Where
-    `stale` is a function, it is called with a `Stale` in that case.
+    `stale` is a function, it is called with a `Stale` in that case. A projection that is paused, or could not take that write,
+    says so with `ProjectionPaused` or `EventParked`.
 
     Args:
         engine: of the application.
@@ -276,7 +277,7 @@ class ModelQuery(Generic[M]):
                 raise InvalidQuery("as_of: a moment in the past does not wait for a write; leave out after=")
             return read(past_reader(self._engine, self._track, self._moment, only))
         token = after if after is not None else self._since()
-        return read_live(self._engine, self._track, token, read, seconds=timeout, stale=stale)
+        return read_live(self._engine, self._track, token, read, seconds=timeout, stale=stale, key=only)
 
     @property
     def track(self) -> Track:

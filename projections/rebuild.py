@@ -145,7 +145,7 @@ def _run(
     except GenerationDropped:
         logger.info("projection %s: another process has rebuilt %s meanwhile", track.projection.name, track.name)
     track.refresh()
-    _drop_older(track)
+    drop_older(track)
     store.announce()
     return sum(each.events for each in builds)
 
@@ -169,7 +169,7 @@ def _fold(store: EventStore, builds: Sequence[PartitionBuild], on_progress: OnPr
         raise
 
 
-def _drop_older(track: Track) -> None:
+def drop_older(track: Track) -> None:
     """Keeps one retired generation, which readers may still be reading; older ones go, and what was never finished."""
     generations = track.target.generations()
     live = next(each.number for each in generations if each.state == "live")
@@ -180,6 +180,6 @@ def _drop_older(track: Track) -> None:
 
 
 def outdated(track: Track) -> bool:
-    """Whether the live rows were made by another version of the projection or its model."""
+    """Whether the live rows were made by another version of the projection or its model, and may be made anew."""
     live = live_of(track.target.generations())
-    return live is not None and live.fingerprint != track.projection.fingerprint
+    return live is not None and not live.paused and live.fingerprint != track.projection.fingerprint

@@ -36,6 +36,12 @@ def rollback(store: EventStore, track: Track, *, on_progress: Callable[[Progress
             f"generation {retired[-1].number} was made by another version of the projection or its model; roll the code back "
             "first, and then the rows",
         )
+    if retired[-1].parked:
+        raise RollbackRefused(
+            name,
+            track.name,
+            f"events are parked in generation {retired[-1].number}, which could only be retried while it was live; rebuild instead",
+        )
     if not track.target.reopen(retired[-1].number):
         raise RollbackRefused(
             name, track.name, "another process has just pruned it, or gone back to it; look at the status"

@@ -9,7 +9,11 @@ from msgspec.structs import replace
 
 from projections.measure import Measure
 from projections.model import Model
+from projections.parked import Mended, Parked, ParkedKey
 from projections.selection import Selection
+
+RATE_SECONDS = 5.0
+"""Over about how long the rate of a partition is taken."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -24,6 +28,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
         owner: the worker that holds the lease, if one does.
         epoch: raised whenever somebody else takes over; a write of an earlier epoch is refused.
         until_us: when the lease ends unless it is renewed, microseconds since 1970 UTC.
+        parked: how many events wait aside, each counted for each key that it waits for.
+        discarded: how many were given up; the rows are those of the log without them.
+        rate: events folded per second, in the last seconds before it last moved.
     """
 
     partition: int
@@ -34,6 +41,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     owner: str | None = None
     epoch: int = 0
     until_us: int = 0
+    parked: int = 0
+    discarded: int = 0
+    rate: float = 0.0
 
 
 class GenerationInfo(msgspec.Struct, frozen=True):
@@ -48,6 +58,7 @@ class GenerationInfo(msgspec.Struct, frozen=True):
         checkpoints: of its partitions, in their order.
         made_us: when it was made, microseconds since 1970 UTC: two generations of one number were made at different times. 0 for
             those that are older than the column.
+        paused: whether nobody may move the projection's rows in this target.
     """
 
     projection: str
@@ -57,6 +68,7 @@ class GenerationInfo(msgspec.Struct, frozen=True):
     fingerprint: str
     checkpoints: tuple[Checkpoint, ...]
     made_us: int = 0
+    paused: bool = False
 
     @property
     def position(self) -> int:
@@ -83,6 +95,16 @@ class GenerationInfo(msgspec.Struct, frozen=True):
         """When it last moved, microseconds since 1970 UTC."""
         return max(each.updated_us for each in self.checkpoints)
 
+    @property
+    def parked(self) -> int:
+        """How many events wait aside."""
+        return sum(each.parked for each in self.checkpoints)
+
+    @property
+    def discarded(self) -> int:
+        """How many were given up."""
+        return sum(each.discarded for each in self.checkpoints)
+
 
 class Change(msgspec.Struct, frozen=True):
     """What one batch does to a partition of a generation.
@@ -95,6 +117,7 @@ class Change(msgspec.Struct, frozen=True):
         error: why it stops there, if it does.
         partition: whose keys these are.
         epoch: the one that the checkpoint must have.
+        parked: events that wait aside from now on.
     """
 
     rows: Mapping[Any, Any]
@@ -104,6 +127,7 @@ class Change(msgspec.Struct, frozen=True):
     error: str | None = None
     partition: int = 0
     epoch: int = 0
+    parked: Sequence[Parked] = ()
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -155,6 +179,19 @@ class Generation(Protocol):
     def release(self, partitions: Sequence[int], owner: str) -> None:
         """Ends a worker's leases of these partitions; others' stay."""
 
+    def parked(self) -> list[ParkedKey]:
+        """The keys for which events wait aside, in the order of their first ones."""
+
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first; only those of a key, or at a position."""
+
+    def mend(self, mended: Mended) -> bool:
+        """Writes the row of a key and takes its events from those that wait, in one transaction.
+
+        Returns:
+            False, and nothing is written, where the partition has another epoch, or not all of these events wait any more.
+        """
+
 
 class Reader(Protocol):
     """Reads the live rows. What it reads later is never older than the position that it has told.
@@ -165,6 +202,10 @@ class Reader(Protocol):
     @property
     def position(self) -> int:
         """Everything up to here is in the rows, whatever their partition; 0 where there are none yet."""
+
+    @property
+    def parked(self) -> int:
+        """How many events up to that position are not in the rows, because they wait aside."""
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""
@@ -200,11 +241,16 @@ class BoundTarget(Protocol):
         Where another process has just made it, that one.
         """
 
-    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
+    def swap(self, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
         """Makes a generation the live one, atomically; the former one is retired and stays readable for whoever reads.
 
         From then on it has so many partitions, each of which keeps the lease of the former live one's. The epochs of both are
         raised, so that whoever still writes as if nothing had happened is refused.
+
+        Args:
+            generation: the one to show.
+            partitions: into how many it is divided from then on.
+            behind: also where it stands behind the live one.
 
         Returns:
             False, and nothing is changed, where a partition stands behind one of the live generation's, or the generation has
@@ -219,6 +265,12 @@ class BoundTarget(Protocol):
 
     def drop(self, number: int) -> None:
         """Removes a generation that is not live."""
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows until further notice, or lets them again. It holds for all generations, and lasts.
+
+        Pausing raises the epochs, so that a batch in hand is refused.
+        """
 
     def reading(self) -> AbstractContextManager[Reader]:
         """A reader of the live rows, whichever they are when it reads."""
@@ -238,15 +290,18 @@ def building_of(generations: Iterable[GenerationInfo], fingerprint: str) -> Gene
     return next((each for each in found if each.fingerprint == fingerprint), None)
 
 
-def swapped(chosen: GenerationInfo, live: GenerationInfo | None, partitions: int) -> tuple[Checkpoint, ...] | None:
+def swapped(
+    chosen: GenerationInfo, live: GenerationInfo | None, partitions: int, *, behind: bool = False
+) -> tuple[Checkpoint, ...] | None:
     """The checkpoints of a generation that takes the place of the live one; None where it must not yet.
 
     Args:
         chosen: the generation.
         live: the live one, if there is one.
         partitions: into how many it is divided from then on.
+        behind: also where it stands behind the live one.
     """
-    if live is not None and live.furthest > chosen.position:
+    if not behind and live is not None and live.furthest > chosen.position:
         return None
     epoch = max(each.epoch for each in chosen.checkpoints) + 1
     if len(chosen.checkpoints) == partitions:
@@ -254,8 +309,13 @@ def swapped(chosen: GenerationInfo, live: GenerationInfo | None, partitions: int
     elif chosen.furthest > chosen.position:
         return None
     else:
-        first = Checkpoint(0, chosen.position, chosen.events, chosen.error, chosen.updated_us)
-        found = tuple(replace(first, partition=n, events=0 if n else first.events) for n in range(partitions))
+        events, discarded = (chosen.events, chosen.discarded), (0, 0)
+        counts = [events, *[discarded] * (partitions - 1)]
+        first = Checkpoint(0, chosen.position, 0, chosen.error, chosen.updated_us)
+        found = tuple(
+            replace(first, partition=n, events=events, discarded=discarded)
+            for n, (events, discarded) in enumerate(counts)
+        )
     held = live.checkpoints if live is not None else found
     leases = [held[each.partition % len(held)] for each in found]
     return tuple(
@@ -267,6 +327,11 @@ def swapped(chosen: GenerationInfo, live: GenerationInfo | None, partitions: int
 def fenced(info: GenerationInfo) -> tuple[Checkpoint, ...]:
     """The checkpoints of a generation that nobody may write to any more who has looked at it before."""
     return tuple(replace(each, epoch=each.epoch + 1, owner=None, until_us=0) for each in info.checkpoints)
+
+
+def rate_after(rate: float, events: int, microseconds: int) -> float:
+    """Events folded per second, in about the last `RATE_SECONDS`, when so many were folded in the time since it was told."""
+    return (rate * RATE_SECONDS + events) / (RATE_SECONDS + max(0, microseconds) / 1e6)
 
 
 class Target(Protocol):

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from eventstore import DefinitionError, EventStore
-from projections.errors import NeedsRebuild
+from projections.errors import EventParked, NeedsRebuild
 from projections.lane import Lane
+from projections.parked import POISON, Poison
 from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
 from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
@@ -19,10 +20,12 @@ class Track:
         name: the target's name.
         target: where the rows are.
         partitions: of the generations that are made from now on; the live one may have another number.
+        poison: what is done about an event that a row cannot take.
         declared: the target as the user declares it, where there is one.
 
     Attributes:
         lanes: one for each partition of the live generation.
+        paused: whether nobody may move them, as last seen.
     """
 
     def __init__(
@@ -31,13 +34,16 @@ class Track:
         name: str,
         target: BoundTarget,
         partitions: int = 1,
+        poison: Poison = POISON,
         declared: Target | None = None,
     ) -> None:
         self.projection = projection
         self.name = name
         self.target = target
         self.partitions = partitions
+        self.poison = poison
         self.declared = declared
+        self.paused = False
         self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
 
@@ -64,6 +70,11 @@ class Track:
         """What the first of its lanes that stands still does so for."""
         return next((each.failure for each in self.lanes if each.failure is not None), None)
 
+    @property
+    def gave_up(self) -> EventParked | None:
+        """The last event that one of its lanes has parked."""
+        return next((each.gave_up for each in self.lanes if each.gave_up is not None), None)
+
     def refresh(self) -> None:
         """Looks up which generation is live and where it stands.
 
@@ -78,9 +89,10 @@ class Track:
             )
         if len(info.checkpoints) != len(self.lanes):
             self.lanes = self._lanes(len(info.checkpoints))
+        self._generation = generation = self.target.generation(info.number)
         for lane, checkpoint in zip(self.lanes, info.checkpoints, strict=True):
-            lane.found(checkpoint)
-        self._generation = self.target.generation(info.number)
+            lane.found(checkpoint, generation)
+        self.paused = info.paused
 
     def retry_now(self) -> None:
         """Lets a failed track be tried without waiting any longer."""
@@ -124,6 +136,7 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
             target.name,
             target.bind(store.backend, each.projection.name, each.projection.model),
             each.partitions,
+            each.poison,
             target,
         )
         for each in bindings

@@ -12,8 +12,9 @@ from eventstore import StoreBusy
 from eventstore.signal import ThreadBell
 from eventstore.token import position_of
 from projections.engine import Engine
-from projections.errors import NotYetVisible, ProjectionFailed
+from projections.errors import EventParked, NotYetVisible, ProjectionFailed, ProjectionPaused
 from projections.moment import Moment
+from projections.parked import key_text, read_key
 from projections.stale import Stale, StaleOption
 from projections.target import Reader
 from projections.targets.memory import MemoryReader
@@ -42,11 +43,12 @@ def read_live(
     *,
     seconds: float,
     stale: StaleOption,
+    key: Any = None,
 ) -> T:
     """Reads the live rows, once they contain the write of a token where one is given.
 
     Raises:
-        NotYetVisible, ProjectionFailed, StoreBusy: as `read_after`.
+        NotYetVisible, ProjectionFailed, ProjectionPaused, StoreBusy: as `read_after`.
     """
     track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
     if token is None:
@@ -59,11 +61,18 @@ def read_live(
             stale(Stale(track.projection.name, position, reached))
         return read(reader)
 
-    return read_after(engine, track, position, told, seconds=seconds, stale=bool(stale))
+    return read_after(engine, track, position, told, seconds=seconds, stale=bool(stale), key=key)
 
 
 def read_after(
-    engine: Engine, track: Track, position: int, read: Callable[[Reader], T], *, seconds: float, stale: bool
+    engine: Engine,
+    track: Track,
+    position: int,
+    read: Callable[[Reader], T],
+    *,
+    seconds: float,
+    stale: bool,
+    key: Any = None,
 ) -> T:
     """Reads when a track contains everything up to a position.
 
@@ -74,8 +83,11 @@ def read_after(
         read: what to do with the rows.
         seconds: how long to wait; while somebody else holds a lock, up to the database's `busy_seconds` longer.
         stale: read what there is when the time is over, or when the projection stands still.
+        key: of the row that is read, where it is only one.
 
     Raises:
+        EventParked: the write waits aside, or the row of the key waits for an earlier event, and a stale answer will not do.
+        ProjectionPaused: the projection is paused before that position, and a stale answer will not do.
         NotYetVisible: the time is over, and a stale answer will not do.
         ProjectionFailed: the projection stands still before that position, and a stale answer will not do.
         StoreBusy: somebody else held a lock until the time was over, and a stale answer will not do.
@@ -87,11 +99,27 @@ def read_after(
         over = not visible or (not remembered and time.monotonic() >= deadline)
         with track.target.reading() as reader:
             if reader.position >= position or (over and stale):
+                if not stale and reader.parked:
+                    _require_folded(track, position, key)
                 return read(reader)
             reached = reader.position
         if over:
             raise NotYetVisible(track.projection.name, position, reached, seconds)
         remembered = False
+
+
+def _require_folded(track: Track, position: int, key: Any) -> None:
+    """Makes sure that a write is in the rows, and not aside.
+
+    Raises:
+        EventParked: it is not.
+    """
+    text = None if key is None else key_text(key)
+    found = track.generation.parked_events(text, position=position if text is None else None)
+    if found and found[0].position <= position:
+        first = track.generation.parked_events(found[0].key)[:1] or found
+        chosen = read_key(track.projection.model, first[0].key)
+        raise EventParked(track.projection.name, first[0].position, chosen, str(first[0].error))
 
 
 def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale: bool) -> bool:
@@ -110,7 +138,7 @@ def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale
                 return False
             if not moved:
                 bell.wait(min(left, HELP_SECONDS))
-    except (ProjectionFailed, StoreBusy):
+    except (ProjectionFailed, ProjectionPaused, StoreBusy):
         if not stale:
             raise
         return False

@@ -12,12 +12,16 @@ from projections.target import Change
 
 
 class Work(msgspec.Struct, frozen=True):
-    """A change for one lane, the events that led to it, and the failure that ended it early."""
+    """A change for one lane, the events that led to it, and the failure that ended it early.
+
+    Where `poison`, the failure is the fault of an event.
+    """
 
     lane: Lane
     change: Change
     events: Sequence[Recorded[Any]] = ()
     failure: ProjectionFailed | None = None
+    poison: bool = True
 
 
 Outcome: TypeAlias = bool | Exception

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 
 from eventfold.application import Application
+from eventfold.cli import parked, pausing
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_rows
 from eventfold.cli.rebuild import build_partitions, rebuild_projection
@@ -29,10 +30,12 @@ STATUS_COLUMNS = (
     word("projection"),
     _TARGET,
     word("state"),
-    number("generation", "gen"),
+    Column("generation", "gen", right=True, whole=True, needed=lambda row: row["generation"] > 1),
     number("position"),
     number("lag"),
-    number("events"),
+    Column("seconds_behind", "secs", right=True, whole=True, needed=lambda row: row["seconds_behind"] > 0),
+    Column("rate", "per s", right=True, whole=True, needed=lambda row: row["lag"] > 0 or row["rebuilding_position"]),
+    Column("parked", right=True, whole=True, needed=lambda row: row["parked"] > 0),
     Column("error", style="red", needed=lambda row: row["error"] is not None),
 )
 
@@ -43,6 +46,8 @@ def add_to(app: typer.Typer, panel: str) -> None:
     command(group, "list", example="eventfold projections list")(list_projections)
     command(group, "status", example="eventfold projections status --format json")(status)
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)
+    pausing.add_to(group)
+    parked.add_to(group)
     command(group, "rollback", example="eventfold projections rollback balances")(rollback_projection)
     command(group, "verify", example="eventfold projections verify balances --sample 1000")(verify_projection)
     command(group, "prune", example="eventfold projections prune balances")(prune_projection)

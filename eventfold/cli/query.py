@@ -148,8 +148,14 @@ def _value(text: str, name: str, model: Model) -> Any:
 def warn_if_behind(app: Application, track: Track) -> None:
     """Says so on stderr where the rows do not contain everything that is in the log."""
     status = status_of(app.store, track)
-    if status.error is not None:
+    if status.state == "parked":
+        warn(str(status.error))
+    elif status.error is not None:
         warn(f"projection {status.projection} stands still: {status.error}")
+    elif status.state == "paused":
+        warn(
+            f"projection {status.projection} is paused; `eventfold projections resume {status.projection}` lets it go on"
+        )
     elif status.lag:
         warn(
             f"projection {status.projection} is {status.lag} positions behind the log: `eventfold worker run` keeps it up "

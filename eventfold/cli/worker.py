@@ -71,7 +71,7 @@ def _catch_up(app: Application) -> None:
         with bar("catch up", start) as shown:
             app.engine.catch_up(on_progress=shown.move)
     except EventfoldError as error:  # becomes the command's one error; what else stands still is said here
-        for failure in (track.failure for track in app.engine.tracks):
+        for failure in (track.failure or track.gave_up for track in app.engine.tracks):
             if failure not in {None, error, error.__cause__}:
                 warn(f"error: {failure}", style="red")
         raise

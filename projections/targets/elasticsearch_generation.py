@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from projections.errors import NeedsRebuild
+from projections.parked import Mended, Parked, ParkedKey, key_text
 from projections.target import Change, Fetched, GenerationInfo
 from projections.targets.elasticsearch_bulk import IndexMissing
 from projections.targets.elasticsearch_rows import ElasticsearchRows
@@ -57,12 +58,41 @@ class ElasticsearchGeneration:
                 if info is None:
                     return False
                 try:
-                    self._rows(info).write(change.rows, change.to_position)
+                    self._write(info, change)
                 except IndexMissing as error:
                     if self._at(change) is None:
                         return False
                     raise lost(info) from error
             return self._register.advance(self.number, change)
+
+    def parked(self) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        return self._register.parked(self.number)
+
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        return self._register.parked_events(self.number, key, position)
+
+    def mend(self, mended: Mended) -> bool:
+        """Writes the row of a key, as it is at the last event that waits no longer, and then takes these from those that wait.
+
+        Ended in between, the row says itself up to where it contains everything, and a repetition leaves those events out.
+
+        Raises:
+            RowsRefused: the row does not fit the index.
+            TargetUnavailable: the server is away.
+        """
+        with self._turn:
+            info = self.info
+            waiting = {each.position for each in self.parked_events(mended.key)}
+            if info.checkpoints[mended.partition].epoch != mended.epoch or not waiting.issuperset(mended.gone):
+                return False
+            try:
+                if mended.rows:
+                    self._rows(info).write(mended.rows, mended.gone[-1])
+            except IndexMissing as error:
+                raise lost(info) from error
+            return self._register.mend(self.number, mended)
 
     def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews leases, by the clock of the log's database."""
@@ -71,6 +101,16 @@ class ElasticsearchGeneration:
     def release(self, partitions: Sequence[int], owner: str) -> None:
         """Ends the owner's leases."""
         self._register.release(self.number, partitions, owner)
+
+    def _write(self, info: GenerationInfo, change: Change) -> None:
+        """Writes each row as it is at the change's end, or before the first event that waits for its key."""
+        ends: dict[str, int] = {}
+        for each in change.parked:
+            ends.setdefault(each.key, each.position - 1)
+        early = {key: ends[text] for key in change.rows if ends and (text := key_text(key)) in ends}
+        self._rows(info).write({key: row for key, row in change.rows.items() if key not in early}, change.to_position)
+        for key, position in early.items():
+            self._rows(info).write({key: change.rows[key]}, position)
 
     def _at(self, change: Change) -> GenerationInfo | None:
         """The generation, if the change's partition stands where that begins and its epoch is still the same."""

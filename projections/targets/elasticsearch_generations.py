@@ -86,7 +86,7 @@ class BoundElasticsearchIndex:
         number = self._register.create(fingerprint, live=live, partitions=partitions)
         return self.generation(number)
 
-    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
+    def swap(self, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
         """Makes a generation the live one: first in the register, which our queries ask, and then for the alias."""
         info = self._register.one(generation.number)
         rows = self._open(info)
@@ -95,7 +95,7 @@ class BoundElasticsearchIndex:
             rows.refresh()  # nobody sees less than before
         except IndexMissing as error:
             raise GenerationDropped(self._projection, self.index, info.number) from error
-        if not self._register.swap(info.number, partitions=partitions):
+        if not self._register.swap(info.number, partitions=partitions, behind=behind):
             return False
         self._alias.follow()
         return True
@@ -111,6 +111,10 @@ class BoundElasticsearchIndex:
             self._alias.follow()
             self._rows(info).delete()
             self._register.remove(number)
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows until further notice, or lets them again."""
+        self._register.pause(paused=paused)
 
     @contextmanager
     def reading(self) -> Iterator[ElasticsearchReader]:

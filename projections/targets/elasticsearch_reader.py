@@ -24,6 +24,9 @@ class ElasticsearchReader:
         rows_of: the index of a generation.
         key: the name of the key's field.
         shown: whether queries see a write when its position is known: otherwise the index is refreshed before it is read.
+
+    Attributes:
+        parked: how many events up to the position that it has told are not in the rows.
     """
 
     def __init__(
@@ -34,12 +37,14 @@ class ElasticsearchReader:
         self._key = key
         self._fresh = shown
         self._told = False
+        self.parked = 0
 
     @property
     def position(self) -> int:
         """Everything up to here is in the rows. What is read from now on is refreshed first, so that it is seen."""
         self._told = True
         live = live_of(self._register.all())
+        self.parked = 0 if live is None else live.parked
         return 0 if live is None else live.position
 
     def select(self, selection: Selection) -> list[Any]:

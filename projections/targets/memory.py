@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from projections.errors import GenerationDropped, InvalidQuery
 from projections.measure import Measure
 from projections.model import Model
+from projections.parked import Mended, Parked, ParkedKey
 from projections.selection import Selection
 from projections.target import (
     Change,
@@ -22,6 +23,7 @@ from projections.target import (
     building_of,
     fenced,
     live_of,
+    rate_after,
     swapped,
 )
 from projections.targets.memory_select import aggregated, matching, selected
@@ -50,6 +52,8 @@ class _Stored(msgspec.Struct, frozen=True):
 
     info: GenerationInfo
     rows: dict[Any, Any]
+    parked: dict[tuple[int, str], tuple[Parked, ...]] = {}
+    """By partition and key."""
 
 
 class MemoryGeneration:
@@ -72,6 +76,25 @@ class MemoryGeneration:
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
         return self._table.apply(self.number, change)
+
+    def parked(self) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        found = [
+            ParkedKey(partition, key, first.position, len(events), first.attempts, first.error, first.parked_us)
+            for (partition, key), events in self._table.stored(self.number).parked.items()
+            for first in events[:1]
+        ]
+        return sorted(found, key=lambda each: each.position)
+
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        every = [each for events in self._table.stored(self.number).parked.values() for each in events]
+        found = [each for each in every if key in {None, each.key} and position in {None, each.position}]
+        return sorted(found, key=lambda each: each.position)
+
+    def mend(self, mended: Mended) -> bool:
+        """Writes the row of a key and takes its events from those that wait."""
+        return self._table.mend(self.number, mended)
 
     def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews leases."""
@@ -99,12 +122,14 @@ class MemoryReader:
         projection: whose rows.
         rows: by key.
         position: everything up to here is in them.
+        parked: but for so many events.
     """
 
-    def __init__(self, projection: str, rows: Mapping[Any, Any], position: int) -> None:
+    def __init__(self, projection: str, rows: Mapping[Any, Any], position: int, parked: int = 0) -> None:
         self._projection = projection
         self._rows = rows
         self.position = position
+        self.parked = parked
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""
@@ -136,11 +161,12 @@ class BoundMemoryTable:
         self._name, self._projection = name, projection
         self._lock = threading.Lock()
         self._generations: dict[int, _Stored] = {}
+        self._paused = False
 
     def generations(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
         with self._lock:  # not between the two halves of a swap
-            return [each.info for each in self._generations.values()]
+            return [replace(each.info, paused=self._paused) for each in self._generations.values()]
 
     def generation(self, number: int) -> MemoryGeneration:
         """The generation of this number."""
@@ -176,11 +202,48 @@ class BoundMemoryTable:
             old = self._generations.get(number)
             if old is None or (checkpoints := _advanced(old.info.checkpoints, change)) is None:
                 return False
-            rows = {**old.rows, **change.rows}
-            for key in [key for key, row in change.rows.items() if row is None]:
-                del rows[key]
-            self._generations[number] = _Stored(replace(old.info, checkpoints=checkpoints), rows)
+            info = replace(old.info, checkpoints=checkpoints)
+            self._generations[number] = _Stored(info, _written(old.rows, change.rows), _parked(old, change))
             return True
+
+    def mend(self, number: int, mended: Mended) -> bool:
+        """Writes the row of a key and takes its events from those that wait."""
+        place = (mended.partition, mended.key)
+        with self._lock:
+            old = self._generations.get(number)
+            waiting = () if old is None else old.parked.get(place, ())
+            left = [each for each in waiting if each.position not in mended.gone]
+            if old is None or len(waiting) - len(left) != len(mended.gone):
+                return False
+            if (still := mended.still) is not None:
+                left = [
+                    replace(still, parked_us=each.parked_us) if each.position == still.position else each
+                    for each in left
+                ]
+            found = {at.partition: at for at in old.info.checkpoints}
+            at = found[mended.partition]
+            if at.epoch != mended.epoch:
+                return False
+            gone = len(mended.gone)
+            found[mended.partition] = replace(
+                at,
+                epoch=at.epoch + 1,
+                parked=at.parked - gone,
+                discarded=at.discarded + gone * mended.discarded,
+                events=at.events + mended.events,
+            )
+            parked = {key: events for key, events in {**old.parked, place: tuple(left)}.items() if events}
+            info = replace(old.info, checkpoints=tuple(found.values()))
+            self._generations[number] = _Stored(info, _written(old.rows, mended.rows), parked)
+            return True
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows until further notice, or lets them again."""
+        with self._lock:
+            self._paused = paused
+            if (live := self._live()) is not None:
+                found = tuple(replace(at, epoch=at.epoch + paused) for at in live.info.checkpoints)
+                self._put(live, replace(live.info, checkpoints=found))
 
     def change(self, number: int, partitions: Sequence[int], change: Callable[[Checkpoint], Checkpoint]) -> None:
         """Changes the checkpoints of some partitions."""
@@ -189,12 +252,12 @@ class BoundMemoryTable:
                 found = tuple(change(at) if at.partition in partitions else at for at in old.info.checkpoints)
                 self._put(old, replace(old.info, checkpoints=found))
 
-    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
+    def swap(self, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
         """Makes a generation the live one."""
         with self._lock:
             chosen, former = self.stored(generation.number), self._live()
             live = None if former is None else former.info
-            checkpoints = swapped(chosen.info, live, partitions)
+            checkpoints = swapped(chosen.info, live, partitions, behind=behind)
             if checkpoints is None:
                 return False
             if former is not None and live is not None:
@@ -232,8 +295,10 @@ class BoundMemoryTable:
         """A reader of the live rows."""
         with self._lock:
             live = self._live()
-        rows, position = ({}, 0) if live is None else (live.rows, live.info.position)
-        yield MemoryReader(self._projection, rows, position)
+        if live is None:
+            yield MemoryReader(self._projection, {}, 0)
+        else:
+            yield MemoryReader(self._projection, live.rows, live.info.position, live.info.parked)
 
     @contextmanager
     def rows(self, number: int) -> Iterator[Iterable[Any]]:
@@ -248,17 +313,37 @@ class BoundMemoryTable:
         self._generations[info.number] = replace(stored, info=info)
 
 
+def _written(rows: Mapping[Any, Any], changed: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The rows after a change; None deletes."""
+    found = {**rows, **changed}
+    for key in [key for key, row in changed.items() if row is None]:
+        del found[key]
+    return found
+
+
+def _parked(old: _Stored, change: Change) -> dict[tuple[int, str], tuple[Parked, ...]]:
+    """What waits aside after a change."""
+    found, now = dict(old.parked), _now()
+    for each in change.parked:
+        place = (change.partition, each.key)
+        found[place] = (*found.get(place, ()), replace(each, parked_us=now))
+    return found
+
+
 def _advanced(checkpoints: tuple[Checkpoint, ...], change: Change) -> tuple[Checkpoint, ...] | None:
     """The checkpoints after a change; None where its partition does not stand where the change begins."""
     old = next((each for each in checkpoints if each.partition == change.partition), None)
     if old is None or (old.position, old.epoch) != (change.from_position, change.epoch):
         return None
+    now = _now()
     new = replace(
         old,
         position=change.to_position,
         events=old.events + change.events,
         error=change.error,
-        updated_us=_now(),
+        updated_us=now,
+        parked=old.parked + len(change.parked),
+        rate=rate_after(old.rate, change.events, now - old.updated_us),
     )
     return tuple(new if each is old else each for each in checkpoints)
 

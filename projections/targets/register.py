@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from eventstore.sql_database import SqlDatabase
+from projections.parked import Mended, Parked, ParkedKey
 from projections.target import Change, GenerationInfo, building_of, fenced, live_of, swapped
 from projections.targets.memory import BoundMemoryTable
 from projections.targets.sql_registry import GenerationRegistry
@@ -31,13 +32,25 @@ class Register(Protocol):
     def advance(self, number: int, change: Change) -> bool:
         """Moves a partition's position, if it stands where the change begins and has its epoch."""
 
+    def parked(self, number: int) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+
+    def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+
+    def mend(self, number: int, mended: Mended) -> bool:
+        """Takes events from those that wait, as `Generation.mend` does."""
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows, or lets them again, as `BoundTarget.pause` does."""
+
     def lease(self, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews leases, as `Generation.lease` does."""
 
     def release(self, number: int, partitions: Sequence[int], owner: str) -> None:
         """Ends the owner's leases."""
 
-    def swap(self, number: int, *, partitions: int) -> bool:
+    def swap(self, number: int, *, partitions: int, behind: bool) -> bool:
         """Makes a generation the live one, as `BoundTarget.swap` does.
 
         Raises:
@@ -97,6 +110,28 @@ class SqlRegister:
         with self._database.transaction() as connection:
             return self._registry.advance(connection, number, change)
 
+    def parked(self, number: int) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        return self._registry.parked(number)
+
+    def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        return self._registry.parked_events(number, key, position)
+
+    def mend(self, number: int, mended: Mended) -> bool:
+        """Takes events from those that wait."""
+        with self._database.transaction() as connection:
+            done = self._registry.mend(connection, number, mended)
+            if not done:
+                connection.rollback()
+        return done
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows, or lets them again."""
+        with self._database.transaction() as connection:
+            self._registry.hold(connection)
+            self._registry.pause(connection, paused=paused)
+
     def lease(self, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews leases by the database's clock."""
         with self._database.transaction() as connection:
@@ -107,12 +142,12 @@ class SqlRegister:
         with self._database.transaction() as connection:
             self._registry.release(connection, number, partitions, owner)
 
-    def swap(self, number: int, *, partitions: int) -> bool:
+    def swap(self, number: int, *, partitions: int, behind: bool) -> bool:
         """Makes a generation the live one."""
         with self._database.transaction() as connection:
             known = self._registry.within(connection, lock=True)
             chosen, live = self._registry.chosen(known, number), live_of(known)
-            checkpoints = swapped(chosen, live, partitions)
+            checkpoints = swapped(chosen, live, partitions, behind=behind)
             if checkpoints is None:
                 return False
             if live is not None:
@@ -176,6 +211,22 @@ class MemoryRegister:
         """Moves a generation's position."""
         return self._table.apply(number, replace(change, rows={}))
 
+    def parked(self, number: int) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        return self._table.generation(number).parked()
+
+    def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        return self._table.generation(number).parked_events(key, position=position)
+
+    def mend(self, number: int, mended: Mended) -> bool:
+        """Takes events from those that wait."""
+        return self._table.mend(number, replace(mended, rows={}))
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows, or lets them again."""
+        self._table.pause(paused=paused)
+
     def lease(self, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews leases."""
         self._table.generation(number).lease(partitions, owner, seconds)
@@ -184,9 +235,9 @@ class MemoryRegister:
         """Ends the owner's leases."""
         self._table.generation(number).release(partitions, owner)
 
-    def swap(self, number: int, *, partitions: int) -> bool:
+    def swap(self, number: int, *, partitions: int, behind: bool) -> bool:
         """Makes a generation the live one."""
-        return self._table.swap(self._table.generation(number), partitions=partitions)
+        return self._table.swap(self._table.generation(number), partitions=partitions, behind=behind)
 
     def reopen(self, number: int) -> bool:
         """Makes a retired generation one that is being built."""

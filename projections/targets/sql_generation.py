@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from eventstore import EventfoldError, StoreBusy, StoreUnavailable
 from eventstore.sql_database import SqlDatabase
+from projections.parked import Mended, Parked, ParkedKey
 from projections.target import Change, Fetched, GenerationInfo
 from projections.targets.sql_registry import GenerationRegistry
 from projections.targets.sql_rows import SqlRows
@@ -50,6 +51,24 @@ class SqlGeneration:
             return False
         self._rows.write(connection, change.rows)
         return True
+
+    def parked(self) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        return self._registry.parked(self.number)
+
+    def parked_events(self, key: str | None = None, *, position: int | None = None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        return self._registry.parked_events(self.number, key, position)
+
+    def mend(self, mended: Mended) -> bool:
+        """Writes the row of a key and takes its events from those that wait."""
+        with self.database.transaction() as connection:
+            done = self._registry.mend(connection, self.number, mended)
+            if done:
+                self._rows.write(connection, mended.rows)
+            else:
+                connection.rollback()
+        return done
 
     def lease(self, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews leases by the database's clock."""

@@ -82,13 +82,13 @@ class BoundSqlTable:
                 self._view.show(connection, physical)
         return self.generation(number)
 
-    def swap(self, generation: Generation, *, partitions: int = 1) -> bool:
-        """Shows a generation in place of the live one, unless a part of it stands behind."""
+    def swap(self, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
+        """Shows a generation in place of the live one, unless a part of it stands behind, and that is not wanted."""
         number = generation.number
         with self.database.transaction() as connection:
             known = self._registry.within(connection, lock=True)
             chosen, live = self._registry.chosen(known, number), live_of(known)
-            checkpoints = swapped(chosen, live, partitions)
+            checkpoints = swapped(chosen, live, partitions, behind=behind)
             if checkpoints is None:
                 return False
             if live is not None:
@@ -115,6 +115,12 @@ class BoundSqlTable:
             if number in known and known[number].state != "live":
                 self._physical(number).drop(connection, checkfirst=True)
                 self._registry.remove(connection, number)
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets nobody move the rows until further notice, or lets them again."""
+        with self.database.transaction() as connection:
+            self._registry.hold(connection)
+            self._registry.pause(connection, paused=paused)
 
     @contextmanager
     def reading(self) -> Iterator[SqlReader]:

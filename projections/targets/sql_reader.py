@@ -27,6 +27,7 @@ class SqlReader:
         self._registry = registry
         self._table = table
         self._model = model
+        self._stands: tuple[int, int] | None = None
         raw = connection.connection.driver_connection
         if isinstance(raw, sqlite3.Connection):
             raw.create_collation(DECIMAL_ORDER, compare_decimals)
@@ -35,7 +36,13 @@ class SqlReader:
     @property
     def position(self) -> int:
         """Everything up to here is in the rows."""
-        return self._registry.live_position(self._connection)
+        self._stands = self._registry.live_position(self._connection)
+        return self._stands[0]
+
+    @property
+    def parked(self) -> int:
+        """How many events up to that position are not in the rows."""
+        return (self._stands or self._registry.live_position(self._connection))[1]
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants."""

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from eventstore.sql_database import SqlDatabase
 from projections.errors import GenerationDropped
-from projections.target import Change, Checkpoint, GenerationInfo
+from projections.parked import Mended, Parked, ParkedKey
+from projections.target import RATE_SECONDS, Change, Checkpoint, GenerationInfo
 from projections.targets.sql_clock import now_us
 
 
@@ -18,7 +19,8 @@ class GenerationRegistry:
     def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
         self._database = database
         self._mine = (projection, target)
-        self._sql = _statements(database)
+        self._mark = "?" if database.dialect == "sqlite" else "%s"
+        self._sql = {name: sql.replace("?", self._mark) for name, sql in _statements(database).items()}
 
     def all(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
@@ -29,20 +31,23 @@ class GenerationRegistry:
         """All generations, as a transaction sees them; `lock` holds them and their checkpoints until it ends."""
         lock = lock and self._database.dialect == "postgresql"
         rows = connection.exec_driver_sql(self._sql["lock" if lock else "list"], self._mine)
-        found: dict[tuple[int, str, str, int], list[Checkpoint]] = {}
-        for number, state, fingerprint, made, *checkpoint in rows:
-            found.setdefault((number, state, fingerprint, made), []).append(Checkpoint(*checkpoint))
+        found: dict[tuple[int, str, str, int, bool], list[Checkpoint]] = {}
+        for number, state, fingerprint, made, paused, *checkpoint in rows:
+            found.setdefault((number, state, fingerprint, made, bool(paused)), []).append(Checkpoint(*checkpoint))
         return [
-            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints), made)
-            for (number, state, fingerprint, made), checkpoints in found.items()
+            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints), made, paused)
+            for (number, state, fingerprint, made, paused), checkpoints in found.items()
         ]
 
-    def live_position(self, connection: Connection) -> int:
-        """Where the live generation stands; 0 where there is none. Through the driver's cursor: it is asked before each read."""
+    def live_position(self, connection: Connection) -> tuple[int, int]:
+        """Where the live generation stands, and how many events it has parked; 0 where there is none.
+
+        Through the driver's cursor: it is asked before each read.
+        """
         cursor = connection.connection.cursor()
         cursor.execute(self._sql["live_position"], self._mine)
         found = cursor.fetchone()
-        return 0 if found is None or found[0] is None else int(found[0])
+        return (0, 0) if found is None or found[0] is None else (int(found[0]), int(found[1]))
 
     def one(self, number: int) -> GenerationInfo:
         """A generation by its number.
@@ -80,21 +85,55 @@ class GenerationRegistry:
 
     def advance(self, connection: Connection, number: int, change: Change) -> bool:
         """Moves a partition's position, if it stands where the change begins; holds its row until the commit."""
-        cursor = connection.exec_driver_sql(
-            self._sql["advance"],
-            (
-                change.to_position,
-                change.events,
-                change.error,
-                _now(),
-                *self._mine,
-                number,
-                change.partition,
-                change.from_position,
-                change.epoch,
-            ),
-        )
-        return cursor.rowcount == 1
+        now = _now()
+        at = (*self._mine, number, change.partition)
+        moved = (change.to_position, change.events, change.error, len(change.parked), change.events, now, now)
+        cursor = connection.exec_driver_sql(self._sql["advance"], (*moved, *at, change.from_position, change.epoch))
+        if cursor.rowcount != 1:
+            return False
+        if change.parked:
+            rows = [(*at, each.key, each.position, each.error, each.attempts, now) for each in change.parked]
+            connection.exec_driver_sql(self._sql["park"], rows)
+        return True
+
+    def parked(self, number: int) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        with self._database.reading() as connection:
+            found = connection.exec_driver_sql(self._sql["parked"], (*self._mine, number))
+            return sorted((ParkedKey(*row) for row in found), key=lambda each: each.position)
+
+    def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
+        """The events that wait aside, oldest first."""
+        narrowed = [("key", key), ("position", position)]
+        conditions = "".join(f" AND {name} = {self._mark}" for name, value in narrowed if value is not None)
+        values = [value for _, value in narrowed if value is not None]
+        statement = f"{self._sql['parked_events']}{conditions} ORDER BY position"
+        with self._database.reading() as connection:
+            return [Parked(*row) for row in connection.exec_driver_sql(statement, (*self._mine, number, *values))]
+
+    def mend(self, connection: Connection, number: int, mended: Mended) -> bool:
+        """Takes events from those that wait, if all of them do; holds the checkpoint's row, with a new epoch, until the commit.
+
+        False where it may not be: the caller rolls back.
+        """
+        at, gone = (*self._mine, number, mended.partition), len(mended.gone)
+        counted = (gone, gone if mended.discarded else 0, mended.events)
+        if connection.exec_driver_sql(self._sql["fence"], (*counted, *at, mended.epoch)).rowcount != 1:
+            return False
+        taken = [
+            connection.exec_driver_sql(self._sql["unpark"], (*at, mended.key, each)).rowcount for each in mended.gone
+        ]
+        if (still := mended.still) is not None:
+            again = (still.error, still.attempts, *at, still.key, still.position)
+            taken.append(connection.exec_driver_sql(self._sql["still"], again).rowcount)
+        return all(each == 1 for each in taken)
+
+    def pause(self, connection: Connection, *, paused: bool) -> None:
+        """Lets nobody move any generation, or lets them again."""
+        connection.exec_driver_sql(self._sql["resume"], self._mine)
+        if paused:
+            connection.exec_driver_sql(self._sql["pause"], (*self._mine, _now()))
+            connection.exec_driver_sql(self._sql["interrupt"], self._mine)
 
     def lease(self, connection: Connection, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews the leases of those partitions that nobody else holds."""
@@ -109,6 +148,7 @@ class GenerationRegistry:
 
     def remove(self, connection: Connection, number: int) -> None:
         """Forgets a generation."""
+        connection.exec_driver_sql(self._sql["forget_parked"], (*self._mine, number))
         connection.exec_driver_sql(self._sql["forget"], (*self._mine, number))
         connection.exec_driver_sql(self._sql["remove"], (*self._mine, number))
 
@@ -127,31 +167,48 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
     """The statements by what they do; each takes the projection and the target."""
     generations = database.qualified(f"{database.prefix}generations")
     checkpoints = database.qualified(f"{database.prefix}checkpoints")
+    parked = database.qualified(f"{database.prefix}parked")
+    paused = database.qualified(f"{database.prefix}paused")
     joined = f"{generations} g JOIN {checkpoints} c USING (projection, target, number)"
     mine = "projection = ? AND target = ?"
     one, now = f"{mine} AND number = ? AND partition = ?", now_us(database.dialect)
     listing = (
-        "SELECT number, g.state, g.fingerprint, g.made_at, c.partition, c.position, c.events, c.error, c.updated_at, c.owner, "
-        f"c.epoch, c.until_us FROM {joined} WHERE {mine} ORDER BY number, c.partition"
+        "SELECT number, g.state, g.fingerprint, g.made_at, "
+        f"EXISTS (SELECT 1 FROM {paused} p WHERE p.projection = g.projection AND p.target = g.target), "
+        "c.partition, c.position, c.events, c.error, c.updated_at, c.owner, c.epoch, c.until_us, c.parked, c.discarded, c.rate "
+        f"FROM {joined} WHERE {mine} ORDER BY number, c.partition"
     )
-    statements = {
+    return {
         "list": listing,
         "lock": f"{listing} FOR UPDATE",
-        "live_position": f"SELECT min(c.position) FROM {joined} WHERE {mine} AND g.state = 'live'",
+        "live_position": f"SELECT min(c.position), sum(c.parked) FROM {joined} WHERE {mine} AND g.state = 'live'",
         "insert": f"INSERT INTO {generations} (projection, target, number, state, fingerprint, made_at) VALUES (?, ?, ?, ?, ?, ?)",
         "state": f"UPDATE {generations} SET state = ? WHERE {mine} AND number = ?",
         "remove": f"DELETE FROM {generations} WHERE {mine} AND number = ?",
         "forget": f"DELETE FROM {checkpoints} WHERE {mine} AND number = ?",
         "put": f"INSERT INTO {checkpoints} (projection, target, number, partition, position, events, error, updated_at, owner, "
-        "epoch, until_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "advance": f"UPDATE {checkpoints} SET position = ?, events = events + ?, error = ?, updated_at = ? "
+        "epoch, until_us, parked, discarded, rate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "advance": f"UPDATE {checkpoints} SET position = ?, events = events + ?, error = ?, parked = parked + ?, "
+        f"rate = (rate * {RATE_SECONDS} + ?) / ({RATE_SECONDS} + abs(? - updated_at) / 1000000.0), updated_at = ? "
         f"WHERE {one} AND position = ? AND epoch = ?",
         "lease": f"UPDATE {checkpoints} SET epoch = CASE WHEN owner = ? THEN epoch ELSE epoch + 1 END, owner = ?, "
         f"until_us = {now} + ? WHERE {one} AND (owner IS NULL OR owner = ? OR until_us <= {now})",
         "release": f"UPDATE {checkpoints} SET owner = NULL, until_us = 0 WHERE {one} AND owner = ?",
+        "park": f"INSERT INTO {parked} (projection, target, number, partition, key, position, error, attempts, parked_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "parked": "SELECT partition, key, min(position), count(*), max(attempts), max(error), min(parked_at) "
+        f"FROM {parked} WHERE {mine} AND number = ? GROUP BY partition, key",
+        "parked_events": f"SELECT key, position, error, attempts, parked_at FROM {parked} WHERE {mine} AND number = ?",
+        "fence": f"UPDATE {checkpoints} SET epoch = epoch + 1, parked = parked - ?, discarded = discarded + ?, "
+        f"events = events + ? WHERE {one} AND epoch = ?",
+        "unpark": f"DELETE FROM {parked} WHERE {one} AND key = ? AND position = ?",
+        "still": f"UPDATE {parked} SET error = ?, attempts = ? WHERE {one} AND key = ? AND position = ?",
+        "forget_parked": f"DELETE FROM {parked} WHERE {mine} AND number = ?",
+        "pause": f"INSERT INTO {paused} (projection, target, paused_at) VALUES (?, ?, ?)",
+        "resume": f"DELETE FROM {paused} WHERE {mine}",
+        "interrupt": f"UPDATE {checkpoints} SET epoch = epoch + 1 WHERE {mine} AND number IN (SELECT g.number FROM {generations} g "
+        f"WHERE g.projection = {checkpoints}.projection AND g.target = {checkpoints}.target AND g.state = 'live')",
     }
-    mark = "?" if database.dialect == "sqlite" else "%s"
-    return {name: sql.replace("?", mark) for name, sql in statements.items()}
 
 
 def _now() -> int:

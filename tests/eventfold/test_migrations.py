@@ -133,7 +133,9 @@ def fill(connection: Connection, dialect: str, read_models: int) -> None:
     elif read_models:
         connection.exec_driver_sql("INSERT INTO eventfold_generations VALUES ('older', 'older', 3, 'live', 'f')")
         connection.exec_driver_sql(
-            "INSERT INTO eventfold_checkpoints VALUES ('older', 'older', 3, 0, 2, 9, 'why', NULL, 0, 0, 1000)"
+            "INSERT INTO eventfold_checkpoints "
+            "(projection, target, number, partition, position, events, error, owner, epoch, until_us, updated_at) "
+            "VALUES ('older', 'older', 3, 0, 2, 9, 'why', NULL, 0, 0, 1000)"
         )
 
 

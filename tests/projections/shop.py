@@ -6,6 +6,7 @@ from typing import Any
 from eventfold import Application, Event, EventStore, Recorded, SqlTable, Struct, open_store, projection, replace
 from eventfold.projection_tables import migrate_projections
 from projections import BoundProjection, Engine, MemoryTable, Projection
+from projections.parked import Poison
 from projections.partition import Partition
 
 
@@ -73,6 +74,7 @@ def totals(row: Total | None, recorded: Recorded[Added | Moved]) -> Total | None
 
 
 EVENTS = (Added, Moved, Closed, Noise)
+STANDS_STILL = Poison(attempts=None)
 
 
 def straight(folded: Projection[Any], events: Iterable[Recorded[Any]]) -> dict[Any, Any]:

@@ -20,6 +20,7 @@ from eventfold import (
 from projections import Engine, MemoryTable, rebuild, status_of
 from tests.projections.conftest import OpenShop
 from tests.projections.shop import (
+    STANDS_STILL,
     Added,
     Closed,
     Moved,
@@ -122,13 +123,13 @@ def mended(row: Stock | None, recorded: Recorded[Added]) -> Stock | None:
 
 
 @pytest.mark.parametrize("batch_size", [2, 5000])
-def test_given_a_poisonous_event_then_the_rows_before_it_are_written_and_the_others_go_on(
+def test_given_a_projection_that_stands_still_then_the_rows_before_the_event_are_written_and_the_others_go_on(
     open_store: OpenShop, batch_size: int
 ) -> None:
     store = open_store()
     for amount in (1, 2, 13, 4, 5, 6):
         store.append("item-a", [Added(amount)])
-    engine = Engine(store, [broken.into(SqlTable("broken")), *bindings()], batch_size=batch_size)
+    engine = Engine(store, [broken.into(SqlTable("broken"), poison=STANDS_STILL), *bindings()], batch_size=batch_size)
     with pytest.raises(
         ProjectionFailed, match=r"'broken' failed on the event at position \d+, key 'a'.*thirteen"
     ) as caught:
@@ -138,7 +139,7 @@ def test_given_a_poisonous_event_then_the_rows_before_it_are_written_and_the_oth
     assert rows_of(engine, "broken") == {"a": Stock("a", 3)}
     assert_straight(store, engine)
     assert position_of(engine, "stock") == store.head()
-    seen_elsewhere = Engine(open_store(), [broken.into(SqlTable("broken"))])
+    seen_elsewhere = Engine(open_store(), [broken.into(SqlTable("broken"), poison=STANDS_STILL)])
     status = status_of(store, seen_elsewhere.find("broken")[0])
     assert status.state == "failed"
     assert status.position < poisonous
@@ -164,7 +165,7 @@ def test_what_a_projection_stands_still_for_is_logged_once_and_again_when_it_cha
         raise ArithmeticError(reason[0])
 
     store.append("item-a", [Added(1)])
-    engine = Engine(store, [fragile.into(SqlTable("fragile"))])
+    engine = Engine(store, [fragile.into(SqlTable("fragile"), poison=STANDS_STILL)])
 
     for text in ("first", "first", "first", "second", "second"):
         reason[0] = text
@@ -187,7 +188,7 @@ def test_given_a_fold_that_returns_no_row_of_its_own_then_the_event_at_fault_is_
         return Stock("other") if made == "other key" else Total(1)  # type: ignore[return-value]
 
     store.append("item-a", [Added(1), Added(2), Added(3)])
-    engine = Engine(store, [wrong.into(SqlTable("wrong"))])
+    engine = Engine(store, [wrong.into(SqlTable("wrong"), poison=STANDS_STILL)])
     with pytest.raises(ProjectionFailed, match="expected a Stock whose item is 'a', or None, got") as caught:
         engine.catch_up()
     assert caught.value.position == list(store.read_log())[2].position
@@ -203,7 +204,7 @@ def test_given_a_key_of_another_type_then_the_projection_stands_still_before_tha
         return Stock("a", recorded.event.amount)
 
     store.append("item-a", [Added(1), Added(2)])
-    engine = Engine(store, [keyed.into(SqlTable("keyed")), *bindings()])
+    engine = Engine(store, [keyed.into(SqlTable("keyed"), poison=STANDS_STILL), *bindings()])
     with pytest.raises(ProjectionFailed, match="key= raised TypeError"):
         engine.catch_up()
     assert rows_of(engine, "keyed") == {"a": Stock("a", 1)}
@@ -217,7 +218,8 @@ def test_given_rows_that_the_database_refuses_then_those_before_are_written_and_
     for item in "abcdefgh":
         store.append(f"item-{item}", [Added(1 if item == "f" else ord(item))])
     store.append("item-z", [Added(1)])
-    engine = Engine(store, [mended.into(SqlTable("broken", unique=["amount"])), *bindings()])
+    target = SqlTable("broken", unique=["amount"])
+    engine = Engine(store, [mended.into(target, poison=STANDS_STILL), *bindings()])
     with pytest.raises(ProjectionFailed, match=r"key 'z'.*the database refuses the row.*") as caught:
         engine.catch_up()
     assert caught.value.position == store.head()

@@ -14,7 +14,18 @@ from projections import Engine, MemoryTable, NotYetVisible, ProjectionFailed, re
 from projections.partition import partition_of
 from projections.query import ModelQuery
 from tests.projections.conftest import OpenShop
-from tests.projections.shop import Added, ShopEvent, Stock, assert_straight, fill, position_of, rows_of, stock, totals
+from tests.projections.shop import (
+    STANDS_STILL,
+    Added,
+    ShopEvent,
+    Stock,
+    assert_straight,
+    fill,
+    position_of,
+    rows_of,
+    stock,
+    totals,
+)
 
 
 class Colour(str, Enum):  # noqa: UP042 - the older way to write it is a key too
@@ -60,7 +71,10 @@ def test_whatever_partition_is_held_back_the_rows_are_those_of_one_straight_fold
             raise ArithmeticError("held back")
         return stock.function(row, recorded)
 
-    bound = [halting.into(SqlTable("stock"), partitions=partitions), totals.into(SqlTable("totals"), partitions=2)]
+    bound = [
+        halting.into(SqlTable("stock"), partitions=partitions, poison=STANDS_STILL),
+        totals.into(SqlTable("totals"), partitions=2),
+    ]
     engine = Engine(store, bound, batch_size=batch_size)
     for i in range(6):
         fill(store, 15, seed=seed + i * 15)

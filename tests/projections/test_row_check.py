@@ -14,7 +14,7 @@ from eventfold import EventStore, MemoryTable, ProjectionFailed, Recorded, SqlTa
 from projections import Engine, rebuild, status_of
 from projections.model import model_of
 from projections.row_check import RowCheck
-from tests.projections.shop import Added, Stock, bindings, position_of, rows_of
+from tests.projections.shop import STANDS_STILL, Added, Stock, bindings, position_of, rows_of
 
 
 class Colour(enum.StrEnum):
@@ -117,7 +117,7 @@ def test_given_a_fold_that_makes_a_wrong_row_then_the_event_is_named_and_the_row
 ) -> None:
     store.append("item-b", [Added(1)])
     store.append("item-a", [Added(2), Added(13), Added(4), Added(13)])
-    engine = Engine(store, [loose.into(SqlTable("loose")), *bindings()], batch_size=batch_size)
+    engine = Engine(store, [loose.into(SqlTable("loose"), poison=STANDS_STILL), *bindings()], batch_size=batch_size)
 
     with pytest.raises(
         ProjectionFailed,
@@ -150,7 +150,7 @@ def test_given_a_fold_that_makes_a_wrong_row_then_a_rebuild_stops_and_the_live_r
 
 def test_rows_in_memory_are_checked_as_well(store: EventStore) -> None:
     store.append("item-a", [Added(13)])
-    engine = Engine(store, [loose.into(MemoryTable())])
+    engine = Engine(store, [loose.into(MemoryTable(), poison=STANDS_STILL)])
 
     with pytest.raises(ProjectionFailed, match=r"Stock\.amount: expected int"):
         engine.catch_up()
@@ -164,7 +164,7 @@ def test_given_a_fold_that_depends_on_something_else_then_that_is_said(store: Ev
         return Stock(recorded.stream_id, 1 if next(calls) else "1")  # type: ignore[arg-type]
 
     store.append("item-a", [Added(1)])
-    engine = Engine(store, [moody.into(SqlTable("moody"))])
+    engine = Engine(store, [moody.into(SqlTable("moody"), poison=STANDS_STILL)])
 
     with pytest.raises(ProjectionFailed, match="it made another row of the same events when it was asked again"):
         engine.catch_up()

@@ -4,13 +4,14 @@ from projections.testing.contract.applying import Applying
 from projections.testing.contract.following import Following
 from projections.testing.contract.generations import Generations
 from projections.testing.contract.leasing import Leasing
+from projections.testing.contract.parking import Parking
 from projections.testing.contract.partitions import Partitions
 from projections.testing.contract.round_trips import RoundTrips
 from projections.testing.contract.selecting import Selecting
 from projections.testing.contract.sharing import Sharing
 
 
-class TargetContract(Generations, Applying, Partitions, Leasing, RoundTrips, Selecting, Following, Sharing):
+class TargetContract(Generations, Applying, Partitions, Leasing, Parking, RoundTrips, Selecting, Following, Sharing):
     """What every target owes. Subclass it as `TestX` and define the fixture `target`.
 
     `target` is the declaration as a user writes it, such as `SqlTable("things")`, over a place that is empty at the start of

@@ -8,6 +8,7 @@ from eventstore import EventStore, Recorded
 from eventstore.token import token_of
 from projections.engine import Engine
 from projections.errors import ProjectionFailed
+from projections.parked import Poison
 from projections.projection import projection
 from projections.query import ModelQuery
 from projections.rebuild import rebuild
@@ -59,7 +60,7 @@ class Following(TargetCases):
     def test_an_event_at_fault_stops_it_after_the_rows_before_it(self, target: Target, store: EventStore) -> None:
         for number in (1, 13, 5):
             store.append("thing-a", [Added(number)])
-        engine = Engine(store, [fragile.into(target)])
+        engine = Engine(store, [fragile.into(target, poison=Poison(attempts=None))])
 
         with pytest.raises(ProjectionFailed, match="thirteen"):
             engine.catch_up()

@@ -64,7 +64,7 @@ def test_a_worker_says_once_what_a_projection_stands_still_for_and_says_it_of_ea
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert ran.returncode == 1
-    assert [ran.stderr.count(text) for text in ("'one' failed on", "'two' failed on")] == [1, 1], ran.stderr
+    assert [ran.stderr.count(text) for text in ("'one' has parked", "'two' has parked")] == [1, 1], ran.stderr
     assert "stands still" not in ran.stderr
 
 

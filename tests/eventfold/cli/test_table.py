@@ -20,7 +20,11 @@ STATUS: Row = {
     "position": 1_078_226,
     "lag": 69_659,
     "events": 1_069_659,
+    "rebuilding_position": 8_567,
     "error": None,
+    "seconds_behind": 61.5,
+    "rate": 12_345.6,
+    "parked": 0,
 }
 
 
@@ -34,7 +38,7 @@ def printed(rows: list[Row], columns: tuple[Column, ...], width: int = 80) -> li
 def test_the_status_of_a_projection_with_a_long_name_stands_on_one_line_of_80_columns() -> None:
     lines = printed([STATUS], STATUS_COLUMNS)
 
-    assert lines[2] == "monthly_revenue_by_country  rebuilding   12   1078226  69659  1069659"
+    assert lines[2] == "monthly_revenue_by_country  rebuilding   12   1078226  69659  61.5  12345.6"
 
 
 def test_what_json_cannot_hold_is_shown_by_its_repr() -> None:
