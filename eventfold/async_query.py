@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from sqlalchemy import Table
@@ -49,9 +50,19 @@ class AsyncModelQuery(Generic[M]):
         """At most so many rows."""
         return type(self)(lambda: self._make().limit(count))
 
-    def as_of(self, **moment: Any) -> Self:
+    def as_of(
+        self,
+        *,
+        position: int | None = None,
+        at: datetime | None = None,
+        occurred: datetime | None = None,
+        stream: str | None = None,
+        version: int | None = None,
+    ) -> Self:
         """The read model as it was at a moment. See `ModelQuery.as_of`."""
-        return type(self)(lambda: self._make().as_of(**moment))
+        return type(self)(
+            lambda: self._make().as_of(position=position, at=at, occurred=occurred, stream=stream, version=version)
+        )
 
     def group_by(self, *fields: str) -> "AsyncGroupedQuery":
         """Groups of rows with equal values in these fields. See `ModelQuery.group_by`."""

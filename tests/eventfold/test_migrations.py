@@ -131,11 +131,13 @@ def fill(connection: Connection, dialect: str, read_models: int) -> None:
             "VALUES ('older', 'older', 3, 'live', 'f', 2, 9, 'why', 1000)"
         )
     elif read_models:
-        connection.exec_driver_sql("INSERT INTO eventfold_generations VALUES ('older', 'older', 3, 'live', 'f')")
         connection.exec_driver_sql(
-            "INSERT INTO eventfold_checkpoints "
-            "(projection, target, number, partition, position, events, error, owner, epoch, until_us, updated_at) "
-            "VALUES ('older', 'older', 3, 0, 2, 9, 'why', NULL, 0, 0, 1000)"
+            "INSERT INTO eventfold_generations (projection, target, number, state, fingerprint) "
+            "VALUES ('older', 'older', 3, 'live', 'f')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO eventfold_checkpoints (projection, target, number, partition, position, events, error, epoch, until_us, "
+            "updated_at) VALUES ('older', 'older', 3, 0, 2, 9, 'why', 0, 0, 1000)"
         )
 
 
