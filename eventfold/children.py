@@ -118,10 +118,14 @@ def await_all(children: Sequence[Child]) -> None:
 
 
 class Orphaned:
-    """Tells a child that the process which has started it is gone."""
+    """Tells a child that the process which has started it is gone.
 
-    def __init__(self) -> None:
-        self._parent = os.getppid()
+    Args:
+        parent: the id of that process, which may be gone before the child comes to ask for it.
+    """
+
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
 
     def __bool__(self) -> bool:
         return os.getppid() != self._parent

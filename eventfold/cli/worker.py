@@ -1,6 +1,7 @@
 """`eventfold worker`: keeps the read models up to date."""
 
 import logging
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Annotated
@@ -41,7 +42,7 @@ def run(
     processes: Annotated[
         int, typer.Option("--processes", min=1, max=256, help="So many workers, each in a process of its own.")
     ] = 1,
-    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
     """Keep the read models up to date until SIGTERM or Ctrl-C.
 
@@ -58,7 +59,7 @@ def run(
     elif processes > 1:
         _supervise(session, processes)
     else:
-        _serve(session.application, Orphaned() if supervised else None)
+        _serve(session.application, None if parent is None else Orphaned(parent))
 
 
 def _catch_up(app: Application) -> None:
@@ -108,7 +109,7 @@ def _supervise(session: Session, processes: int) -> None:
                     rebuild_in_processes(app.store, track, processes, Limits(), environment=session.environment)
             app.close()
             logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
-            arguments = ["worker", "run", "--supervised"]
+            arguments = ["worker", "run", "--parent", str(os.getpid())]
             for _ in range(processes):
                 children.append(Child(arguments, session.environment, forever=True))
                 logger.info("process %d works", children[-1].pid)
