@@ -129,7 +129,7 @@ def test_given_an_unexpected_error_then_it_is_logged_and_told_and_the_worker_goe
     with open_app(sqlite_url) as app:
         worker, step, calls = app.worker(), app.engine.step, 0
 
-        def flaky(**options: Any) -> bool:
+        def flaky(*tracks: Any, **options: Any) -> bool:
             nonlocal calls
             calls += 1
             if calls <= 3:
@@ -137,7 +137,7 @@ def test_given_an_unexpected_error_then_it_is_logged_and_told_and_the_worker_goe
             if calls == 4:
                 failed.set()
                 assert looked.wait(PATIENCE_SECONDS)
-            return step(**options)
+            return step(*tracks, **options)
 
         monkeypatch.setattr(app.engine, "step", flaky)
         with worker:
