@@ -129,7 +129,8 @@ class BatchRunner:
     def _refused(self, work: Work, error: Exception) -> bool:
         """Finds out which event is at fault, if one is."""
         lane, events = work.lane, work.events
-        if isinstance(error, RowsRefused) and (reasons := refused_keys(work, error)):
+        reasons = refused_keys(work, error) if isinstance(error, RowsRefused) else {}
+        if reasons and lane.track.poison.attempts is not None:
             return self._write([without(work, reasons) if lane.last_attempt else before(work, reasons)])
         if half := first_half(events):
             return self._write(_folded([lane], half, work.change.from_position, half[-1].position))

@@ -86,7 +86,8 @@ class NothingLast(MemoryReader):
 class ReadsNothingLast(BoundMemoryTable):
     @contextmanager
     def reading(self) -> Iterator[MemoryReader]:
-        yield NothingLast("things", self._live())
+        live = self._live()
+        yield NothingLast("things", {} if live is None else live.rows, 0 if live is None else live.info.position)
 
 
 class LosesTheFirstRow(BoundMemoryTable):

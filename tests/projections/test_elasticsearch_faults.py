@@ -34,7 +34,7 @@ from tests.projections.searched_shop import (
     rows_of_track,
     searched,
 )
-from tests.projections.shop import EVENTS, fill, open_shop
+from tests.projections.shop import EVENTS, STANDS_STILL, fill, open_shop
 from tests.services.elasticsearch import Elasticsearch, ElasticsearchServer
 
 PATIENT = 20.0
@@ -305,13 +305,14 @@ def test_rows_that_do_not_fit_are_named_and_the_others_are_written(
         assert live.info.position == 0
 
 
-def test_an_event_whose_row_does_not_fit_stops_its_projection_before_it(
+def test_where_a_projection_is_to_stand_still_an_event_whose_row_does_not_fit_stops_it(
     elasticsearch_server: Elasticsearch, elasticsearch_name: str
 ) -> None:
     with open_store("memory://", events=(Measured,)) as store:
         for n in range(6):
             store.append(f"gauge-{n}", [Measured(float(n))])
-        engine = Engine(store, [gauges.into(ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url))])
+        index = ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url)
+        engine = Engine(store, [gauges.into(index, poison=STANDS_STILL)])
 
         with pytest.raises(ProjectionFailed, match=r"position 4, key '3'.*expected a finite number, got inf"):
             engine.catch_up()

@@ -13,13 +13,14 @@ from eventfold import (
     Poison,
     ProjectionFailed,
     Recorded,
+    RollbackRefused,
     RowsRefused,
     SqlTable,
     open_store,
     projection,
 )
 from eventstore.token import token_of
-from projections import Engine, ModelQuery, rebuild, status_of
+from projections import Engine, ModelQuery, rebuild, rollback, status_of, verify
 from projections.mending import parked_of
 from projections.target import Change
 from projections.targets.memory import BoundMemoryTable, MemoryGeneration
@@ -335,3 +336,31 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
         Poison(**wrong)
     with pytest.raises(DefinitionError, match="poison: expected a Poison, as in Poison"):
         levels.into(MemoryTable(), poison=3)  # type: ignore[arg-type]
+
+
+def test_a_verification_leaves_parked_keys_alone(store: EventStore) -> None:
+    mood = Mood()
+    engine = Engine(store, [bound(mood, store)])
+    store.append("item-a", [Added(1), Added(13)])
+    store.append("item-b", [Added(2)])
+    with pytest.raises(EventParked):
+        engine.catch_up()
+    mood.broken = False
+
+    verified = verify(store, engine.tracks[0], repair=True)
+
+    assert (verified.rows, verified.faults) == (1, [])
+    assert rows_of(engine, "piles")["a"] == Pile("a", 1, "1,")
+
+
+def test_rows_with_parked_events_are_not_gone_back_to(store: EventStore) -> None:
+    mood = Mood()
+    engine = Engine(store, [bound(mood, store)])
+    store.append("item-a", [Added(13)])
+    with pytest.raises(EventParked):
+        engine.catch_up()
+    mood.broken = False
+    rebuild(store, engine.tracks[0])
+
+    with pytest.raises(RollbackRefused, match="events are parked in generation 1"):
+        rollback(store, engine.tracks[0])
