@@ -15,8 +15,8 @@ UNPRIVILEGED = "nobody"  # who runs a server when we are root, since most refuse
 # this script is a pipe that only we hold open.
 _WATCH = """
 read -r _
-kill -"$3" -- "$1"
-for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "$1" && sleep 0.2; done
+kill -"$3" "$1"
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$1" && sleep 0.2; done
 rm -rf -- "$2"
 """
 
