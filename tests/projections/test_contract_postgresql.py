@@ -64,4 +64,4 @@ class TestSqlTableOnPostgresql(TargetContract):
         write(live, *rows)
 
         assert rows_of(bound, live) == rows
-        assert live.fetch(["a", "b"]) == {"a": rows[0], "b": rows[1]}
+        assert live.fetch(["a", "b"]).rows == {"a": rows[0], "b": rows[1]}
