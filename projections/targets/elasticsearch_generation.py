@@ -53,7 +53,9 @@ class ElasticsearchGeneration:
             TargetUnavailable: the server is away; some rows may be written, and the position is as before.
         """
         with self._turn:  # of two threads with the same change, the one that moves the position has written the rows
-            if change.rows:
+            if (
+                change.rows or change.to_position > change.from_position
+            ):  # moved without rows, there must be an index too
                 info = self._at(change)
                 if info is None:
                     return False

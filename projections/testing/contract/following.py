@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eventstore import EventStore, Recorded
+from eventstore import Event, EventStore, Recorded
 from eventstore.token import token_of
 from projections.engine import Engine
 from projections.errors import ProjectionFailed
@@ -17,6 +17,10 @@ from projections.status import status_of
 from projections.target import Target
 from projections.testing.contract.base import TargetCases, reading, states_of
 from projections.testing.contract.vocabulary import Added, Removed, Thing, things
+
+
+class Other(Event, event_type="contract-other"):
+    """An event that makes no row."""
 
 
 @projection("things")
@@ -47,6 +51,17 @@ class Following(TargetCases):
         engine.catch_up()
 
         assert ModelQuery[Thing](engine, engine.tracks[0]).all(after=token_of(store.head())) == []
+
+    def test_rows_may_come_after_events_that_make_none(self, target: Target, store: EventStore) -> None:
+        store.append("other-a", [Other()])
+        engine = Engine(store, [things.into(target)])
+        engine.catch_up()
+
+        store.append("thing-a", [Added(1)])
+        engine.catch_up()
+
+        with engine.tracks[0].target.rows(engine.tracks[0].generation.number) as rows:
+            assert list(rows) == [Thing("a", 1)]
 
     def test_a_query_with_a_token_contains_the_write(self, target: Target, store: EventStore) -> None:
         engine = Engine(store, [things.into(target)])

@@ -121,7 +121,7 @@ class Parking(TargetCases):
         live = bound.create(FINGERPRINT, live=True)
         park(live)
         built = bound.create(FINGERPRINT, live=False)
-        built.apply(Change({"b": Thing("b")}, 0, 9, 1))
+        built.apply(Change({}, 0, 9, 0))
         bound.swap(built)
 
         late = live.mend(Mended('"a"', 0, 0, [2, 4], {"a": Thing("a", 7)}, 2))
