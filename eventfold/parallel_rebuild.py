@@ -80,7 +80,7 @@ def rebuild_in_processes(
     generation = begin(track, processes)
     partitions = len(generation.info.checkpoints)
     numbers = range(min(processes, partitions))
-    shares = [Share(lambda progress, n=number: on_progress(n, progress)) for number in numbers]  # type: ignore[misc]
+    shares = [Share(lambda progress, n=number: on_progress(n, progress)) for number in numbers]  # type: ignore[misc]  # the default binds the number
     children = [
         Child(_arguments(track, generation, range(number, partitions, processes), limits), environment, share.hear)
         for number, share in zip(numbers, shares, strict=True)

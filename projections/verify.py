@@ -127,7 +127,8 @@ def _confirmed(store: EventStore, track: Track, generation: Generation, key: Any
         )
         if repair and not repaired:
             continue
-        return _fault(key, row, should, repaired=bool(repaired))
+        held = repaired and generation.fetch([key]).rows.get(key) == should  # an index keeps what has the same version
+        return _fault(key, row, should, repaired=held)
     return None
 
 

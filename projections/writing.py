@@ -44,9 +44,9 @@ def _write_together(work: Sequence[Work]) -> list[Outcome]:
     if len(work) == 1:
         return [_write_alone(work[0])]
     try:
-        database: Any = work[0].lane.track.generation.database  # type: ignore[attr-defined]
+        database: Any = work[0].lane.track.generation.database  # type: ignore[attr-defined]  # those of one database have it
         with database.transaction() as connection:
-            return [each.lane.track.generation.write(connection, each.change) for each in work]  # type: ignore[attr-defined]
+            return [each.lane.track.generation.write(connection, each.change) for each in work]  # type: ignore[attr-defined]  # likewise
     except (StoreUnavailable, StoreBusy) as error:
         return [error] * len(work)
     except Exception:  # noqa: BLE001 - each is tried alone, and reports its own error
