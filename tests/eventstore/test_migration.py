@@ -73,9 +73,7 @@ def test_the_logs_own_migrations_are_numbered_without_gaps_and_have_no_placehold
 
 def test_a_database_that_lacks_migrations_is_refused_by_their_names() -> None:
     require_migrated([], "SQLite app.db")
-    with pytest.raises(
-        NotMigrated, match=r"SQLite app.db: 1 migration is missing \(room/0001_first\); run `eventfold"
-    ):
+    with pytest.raises(NotMigrated, match=r"SQLite app.db: 1 migration is missing \(room/0001_first\); run `eventfold"):
         require_migrated(["room/0001_first"], "SQLite app.db")
 
 
