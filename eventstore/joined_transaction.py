@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from weakref import WeakSet
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Pool, event
 
 from eventstore.errors import InvalidInput
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # most programs have no sessions, and should not wait for the
 OpenTransaction: TypeAlias = Union[Connection, "Session", "scoped_session[Any]"]
 
 _ANNOUNCE = "eventfold.announce"
+_heard: WeakSet[Pool] = WeakSet()
 
 
 def joined(given: OpenTransaction) -> Connection:
@@ -40,8 +42,10 @@ def _is_session(given: OpenTransaction) -> "TypeIs[Session | scoped_session[Any]
 def after_commit(connection: Connection, announce: Callable[[], None]) -> None:
     """Calls `announce` when the caller's connection goes back to its pool, which is after the commit."""
     connection.info[_ANNOUNCE] = announce
-    if not event.contains(connection.engine.pool, "reset", _announce):
-        event.listen(connection.engine.pool, "reset", _announce)
+    pool = connection.engine.pool
+    if pool not in _heard:  # event.contains() goes by id(), and takes a new pool for a dead one that lay where it lies
+        event.listen(pool, "reset", _announce)
+        _heard.add(pool)
 
 
 def _announce(_connection: Any, record: Any, _state: Any) -> None:
