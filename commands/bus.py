@@ -1,24 +1,31 @@
 """The command bus: from a command to its one handler, through the middleware."""
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
+from commands.around import Around
 from commands.command import Command, validate
 from commands.envelope import Envelope
 from commands.errors import InvalidCommand, NoHandler
+from commands.failure import told
 from commands.handler import Handler
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from commands.shell import run, run_async
 from commands.steps import dispatch_steps
-from eventstore import DefinitionError, EventStore
+from eventstore import DefinitionError, EventfoldError, EventStore
+
+logger = logging.getLogger(__name__)
+
+VALIDATION = "validation"
 
 Next: TypeAlias = Callable[[Envelope], Receipt]
 Middleware: TypeAlias = Callable[[Envelope, Next], Receipt]
 AsyncNext: TypeAlias = Callable[[Envelope], Awaitable[Receipt]]
-AsyncMiddleware: TypeAlias = Callable[[Envelope, AsyncNext], Awaitable[Receipt]]
+AsyncMiddleware: TypeAlias = Callable[[Envelope, AsyncNext], Awaitable[Receipt]] | Around
 
 
 class HandlerMap:
@@ -88,9 +95,13 @@ class Bus:
         self._chain = reduce(_wrap, reversed(middleware), innermost)
 
     def dispatch(self, envelope: Envelope) -> Receipt:
-        """Validates, then hands the command through the middleware to its handler."""
-        self._handlers.check(envelope.command)
-        return self._chain(envelope)
+        """Validates, then hands the command through the middleware to its handler. A failure leaves a line in the log."""
+        try:
+            self._handlers.check(envelope.command)
+            return self._chain(envelope)
+        except Exception as error:
+            _log(envelope, error)
+            raise
 
     def _handle_changed(self, envelope: Envelope) -> Receipt:
         self._handlers.check(envelope.command)
@@ -119,9 +130,13 @@ class AsyncBus:
         self._chain = reduce(_wrap_async, reversed(middleware), innermost)
 
     async def dispatch(self, envelope: Envelope) -> Receipt:
-        """Validates, then hands the command through the middleware to its handler."""
-        self._handlers.check(envelope.command)
-        return await self._chain(envelope)
+        """Validates, then hands the command through the middleware to its handler. A failure leaves a line in the log."""
+        try:
+            self._handlers.check(envelope.command)
+            return await self._chain(envelope)
+        except Exception as error:
+            _log(envelope, error)
+            raise
 
     async def _handle_changed(self, envelope: Envelope) -> Receipt:
         self._handlers.check(envelope.command)
@@ -139,6 +154,8 @@ def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:
         DefinitionError: it is not, or cannot be called.
     """
     for each in middleware:
+        if isinstance(each, Around):
+            continue  # goes both ways
         if not callable(each):
             raise DefinitionError(f"middleware: expected a callable (envelope, call_next), got {each!r}")
         coroutine = inspect.iscoroutinefunction(each) or inspect.iscoroutinefunction(type(each).__call__)
@@ -148,9 +165,24 @@ def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:
             raise DefinitionError(f"middleware {each!r}: only an AsyncApplication awaits it; declare it `def`")
 
 
+def pipeline(middleware: Iterable[Any], policy: RetryPolicy) -> tuple[str, ...]:
+    """The way of a command from the outside to the decision, a name for each step."""
+    own = [getattr(each, "__name__", type(each).__name__) for each in middleware]
+    again = [*own, VALIDATION] if own else []
+    return (VALIDATION, *again, f"retry on conflict (at most {policy.attempts} attempts)", "decision")
+
+
+def _log(envelope: Envelope, error: Exception) -> None:
+    """The one trace that a failure leaves: neither a field's value nor a text that may hold one."""
+    level = logging.INFO if isinstance(error, EventfoldError) else logging.ERROR
+    logger.log(level, "%s %s failed: %s", type(envelope.command).__name__, envelope.command_id, told(error))
+
+
 def _wrap(following: Next, middleware: Middleware) -> Next:
     return lambda envelope: middleware(envelope, following)
 
 
 def _wrap_async(following: AsyncNext, middleware: AsyncMiddleware) -> AsyncNext:
+    if isinstance(middleware, Around):
+        return lambda envelope: middleware.call_async(envelope, following)
     return lambda envelope: middleware(envelope, following)

@@ -2,6 +2,7 @@
 
 EventfoldError
 ├── Rejected            a decision refused the command, for a reason of the business
+├── NotAuthorised       its sender may not send the command
 ├── InvalidCommand      fields are missing, unknown, of the wrong type or out of range (an InvalidInput)
 ├── NoHandler           nothing handles the command (a NotFound)
 └── TooManyConflicts    every attempt met a change by somebody else (a Conflict)
@@ -32,6 +33,22 @@ class InvalidCommand(InvalidInput):
     def __init__(self, command: str, faults: Sequence[str]) -> None:
         self.command, self.faults = command, tuple(faults)
         super().__init__(f"{command}: {'; '.join(faults)}")
+
+
+class NotAuthorised(EventfoldError):
+    """Whoever sent a command may not. Nothing was stored.
+
+    Attributes:
+        command: the command's name.
+        reason: for the sender.
+    """
+
+    code = "not_authorised"
+    status = 403
+
+    def __init__(self, command: str, reason: str) -> None:
+        self.command, self.reason = command, reason
+        super().__init__(f"{command}: not allowed: {reason}")
 
 
 class NoHandler(NotFound):

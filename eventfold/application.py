@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, enclose
-from commands.bus import check_middleware
+from commands.bus import check_middleware, pipeline
+from commands.middleware.look_up import LookUp, bound
 from eventfold.parts import Parts
 from eventfold.session import Session
 from eventfold.worker import Worker
@@ -59,7 +60,8 @@ class Application:
         aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
             them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
-        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost.
+        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Some are shipped, such as
+            `log_commands()` and `look_up(...)`.
         retry: how often a conflicting command is decided again.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
@@ -77,15 +79,15 @@ class Application:
         projections: Iterable[BoundProjection[Any]] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
-        middleware: Sequence[Middleware] = (),
+        middleware: Sequence[Middleware | LookUp] = (),
         retry: RetryPolicy | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
-        check_middleware(middleware, awaited=False)
+        self._middleware = bound(middleware, self.query)
+        check_middleware(self._middleware, awaited=False)
         self.name = name
         self._parts = Parts(url, handlers, projections, aggregates, events, options)
-        self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()
         self._bus: Bus | None = None
 
@@ -98,6 +100,11 @@ class Application:
     def store(self) -> EventStore:
         """The log, opened on first use."""
         return self._parts.store
+
+    @property
+    def pipeline(self) -> tuple[str, ...]:
+        """The way of a command from the outside to the decision, a name for each step."""
+        return pipeline(self._middleware, self._retry)
 
     @property
     def engine(self) -> Engine:

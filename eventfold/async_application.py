@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, RetryPolicy, enclose
-from commands.bus import check_middleware
+from commands.bus import check_middleware, pipeline
+from commands.middleware.look_up import LookUp, bound
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_session import AsyncSession
@@ -37,7 +38,7 @@ class AsyncApplication:
         projections: each `projection.into(target, ...)`.
         aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
-        middleware: `async def (envelope, call_next) -> receipt`, the first one outermost.
+        middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
         retry: how often a conflicting command is decided again.
         name: for people.
         options: as for `open_store`.
@@ -51,12 +52,11 @@ class AsyncApplication:
         projections: Iterable[BoundProjection[Any]] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
-        middleware: Sequence[AsyncMiddleware] = (),
+        middleware: Sequence[AsyncMiddleware | LookUp] = (),
         retry: RetryPolicy | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
-        check_middleware(middleware, awaited=True)
         self.sync = Application(
             url,
             handlers=handlers,
@@ -67,7 +67,8 @@ class AsyncApplication:
             name=name,
             **options,
         )
-        self._middleware = tuple(middleware)
+        self._middleware = bound(middleware, self.sync.query)
+        check_middleware(self._middleware, awaited=True)
         self._retry = retry if retry is not None else RetryPolicy()
         self._bus: AsyncBus | None = None
 
@@ -85,6 +86,11 @@ class AsyncApplication:
     def store(self) -> AsyncEventStore:
         """The log, opened on first use."""
         return AsyncEventStore(self.sync.store)
+
+    @property
+    def pipeline(self) -> tuple[str, ...]:
+        """The way of a command from the outside to the decision, a name for each step."""
+        return pipeline(self._middleware, self._retry)
 
     @property
     def engine(self) -> Engine:

@@ -11,6 +11,7 @@ from eventfold.cli import (
     blame,
     causes,
     check,
+    commands,
     diff,
     dispatch,
     effects,
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
-for _noun in (dispatch, streams, events, query, search):
+for _noun in (commands, dispatch, streams, events, query, search):
     _noun.add_to(app, "Write and read")
 for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")
