@@ -8,17 +8,13 @@ from sqlalchemy import Connection
 
 from eventstore.backend import LogFilter, WriteRequest
 from eventstore.companion import Stored
-from eventstore.errors import Conflict, EventfoldError, WrongExpectedVersion
+from eventstore.errors import Conflict, InvalidInput, WrongExpectedVersion
 from eventstore.expected import NO_STREAM
 from eventstore.new_event import NewEvent, StreamAppend
 from eventstore.query import AppendCondition, Query
 from eventstore.store import EventStore
 from eventstore.testing.contract.base import StoreCases, events
 from eventstore.testing.contract.vocabulary import Deposited, Withdrawn
-
-
-class Unwanted(EventfoldError):
-    """What a companion refuses an append with."""
 
 
 class Diary:
@@ -44,7 +40,7 @@ class Diary:
             for write in each.request.writes:
                 assert {row[2] for row in write.rows} <= seen
                 if any('"amount":13' in row[8] for row in write.rows):
-                    raise Unwanted("thirteen is refused")
+                    raise InvalidInput("thirteen is refused")
             self.told.append(each.written.position)
             if connection is not None:
                 connection.exec_driver_sql(f"INSERT INTO diary VALUES ({each.written.position})")
@@ -84,7 +80,7 @@ class Accompanying(StoreCases):
     def test_an_append_that_a_companion_refuses_leaves_nothing_behind(self, store: EventStore, diary: Diary) -> None:
         store.append("account-1", [Deposited(1)])
 
-        with pytest.raises(Unwanted):
+        with pytest.raises(InvalidInput, match="thirteen"):
             store.append("account-1", [NewEvent(Deposited(13), tags=["red"])])
 
         assert events(store.read_log()) == [Deposited(1)]
@@ -101,7 +97,7 @@ class Accompanying(StoreCases):
 
         outcomes = asyncio.run(append_all())
 
-        assert [isinstance(each, Unwanted) for each in outcomes] == [each == 13 for each in amounts]
+        assert [isinstance(each, InvalidInput) for each in outcomes] == [each == 13 for each in amounts]
         kept = [each for each in amounts if each != 13]
         assert sorted(each.amount for each in events(store.read_log())) == sorted(kept)
         assert _rows(store) is None or len(_rows(store) or ()) == len(kept)
