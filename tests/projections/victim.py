@@ -13,6 +13,7 @@ from eventfold import Application, EventStore
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
+from tests.projections.inline_shop import append_some, open_inline
 from tests.projections.shop import EVENTS, Added, Closed, Moved, divided, open_engine, open_shop
 
 LEASE_SECONDS = 0.2
@@ -71,6 +72,22 @@ def work(_store: EventStore, chance: random.Random) -> None:
     Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
 
 
+def fold_inline(_store: EventStore, chance: random.Random) -> None:
+    """Two threads append what is folded inline; one of the appends in ten is not, as if by a process that does not know how."""
+    app = open_inline(sys.argv[1])
+    plain = EventStore(app.store.backend)
+
+    def write(own: random.Random) -> None:
+        while True:
+            append_some(plain if own.randrange(10) == 0 else app.store, own)
+            os.write(1, b".")
+
+    os.write(1, b"ready\n")
+    for _ in range(2):
+        threading.Thread(target=write, args=(random.Random(chance.random()),), daemon=True).start()
+    threading.Event().wait()
+
+
 def main() -> None:
     url, seed, name = sys.argv[1:]
     store, chance = open_shop(url), random.Random(int(seed))
@@ -80,6 +97,7 @@ def main() -> None:
 WORK = {
     "project": project,
     "work": work,
+    "inline": fold_inline,
     "rebuild": partial(rebuild_again_and_again, quietly=False),
     "rebuild-quietly": partial(rebuild_again_and_again, quietly=True),
 }
