@@ -58,6 +58,8 @@ class Parts:
         with self._opening:
             if self._store is None:
                 self._store = self.open(migrate=self._options.get("migrate"))
+                if any(each.consistency == "inline" for each in self.projections):
+                    self._engine = Engine(self._store, self.projections)  # appends fold from the first one on
             return self._store
 
     def open(self, *, migrate: bool | None) -> EventStore:
@@ -107,8 +109,9 @@ class Parts:
     def engine(self) -> Engine:
         """What keeps the read models."""
         with self._opening:
+            store = self.store
             if self._engine is None:
-                self._engine = Engine(self.store, self.projections)
+                self._engine = Engine(store, self.projections)
             return self._engine
 
     @cached_property

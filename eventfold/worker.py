@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Self
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.004
 """The pause after a step that caught up. A writer in full flow would otherwise wake the worker for each event, and the two
 would take the processor and the database's lock from each other; so what has come in meanwhile is taken in one batch."""
+
+
+INLINE_SECONDS = 1.0
+"""How often is looked for events that should have been folded inline, and were appended by a process that does not do so."""
 
 
 class Worker:
@@ -48,6 +53,7 @@ class Worker:
         self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
         self._failures = 0
+        self._inline_at = 0.0
 
     @property
     def running(self) -> bool:
@@ -129,9 +135,16 @@ class Worker:
             self._stopping.clear()
 
     def _step(self, leases: Leases) -> bool:
+        engine = self._parts.engine
         if not leases.due_in:
             leases.keep()
-        return self._parts.engine.step(self._parts.engine.local, owner=leases.name)
+        moved = engine.step(engine.local, owner=leases.name)
+        if engine.inline and time.monotonic() >= self._inline_at:
+            if not engine.step(engine.inline, owner=leases.name):
+                self._inline_at = time.monotonic() + INLINE_SECONDS
+            elif not engine.local:
+                moved = True
+        return moved
 
     def _release(self, leases: Leases) -> None:
         try:
@@ -165,7 +178,7 @@ class Worker:
         return max(0.01, min(waits))
 
     def _rebuild_outdated(self) -> bool:
-        for track in self._parts.engine.local:
+        for track in [*self._parts.engine.local, *self._parts.engine.inline]:
             if outdated(track):
                 self._rebuild(track)
         return True

@@ -19,6 +19,7 @@ from eventstore.backend import (
 )
 from eventstore.bounds import check_instant, check_number
 from eventstore.codec import Codec
+from eventstore.companion import Companion
 from eventstore.errors import InvalidInput, NotFound
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.fork import LeftBackend, watch
@@ -60,6 +61,7 @@ class EventStore:
         self.signal = Signal()
         self._group: GroupCommit[WriteRequest, Written] = GroupCommit(self._commit)
         self._stop_listening: Any = None
+        self._companions: tuple[Companion, ...] = ()
         if backend.sql is not None:
             watch(self)
 
@@ -112,7 +114,7 @@ class EventStore:
 
     def _append_on(self, connection: OpenTransaction, request: WriteRequest) -> Appended:
         transaction = joined(connection)
-        written = self.backend.write_on(transaction, request)
+        written = self.backend.write_on(transaction, request, self._concerned([request]))
         after_commit(transaction, self.announce)
         return _appended(request, written)
 
@@ -155,13 +157,26 @@ class EventStore:
 
     def _commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Commits a group and wakes its readers once."""
-        outcomes = self.backend.commit(requests)
+        if self._companions and (companions := self._concerned(requests)):
+            outcomes = self.backend.commit_with(requests, companions)
+        else:
+            outcomes = self.backend.commit(requests)
         for outcome in outcomes:
             if type(outcome) is Written:
                 self.signal.ring()
                 self.backend.announce()
                 break
         return outcomes
+
+    def accompany(self, companion: Companion) -> None:
+        """From now on, a companion writes rows of other tables in the transaction of each append that concerns it.
+
+        Appends that concern none take the same way as without any.
+        """
+        self._companions = (*self._companions, companion)
+
+    def _concerned(self, requests: Sequence[WriteRequest]) -> tuple[Companion, ...]:
+        return tuple([each for each in self._companions if any(each.concerns(request) for request in requests)])
 
     def announce(self) -> None:
         """Wakes whoever waits for news of the log, in this process and in others."""

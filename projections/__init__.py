@@ -4,6 +4,7 @@ from projections.engine import Engine
 from projections.errors import (
     EventParked,
     GenerationDropped,
+    InlineFailed,
     InvalidQuery,
     NeedsRebuild,
     NotYetVisible,
@@ -47,6 +48,7 @@ __all__ = [
     "GenerationDropped",
     "GroupedQuery",
     "Hit",
+    "InlineFailed",
     "InvalidQuery",
     "Measure",
     "MemoryTable",

@@ -3,7 +3,8 @@
 EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
-│   └── EventParked     the event waits aside with its followers of the same key; all else goes on
+│   ├── EventParked     the event waits aside with its followers of the same key; all else goes on
+│   └── InlineFailed    a read model that is kept inline refuses an append; nothing was stored
 ├── ProjectionPaused    nobody keeps the rows until the projection is resumed
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
 ├── RollbackRefused     there are no former rows that this code could go on with
@@ -90,6 +91,31 @@ class EventParked(ProjectionFailed):
     def __init__(self, projection: str, position: int, key: object, reason: str) -> None:
         super().__init__(projection, position, key, reason)
         self.args = (_parked_text(projection, position, key, reason),)
+
+
+class InlineFailed(ProjectionFailed):
+    """A read model that is kept inline cannot take an event, so the append is refused. Nothing was stored.
+
+    Attributes:
+        event_type: of the event at fault.
+        stream: of the event at fault.
+    """
+
+    code = "inline_failed"
+
+    def __init__(
+        self, projection: str, position: int, key: object, reason: str, event_type: str, stream: str, *, own: bool
+    ) -> None:
+        super().__init__(projection, position, key, reason)
+        self.event_type, self.stream = event_type, stream
+        event = f"the event {event_type!r} of stream {stream!r}"
+        what = (
+            f"failed on {event}"
+            if own
+            else f"has to fold {event} at position {position} first, which was appended without it, and failed"
+        )
+        text = f"nothing was stored: projection {projection!r}, which is kept inline, {what}, key {key!r}: {reason}. Mend the fold"
+        self.args = (f"{text}, or append what it can take." if own else f"{text}.",)
 
 
 def _parked_text(projection: str, position: int, key: object, reason: str) -> str:

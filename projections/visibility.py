@@ -95,7 +95,8 @@ def read_after(
     deadline = time.monotonic() + seconds
     remembered = True
     while True:
-        visible = (remembered and track.position >= position) or _wait(engine, track, position, deadline, stale=stale)
+        perhaps = remembered and (track.inline or track.position >= position)
+        visible = perhaps or _wait(engine, track, position, deadline, stale=stale)
         over = not visible or (not remembered and time.monotonic() >= deadline)
         with track.target.reading() as reader:
             if reader.position >= position or (over and stale):

@@ -38,6 +38,7 @@ class MemoryTable:
 
     needs_sql = False
     divisible = True
+    joins_appends = True
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -76,6 +77,10 @@ class MemoryGeneration:
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
         return self._table.apply(self.number, change)
+
+    def on(self, _connection: None) -> "MemoryGeneration":
+        """The same, within an append."""
+        return self
 
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside."""
@@ -196,6 +201,11 @@ class BoundMemoryTable:
             self._generations[number] = _Stored(info, {})
             return self.generation(number)
 
+    def live_on(self, _connection: None, fingerprint: str) -> GenerationInfo:
+        """The live generation within an append, made where there is none."""
+        found = live_of(self.generations())
+        return self.create(fingerprint, live=True).info if found is None else found
+
     def apply(self, number: int, change: Change) -> bool:
         """Writes rows and position of a generation together."""
         with self._lock:
@@ -264,6 +274,14 @@ class BoundMemoryTable:
                 self._put(former, replace(live, state="retired", checkpoints=fenced(live)))
             self._put(chosen, replace(chosen.info, state="live", checkpoints=checkpoints))
             return True
+
+    def held(self, _connection: None) -> list[GenerationInfo]:
+        """All generations."""
+        return self.generations()
+
+    def swap_on(self, _connection: None, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
+        """The same, while nobody appends."""
+        return self.swap(generation, partitions=partitions, behind=behind)
 
     def reopen(self, number: int) -> bool:
         """Makes a retired generation one that is being built."""

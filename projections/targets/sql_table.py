@@ -22,6 +22,7 @@ class SqlTable:
     """
 
     needs_sql = True
+    joins_appends = True
 
     def __init__(
         self,
