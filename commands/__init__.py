@@ -4,8 +4,17 @@ from commands.around import Around
 from commands.bus import AsyncBus, AsyncMiddleware, Bus, HandlerMap, Middleware
 from commands.command import Command, read_command, validate
 from commands.envelope import Envelope, enclose
-from commands.errors import InvalidCommand, NoHandler, NotAuthorised, Rejected, TooManyConflicts
+from commands.errors import (
+    IdempotencyConflict,
+    InvalidCommand,
+    KeyTaken,
+    NoHandler,
+    NotAuthorised,
+    Rejected,
+    TooManyConflicts,
+)
 from commands.handler import Handler, handles
+from commands.idempotency.policy import Idempotency
 from commands.middleware import (
     Ask,
     LookUp,
@@ -29,7 +38,10 @@ __all__ = [
     "Envelope",
     "Handler",
     "HandlerMap",
+    "Idempotency",
+    "IdempotencyConflict",
     "InvalidCommand",
+    "KeyTaken",
     "LookUp",
     "Middleware",
     "NoHandler",

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, enclose
-from commands.bus import check_middleware, pipeline
+from commands import Bus, Command, Envelope, Handler, Idempotency, Middleware, Receipt, RetryPolicy, enclose
+from commands.bus import Innermost, check_middleware, pipeline
 from commands.middleware.look_up import LookUp, bound
 from eventfold.parts import Parts
 from eventfold.session import Session
@@ -63,6 +63,7 @@ class Application:
         middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Some are shipped, such as
             `log_commands()` and `look_up(...)`.
         retry: how often a conflicting command is decided again.
+        idempotency: how long idempotency keys are kept, and whose they are.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
@@ -81,14 +82,16 @@ class Application:
         events: Any = (),
         middleware: Sequence[Middleware | LookUp] = (),
         retry: RetryPolicy | None = None,
+        idempotency: Idempotency | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
-        self._middleware = bound(middleware, self.query)
+        self._middleware = bound(middleware, self.query, self.was_done)
         check_middleware(self._middleware, awaited=False)
         self.name = name
         self._parts = Parts(url, handlers, projections, aggregates, events, options)
         self._retry = retry if retry is not None else RetryPolicy()
+        self._idempotency = idempotency if idempotency is not None else Idempotency()
         self._bus: Bus | None = None
 
     @property
@@ -100,6 +103,16 @@ class Application:
     def store(self) -> EventStore:
         """The log, opened on first use."""
         return self._parts.store
+
+    @property
+    def inner(self) -> Innermost:
+        """What stands between the middleware and the log, which is opened."""
+        store = self.store
+        return Innermost(store, self._parts.ledger, self._parts.handlers, self._retry, self._idempotency)
+
+    def was_done(self, envelope: Envelope) -> bool:
+        """Whether a command was done before, under its idempotency key."""
+        return self.inner.done(envelope)
 
     @property
     def pipeline(self) -> tuple[str, ...]:
@@ -119,6 +132,7 @@ class Application:
         causation_id: str | None = None,
         occurred_at: datetime | None = None,
         metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> Receipt:
         """Validates a command, decides it, and appends the events.
 
@@ -128,6 +142,8 @@ class Application:
             causation_id: the id of the event or message that caused it; its events carry it on. By default the command's own id.
             occurred_at: when its events happened in the business, where that is not now.
             metadata: stored beside every event that it leads to.
+            idempotency_key: a text that the sender makes up for this command, and sends again with it: from then on the answer is
+                what it led to the first time, in any process, also where both arrive at the same moment.
 
         Returns:
             The receipt, whose `token` makes a query wait for this write.
@@ -137,16 +153,18 @@ class Application:
             Rejected: the decision refused.
             TooManyConflicts: every attempt met a change by somebody else.
             NoHandler: nothing handles the command.
+            IdempotencyConflict: the key is that of another command.
             StoreError: the database refused or is gone.
         """
         if self._bus is None:
-            self._bus = Bus(self.store, self._parts.handlers, self._middleware, self._retry)
+            self._bus = Bus(self.inner, self._middleware)
         envelope = enclose(
             command,
             correlation_id=correlation_id,
             causation_id=causation_id,
             occurred_at=occurred_at,
             metadata=metadata,
+            idempotency_key=idempotency_key,
         )
         return self._bus.dispatch(envelope)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, RetryPolicy, enclose
+from commands import AsyncBus, AsyncMiddleware, Command, Handler, Idempotency, Receipt, RetryPolicy, enclose
 from commands.bus import check_middleware, pipeline
 from commands.middleware.look_up import LookUp, bound
 from eventfold.application import Application
@@ -40,6 +40,7 @@ class AsyncApplication:
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
         retry: how often a conflicting command is decided again.
+        idempotency: how long idempotency keys are kept, and whose they are.
         name: for people.
         options: as for `open_store`.
     """
@@ -54,6 +55,7 @@ class AsyncApplication:
         events: Any = (),
         middleware: Sequence[AsyncMiddleware | LookUp] = (),
         retry: RetryPolicy | None = None,
+        idempotency: Idempotency | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
@@ -64,12 +66,14 @@ class AsyncApplication:
             aggregates=aggregates,
             events=events,
             retry=retry,
+            idempotency=idempotency,
             name=name,
             **options,
         )
-        self._middleware = bound(middleware, self.sync.query)
+        self._middleware = bound(middleware, self.sync.query, self.sync.was_done)
         check_middleware(self._middleware, awaited=True)
         self._retry = retry if retry is not None else RetryPolicy()
+        self._idempotency = idempotency if idempotency is not None else Idempotency()
         self._bus: AsyncBus | None = None
 
     @property
@@ -105,17 +109,19 @@ class AsyncApplication:
         causation_id: str | None = None,
         occurred_at: datetime | None = None,
         metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> Receipt:
         """Validates a command, decides it, and appends the events. See `Application.dispatch`."""
         if self._bus is None:
-            store = await asyncio.to_thread(lambda: self.sync.store)
-            self._bus = AsyncBus(store, self.sync.parts.handlers, self._middleware, self._retry)
+            inner = await asyncio.to_thread(lambda: self.sync.inner)
+            self._bus = AsyncBus(inner, self._middleware)
         envelope = enclose(
             command,
             correlation_id=correlation_id,
             causation_id=causation_id,
             occurred_at=occurred_at,
             metadata=metadata,
+            idempotency_key=idempotency_key,
         )
         return await self._bus.dispatch(envelope)
 

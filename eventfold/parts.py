@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler
+from commands.idempotency.ledger import Ledger
+from eventfold.command_tables import ledger_of, migrate_commands
 from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
 from eventfold.projection_tables import migrate_projections
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
@@ -49,6 +51,7 @@ class Parts:
         self._opening = threading.RLock()  # two threads that come first must not open two logs
         self._store: EventStore | None = None
         self._engine: Engine | None = None
+        self._ledger: Ledger | None = None
         self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
 
@@ -62,12 +65,21 @@ class Parts:
                     self._engine = Engine(self._store, self.projections)  # appends fold from the first one on
             return self._store
 
+    @property
+    def ledger(self) -> Ledger:
+        """The idempotency keys, kept beside the log."""
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = ledger_of(self.store)
+            return self._ledger
+
     def open(self, *, migrate: bool | None) -> EventStore:
-        """Opens the log and sees to the tables of the projections."""
+        """Opens the log and sees to the tables of commands and projections."""
         options = {key: value for key, value in self._options.items() if key != "migrate"}
         store = open_store(self.url, events=self.events, migrate=migrate, **options)
         try:
             migrate_projections(store, migrate=migrate)
+            migrate_commands(store, migrate=migrate)
         except BaseException:
             store.close()
             raise
@@ -181,7 +193,7 @@ class Parts:
         with self._opening:
             if self._store is not None:
                 self._store.close()
-            self._store = self._engine = None
+            self._store = self._engine = self._ledger = None
 
     def _check_targets(self) -> None:
         """Refuses at once what would fail only at the first query: rows in SQL beside a log in memory."""

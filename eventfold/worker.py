@@ -28,6 +28,10 @@ INLINE_SECONDS = 1.0
 """How often is looked for events that should have been folded inline, and were appended by a process that does not do so."""
 
 
+PRUNE_SECONDS = 60.0
+"""How often is looked for idempotency keys that have expired."""
+
+
 class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
@@ -54,6 +58,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._inline_at = 0.0
+        self._prune_at = 0.0
 
     @property
     def running(self) -> bool:
@@ -136,6 +141,7 @@ class Worker:
 
     def _step(self, leases: Leases) -> bool:
         engine = self._parts.engine
+        self._prune()
         if not leases.due_in:
             leases.keep()
         moved = engine.step(engine.local, owner=leases.name)
@@ -145,6 +151,12 @@ class Worker:
             elif not engine.local:
                 moved = True
         return moved
+
+    def _prune(self) -> None:
+        """Now and then, forgets the idempotency keys that have expired."""
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_SECONDS
+            self._parts.ledger.prune()
 
     def _release(self, leases: Leases) -> None:
         try:

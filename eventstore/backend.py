@@ -60,6 +60,8 @@ class WriteRequest(msgspec.Struct, frozen=True):
     condition: AppendCondition | None = None
     own_ids: bool = False
     """Whether the caller chose event ids, so that the request may be a repetition."""
+    beside: tuple[object, ...] = ()
+    """What companions write with it, each knows its own; see `eventstore.companion`."""
 
     @property
     def has_guards(self) -> bool:

@@ -101,13 +101,20 @@ class EventStore:
         *,
         condition: AppendCondition | None = None,
         connection: OpenTransaction | None = None,
+        beside: tuple[object, ...] = (),
     ) -> Appended:
         """Appends to several streams at once: all of it is stored, or nothing. See `append`.
 
         A stream without events is guarded: its expected version must hold, and nothing is written to it. So a decision
         that read it is stored only where it has not moved, whoever else appends at the same time.
+
+        Args:
+            appends: the streams, each with its events and expected version.
+            condition: a query that nothing may match after a position.
+            connection: a transaction that the caller has open on the same database, and commits himself.
+            beside: what companions of the log write in the same transaction.
         """
-        request = self._prepare(appends, condition)
+        request = self._prepare(appends, condition, beside)
         if connection is None:
             return _appended(request, self._group.submit(request))
         return self._append_on(connection, request)
@@ -131,16 +138,24 @@ class EventStore:
         return _appended(request, await self._group.submit_async(request))
 
     async def append_all_async(
-        self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: AppendCondition | None = None,
+        beside: tuple[object, ...] = (),
     ) -> Appended:
         """`append_all` for an asyncio task: many tasks share one transaction, and the event loop stays free."""
-        request = self._prepare(appends, condition)
+        request = self._prepare(appends, condition, beside)
         written = await self._group.submit_async(request)
         return _appended(request, written)
 
-    def _prepare(self, appends: Sequence[StreamAppend], condition: AppendCondition | None) -> WriteRequest:
+    def _prepare(
+        self, appends: Sequence[StreamAppend], condition: AppendCondition | None, beside: tuple[object, ...]
+    ) -> WriteRequest:
         """Validated and encoded; the condition asks for the older names of its types, too."""
         request = prepare(appends, condition, max_payload=self.max_payload)
+        if beside:
+            request = msgspec.structs.replace(request, beside=beside)
         return request if condition is None else self._with_older_names(request, condition)
 
     def _prepare_one(

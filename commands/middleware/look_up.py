@@ -15,6 +15,8 @@ from eventstore import DefinitionError
 Ask: TypeAlias = Callable[[type[Any]], Any]
 """`app.query`: from a model to a query over it."""
 Check: TypeAlias = Callable[[Any, Ask], Iterable[str]]
+Done: TypeAlias = Callable[[Envelope], bool]
+"""Whether a command was done before, under its idempotency key."""
 
 
 class LookUp(msgspec.Struct, frozen=True):
@@ -26,14 +28,17 @@ class LookUp(msgspec.Struct, frozen=True):
 
     checks: dict[type[Command], tuple[Check, ...]]
 
-    def bind(self, ask: Ask) -> Around:
-        """The middleware, which asks this application's queries."""
+    def bind(self, ask: Ask, done: Done) -> Around:
+        """The middleware, which asks this application's queries.
+
+        A command that was done before under its idempotency key is not refused for what it has done itself.
+        """
 
         def looked_up(envelope: Envelope) -> Steps:
             command = envelope.command
             found = [check(command, ask) for check in self.checks.get(type(command), ())]
             faults = [fault for each in found for fault in gathered(type(command), each)]
-            if faults:
+            if faults and not done(envelope):
                 raise InvalidCommand(type(command).__name__, faults)
             yield envelope
             return None
@@ -41,9 +46,9 @@ class LookUp(msgspec.Struct, frozen=True):
         return Around(looked_up, "look_up", blocking=True)
 
 
-def bound(middleware: Iterable[Any], ask: Ask) -> tuple[Any, ...]:
+def bound(middleware: Iterable[Any], ask: Ask, done: Done) -> tuple[Any, ...]:
     """The middleware, with an application's queries for whatever looks something up."""
-    return tuple(each.bind(ask) if isinstance(each, LookUp) else each for each in middleware)
+    return tuple(each.bind(ask, done) if isinstance(each, LookUp) else each for each in middleware)
 
 
 def look_up(*checks: Check) -> LookUp:

@@ -17,6 +17,7 @@ from eventfold.cli import (
     effects,
     events,
     history,
+    idempotency,
     init,
     log,
     migrate,
@@ -52,6 +53,7 @@ for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
 for _noun in (projections, snapshots, worker):
     _noun.add_to(app, "Read models")
+idempotency.add_to(app, "Write and read")
 log.add_to(app, "Move")
 
 

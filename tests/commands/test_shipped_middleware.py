@@ -248,7 +248,8 @@ def test_the_way_of_a_command_can_be_told(kind: Any) -> None:
         "log_commands",
         "look_up",
         "validation",
+        "idempotency",
         "retry on conflict (at most 10 attempts)",
         "decision",
     )
-    assert kind("memory://").pipeline[:2] == ("validation", "retry on conflict (at most 10 attempts)")
+    assert kind("memory://").pipeline[:2] == ("validation", "idempotency")
