@@ -148,9 +148,8 @@ class Engine:
             track.raise_failure()
         for view in self.views.values():
             view.ensure()
-        for track in self.tracks:
-            if track.gave_up is not None:
-                raise track.gave_up
+        if gave_up := next((each.gave_up for each in self.tracks if each.gave_up is not None), None):
+            raise gave_up
 
     def find_view(self, name: str) -> BoundView:
         """A reporting view by its name.

@@ -140,8 +140,8 @@ class ViewRefused(EventfoldError):
     def __init__(self, view: str, reason: str) -> None:
         self.view = view
         super().__init__(
-            f"reporting view {view!r}: the database refuses it: {reason}. What it showed before is untouched; mend its SQL, and see "
-            "`eventfold views list`"
+            f"reporting view {view!r}: the database refuses it: {reason}. What it showed before is untouched; mend its "
+            "SQL, and see `eventfold views list`"
         )
 
 

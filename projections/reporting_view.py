@@ -21,8 +21,9 @@ class ReportingView:
 
         ReportingView("revenue", "SELECT month, sum(cents) AS cents FROM {orders} GROUP BY month", over=[orders])
 
-    The tables stand in braces, by the name of the projection, the table or the model's class; other braces are doubled. So the SQL is
-    bound to the live generation of each table, and bound anew, in the transaction of the swap, when a rebuild has made another one.
+    The tables stand in braces, by the name of the projection, the table or the model's class; other braces are doubled. So the SQL
+    is bound to the live generation of each table, and bound anew, in the transaction of the swap, when a rebuild has made
+    another one.
 
     Args:
         name: what queries, and other programs, call it.
@@ -30,8 +31,8 @@ class ReportingView:
         over: the read models whose tables it reads, all of one database.
         model: what a row looks like, for typed queries: a frozen Struct whose fields are columns of the SELECT. By default rows
             have the columns that the database tells of.
-        unique: the columns that tell rows apart: of pages, and of a materialised view, which is then refreshed row by row. By default
-            the model's first field.
+        unique: the columns that tell rows apart: of pages, and of a materialised view, which is then refreshed row by row. By
+            default the model's first field.
         materialized: whether the rows are kept, and computed again at each refresh only.
         refresh_events: a worker refreshes it after so many events were folded into the tables.
         refresh_seconds: a worker refreshes it after so many seconds, if anything was folded.

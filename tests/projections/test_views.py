@@ -368,6 +368,9 @@ def test_what_does_not_fit_the_application_is_refused_when_it_is_put_together(
 
 
 def test_rows_in_memory_have_no_views() -> None:
-    with Application("memory://", projections=[stock.into(MemoryTable("stock"))], views=[view()]) as app:
-        with pytest.raises(DefinitionError, match="none that are SQL tables"):
-            _ = app.engine
+    memory = [stock.into(MemoryTable("stock"))]
+    with (
+        Application("memory://", projections=memory, views=[view()]) as app,
+        pytest.raises(DefinitionError, match="none that are SQL tables"),
+    ):
+        _ = app.engine
