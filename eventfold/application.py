@@ -26,11 +26,15 @@ from projections import (
     ModelQuery,
     ParkedEvents,
     Progress,
+    ReportingView,
     Retried,
     Verified,
+    ViewQuery,
+    ViewStatus,
     Watch,
     rebuild,
     verify,
+    view_status,
 )
 from projections.mending import discard_parked, parked_of, retry_parked
 from projections.moment import moment_in
@@ -57,6 +61,7 @@ class Application:
         url: where the log is: `sqlite:///path`, `postgresql://user@host/database` or `memory://`.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        views: reporting views over the tables of projections.
         aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
             them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
@@ -78,6 +83,7 @@ class Application:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        views: Iterable[ReportingView] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[Middleware | LookUp] = (),
@@ -89,7 +95,7 @@ class Application:
         self._middleware = bound(middleware, self.query, self.was_done)
         check_middleware(self._middleware, awaited=False)
         self.name = name
-        self._parts = Parts(url, handlers, projections, aggregates, events, options)
+        self._parts = Parts(url, handlers, projections, views, aggregates, events, options)
         self._retry = retry if retry is not None else RetryPolicy()
         self._idempotency = idempotency if idempotency is not None else Idempotency()
         self._bus: Bus | None = None
@@ -284,12 +290,40 @@ class Application:
         return Receipt(recording.stream, recording.version, appended.position, events, appended.versions)
 
     def query(self, model: type[M]) -> ModelQuery[M]:
-        """A query over the read model of this class.
+        """A query over the read model, or the reporting view, of this class.
 
         Raises:
             UnknownModel: no projection keeps it.
         """
-        return ModelQuery(self.engine, self._parts.track_of(model))
+        return self._parts.query(model)
+
+    def view(self, name: str) -> ViewQuery[Any]:
+        """A query over a reporting view, by its name; `query` finds one by its model.
+
+        Raises:
+            UnknownModel: there is none of that name.
+            ViewRefused: the database refuses its SQL.
+        """
+        return self._parts.view(name)
+
+    def views(self) -> list[ViewStatus]:
+        """How each reporting view does: its state, where it stands, and when it was refreshed."""
+        return [view_status(self.store, each) for each in self.engine.views.values()]
+
+    def refresh(self, view: str) -> bool:
+        """Computes the rows of a materialised view anew.
+
+        Args:
+            view: its name.
+
+        Returns:
+            False where it is a plain one, or waits for one of its tables.
+
+        Raises:
+            UnknownModel: there is none of that name.
+            ViewRefused: the database refuses its SQL, or a row that it gives; the former rows stay.
+        """
+        return self.engine.find_view(view).refresh()
 
     def session(self, token: str | None = None) -> Session:
         """A session, whose queries wait for its own last write.

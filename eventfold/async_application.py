@@ -20,7 +20,17 @@ from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, Engine, FieldChange, ParkedEvents, Progress, Retried, Verified
+from projections import (
+    BoundProjection,
+    Engine,
+    FieldChange,
+    ParkedEvents,
+    Progress,
+    ReportingView,
+    Retried,
+    Verified,
+    ViewStatus,
+)
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -36,6 +46,7 @@ class AsyncApplication:
         url: where the log is.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        views: reporting views over the tables of projections.
         aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
@@ -51,6 +62,7 @@ class AsyncApplication:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        views: Iterable[ReportingView] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[AsyncMiddleware | LookUp] = (),
@@ -63,6 +75,7 @@ class AsyncApplication:
             url,
             handlers=handlers,
             projections=projections,
+            views=views,
             aggregates=aggregates,
             events=events,
             retry=retry,
@@ -201,6 +214,18 @@ class AsyncApplication:
     def query(self, model: type[M]) -> AsyncModelQuery[M]:
         """A query over the read model of this class, whose reading methods are awaited."""
         return AsyncModelQuery(lambda: self.sync.query(model))
+
+    def view(self, name: str) -> AsyncModelQuery[Any]:
+        """A query over a reporting view, by its name. See `Application.view`."""
+        return AsyncModelQuery(lambda: self.sync.view(name))
+
+    async def views(self) -> list[ViewStatus]:
+        """How each reporting view does. See `Application.views`."""
+        return await asyncio.to_thread(self.sync.views)
+
+    async def refresh(self, view: str) -> bool:
+        """Computes the rows of a materialised view anew. See `Application.refresh`."""
+        return await asyncio.to_thread(self.sync.refresh, view)
 
     def session(self, token: str | None = None) -> AsyncSession:
         """A session, whose queries wait for its own last write. See `Application.session`."""

@@ -50,3 +50,7 @@ class AsyncSession:
     def query(self, model: type[M]) -> AsyncModelQuery[M]:
         """A query that waits for the session's last write, unless it is given another token."""
         return AsyncModelQuery(lambda: self._session.query(model))
+
+    def view(self, name: str) -> AsyncModelQuery[Any]:
+        """A query over a reporting view that waits for the session's last write."""
+        return AsyncModelQuery(lambda: self._session.view(name))

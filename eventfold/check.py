@@ -68,7 +68,7 @@ def _in_projections(parts: Parts) -> Iterator[str]:
     """Binds every projection to the kind of database that the application has, which is not connected to."""
     try:
         with parts.open_unchecked() as store:
-            Engine(store, parts.projections)
+            Engine(store, parts.projections, views=parts.views)
     except EventfoldError as error:
         yield str(error)
 

@@ -1,7 +1,7 @@
 """What an application is made of, shared by the sync and the async one."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from eventstore.codec import Codec
 from eventstore.encoding import path_of
 from eventstore.event import event_classes
 from eventstore.opening import carried_over, open_backend, options_in
-from projections import BoundProjection, Engine, UnknownModel
+from projections import BoundProjection, Engine, ModelQuery, ReportingView, UnknownModel, ViewQuery
 from projections.track import Track
 
 KNOWN_AGGREGATES = "an application knows the aggregates of its handlers, and those named in its `aggregates=`"
@@ -33,6 +33,7 @@ class Parts:
         url: str,
         handlers: Iterable[Handler[..., Any]],
         projections: Iterable[BoundProjection[Any]],
+        views: Iterable[ReportingView],
         aggregates: Iterable[type[Aggregate[Any]]],
         events: Any,
         options: Mapping[str, Any],
@@ -43,6 +44,10 @@ class Parts:
         for each in self.projections:
             if not isinstance(each, BoundProjection):
                 raise DefinitionError(f"projections: expected projection.into(...), got {each!r}")
+        self.views = tuple(views)
+        for view in self.views:
+            if not isinstance(view, ReportingView):
+                raise DefinitionError(f"views: expected a ReportingView, got {view!r}")
         self.declared_aggregates = _checked(aggregates)
         self.aggregates = self._aggregates()
         self.events = self._events(events)
@@ -123,7 +128,7 @@ class Parts:
         with self._opening:
             store = self.store
             if self._engine is None:
-                self._engine = Engine(store, self.projections)
+                self._engine = Engine(store, self.projections, views=self.views)
             return self._engine
 
     @cached_property
@@ -151,6 +156,33 @@ class Parts:
         if len(names) > 1:
             raise DefinitionError(f"{model.__name__} is kept by {' and '.join(names)}; give each a model of its own")
         return found[0]
+
+    def query(self, model: type[Any], since: Callable[[], str | None] = lambda: None) -> ModelQuery[Any]:
+        """A query over a read model, or over the reporting view that has this model.
+
+        Args:
+            model: what a row looks like.
+            since: tells the token that is meant where a method is given none.
+        """
+        view = next((each for each in self.views if each.model is not None and each.model.cls is model), None)
+        if view is not None:
+            return self.view(view.name, since)
+        return ModelQuery(self.engine, self.track_of(model), since=since)
+
+    def query_named(self, name: str) -> ModelQuery[Any]:
+        """A query over a read model, by its class name or its projection's name, or over a reporting view.
+
+        Raises:
+            UnknownModel: there is none of that name.
+        """
+        for view in self.views:
+            if name == view.name or (view.model is not None and name == view.model.cls.__name__):
+                return self.view(view.name)
+        return self.query(self.model(name))
+
+    def view(self, name: str, since: Callable[[], str | None] = lambda: None) -> ViewQuery[Any]:
+        """A query over a reporting view. See `query`."""
+        return ViewQuery(self.engine, self.engine.find_view(name), since=since)
 
     def command(self, name: str) -> type[Command]:
         """A command that something handles, by its class name.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from commands import Command, Receipt
 from eventstore import Recording
 from eventstore.token import position_of
-from projections import ModelQuery
+from projections import ModelQuery, ViewQuery
 
 if TYPE_CHECKING:
     from eventfold.application import Application
@@ -58,5 +58,8 @@ class Session:
 
     def query(self, model: type[M]) -> ModelQuery[M]:
         """A query that waits for the session's last write, unless it is given another token. See `Application.query`."""
-        live = self._app.query(model)
-        return ModelQuery(live.engine, self._app.parts.track_of(model), since=lambda: self.token)
+        return self._app.parts.query(model, lambda: self.token)
+
+    def view(self, name: str) -> ViewQuery[Any]:
+        """A query over a reporting view that waits for the session's last write. See `Application.view`."""
+        return self._app.parts.view(name, lambda: self.token)

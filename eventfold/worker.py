@@ -10,6 +10,7 @@ from typing import Self
 
 from eventfold.parts import Parts
 from eventfold.remote_follower import RemoteFollower
+from eventfold.view_keeper import ViewKeeper
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
@@ -118,7 +119,9 @@ class Worker:
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
         followers = [RemoteFollower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
-        for each in followers:
+        keepers = [ViewKeeper(self._parts, each) for each in self._parts.engine.views.values()]
+        beside: list[RemoteFollower | ViewKeeper] = [*followers, *keepers]
+        for each in beside:
             each.start()
         try:
             while not self._stopping.is_set():
@@ -132,7 +135,7 @@ class Worker:
                 elif not moved:
                     bell.wait(self._pause(leases))
         finally:
-            for each in followers:
+            for each in beside:
                 each.stop()
             self._release(leases)
             self._bell = None

@@ -15,6 +15,7 @@ from projections.errors import (
     RowsRefused,
     TargetUnavailable,
     UnknownModel,
+    ViewRefused,
 )
 from projections.grouped_query import GroupedQuery
 from projections.key import by_tag
@@ -25,6 +26,7 @@ from projections.parked import Poison
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery
 from projections.rebuild import Progress, rebuild
+from projections.reporting_view import ReportingView
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange
 from projections.search import Hit, OpenIndex
@@ -35,6 +37,8 @@ from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
 from projections.targets.sql_table import SqlTable
 from projections.verify import Fault, Verified, verify
+from projections.view_query import ViewQuery
+from projections.view_status import ViewStatus, view_status
 from projections.watch import Changed, Watch
 
 __all__ = [
@@ -65,6 +69,7 @@ __all__ = [
     "ProjectionPaused",
     "ProjectionStatus",
     "RebuildRefused",
+    "ReportingView",
     "Retried",
     "RollbackRefused",
     "RowsRefused",
@@ -74,6 +79,9 @@ __all__ = [
     "TargetUnavailable",
     "UnknownModel",
     "Verified",
+    "ViewQuery",
+    "ViewRefused",
+    "ViewStatus",
     "Watch",
     "avg_of",
     "by_tag",
@@ -87,4 +95,5 @@ __all__ = [
     "status_of",
     "sum_of",
     "verify",
+    "view_status",
 ]

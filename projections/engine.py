@@ -19,12 +19,14 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
-from projections.errors import ProjectionPaused
+from projections.errors import ProjectionPaused, UnknownModel
 from projections.inline import InlineFolds
 from projections.lane import Lane, Offer
 from projections.past import Past
 from projections.projection import BoundProjection
+from projections.reporting_view import ReportingView
 from projections.track import Track, tracks_of
+from projections.views import BoundView, bind_views
 from projections.writing import Work
 
 BATCH = 10_000
@@ -36,21 +38,31 @@ class Engine:
     Args:
         store: the log.
         bindings: projections with their targets.
+        views: reporting views over their tables.
         batch_size: how many events are read at once.
 
     Attributes:
         lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own.
         local: the tracks that are moved together.
         inline: the tracks that appends move. The engine only folds what was appended without them.
+        views: by name.
 
     Raises:
         DefinitionError: two projections have the same name or the same place for their rows, or two of their event classes
             the same type name.
     """
 
-    def __init__(self, store: EventStore, bindings: Iterable[BoundProjection[Any]], *, batch_size: int = BATCH) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        bindings: Iterable[BoundProjection[Any]],
+        *,
+        views: Iterable[ReportingView] = (),
+        batch_size: int = BATCH,
+    ) -> None:
         self.store = store
         self.tracks = tracks_of(store, bindings)
+        self.views = bind_views(self.tracks, views)
         self.projections = {each.projection.name: each.projection for each in self.tracks}
         codec = Codec([cls for each in self.projections.values() for cls in each.events])
         self._batches = BatchRunner(store, codec, batch_size, self._offer)
@@ -118,6 +130,7 @@ class Engine:
                 that is raised once.
             ProjectionPaused: a projection is paused; the others have caught up.
             NeedsRebuild: a target holds rows of another version; the others have caught up.
+            ViewRefused: the database refuses a reporting view; all read models have caught up.
             StoreError: the database refused or is gone.
         """
         head = self.store.head()
@@ -140,9 +153,20 @@ class Engine:
             pending = left
         for track in self.tracks:
             track.raise_failure()
-        for track in self.tracks:
-            if track.gave_up is not None:
-                raise track.gave_up
+        for view in self.views.values():
+            view.ensure()
+        if gave_up := next((each.gave_up for each in self.tracks if each.gave_up is not None), None):
+            raise gave_up
+
+    def find_view(self, name: str) -> BoundView:
+        """A reporting view by its name.
+
+        Raises:
+            UnknownModel: there is none of that name.
+        """
+        if name not in self.views:
+            raise UnknownModel(f"no reporting view is called {name!r} (there are: {', '.join(self.views) or 'none'})")
+        return self.views[name]
 
     def find(self, name: str) -> list[Track]:
         """The tracks of a projection.

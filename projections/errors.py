@@ -7,6 +7,7 @@ EventfoldError
 │   └── InlineFailed    a read model that is kept inline refuses an append; nothing was stored
 ├── ProjectionPaused    nobody keeps the rows until the projection is resumed
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
+├── ViewRefused         the database refused the SQL of a reporting view, or a row that it gives; nothing was changed
 ├── RollbackRefused     there are no former rows that this code could go on with
 ├── TargetUnavailable   the server that keeps the rows is away or has too much to do (a StoreUnavailable)
 ├── RowsRefused         the target refused rows; keys and reasons are named, and the engine parks these keys
@@ -150,6 +151,23 @@ class RebuildRefused(EventfoldError):
             f"after position {position}: {type(error).__name__}: {error}. The rows that queries see are untouched. If it can be "
             f"mended in the database, run `eventfold projections rebuild {projection}` again, which goes on from there; if the "
             "fold, or what the target declares as unique, must change, change it and raise version=, and rebuild"
+        )
+
+
+class ViewRefused(EventfoldError):
+    """The database refused the SQL of a reporting view, or a row that it gives. What was there before is untouched.
+
+    Attributes:
+        view: the view's name.
+    """
+
+    code = "view_refused"
+
+    def __init__(self, view: str, reason: str) -> None:
+        self.view = view
+        super().__init__(
+            f"reporting view {view!r}: the database refuses it: {reason}. What it showed before is untouched; mend its "
+            "SQL, and see `eventfold views list`"
         )
 
 

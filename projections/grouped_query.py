@@ -40,7 +40,7 @@ class GroupedQuery(Generic[M]):
         for name in measures:
             if name in self._fields:
                 raise InvalidQuery(f"aggregate: {name} is a field that is grouped by; give the measure another name")
-        checked = check_measures(self._query.track.projection.model, measures)
+        checked = check_measures(self._query.model, measures)
         return self._query.read(
             lambda reader: reader.aggregate(self._query.selection, self._fields, checked),
             after=after,

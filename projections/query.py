@@ -67,6 +67,11 @@ class ModelQuery(Generic[M]):
         return self._engine
 
     @property
+    def model(self) -> Model:
+        """What a row looks like."""
+        return self._model
+
+    @property
     def table(self) -> Table:
         """The SQLAlchemy table over the live rows, for any SQL that this class does not offer.
 

@@ -18,6 +18,12 @@ TABLES = {
     "aggregates": (word("aggregate"), word("category"), Column("events")),
     "events": (word("type"), number("schema"), Column("class")),
     "projections": (word("projection"), number("version"), word("model"), TARGETS, Column("events")),
+    "views": (
+        word("view"),
+        Column("over"),
+        Column("materialized"),
+        Column("refresh", needed=lambda row: row["refresh"] is not None),
+    ),
     "problems": (Column("problem", style="red"),),
     "hints": (Column("hint", style="yellow"),),
 }
@@ -84,5 +90,14 @@ def _made_of(parts: Parts) -> dict[str, Any]:
                 "events": [event_type(cls) for cls in each.projection.events],
             }
             for each in parts.projections
+        ],
+        "views": [
+            {
+                "view": each.name,
+                "over": each.placeholders,
+                "materialized": each.materialized,
+                "refresh": each.schedule,
+            }
+            for each in parts.views
         ],
     }

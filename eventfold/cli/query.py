@@ -17,8 +17,8 @@ from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import Column, number, word
 from eventstore import NotFound
 from eventstore.token import token_of
-from projections import ModelQuery, status_of
-from projections.model import Field, Model, model_of
+from projections import ModelQuery, ViewQuery, status_of
+from projections.model import Field, Model
 from projections.track import Track
 
 OPERATORS = {"=": "", "==": "", "!=": "__ne", "<": "__lt", "<=": "__lte", ">": "__gt", ">=": "__gte", "^=": "__prefix"}
@@ -36,7 +36,10 @@ def add_to(app: typer.Typer, panel: str) -> None:
 def query(
     session: Session,
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Its class name, or its projection's.", autocompletion=model_names)
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Its class name, or its projection's, or a view's.", autocompletion=model_names
+        ),
     ],
     key: Annotated[
         str | None, typer.Argument(metavar="KEY", help="Only the row under this key.", show_default=False)
@@ -68,29 +71,29 @@ def query(
     the end of that day. The rows are folded from the log for that, in memory: of one KEY only the events that touch it.
     """
     app = session.application
-    cls: Any = app.parts.model(model)
+    chosen = app.parts.query_named(model)
     bounds = bounds_of(None, position, at, occurred)
     if bounds and (fresh or after):
         usage_error("a moment in the past waits for nothing; leave out --fresh and --after")
     if fresh:
         after = token_of(app.store.head())
-    chosen = app.query(cls)
     if bounds:
         chosen = chosen.as_of(**bounds)
     elif after is None:
-        warn_if_behind(app, chosen.track)
+        for track in chosen.view.tracks if isinstance(chosen, ViewQuery) else [chosen.track]:
+            warn_if_behind(app, track)
     if key is not None:
         if where or order or page_after or count:
             usage_error("KEY names one row; leave out --where, --order, --page-after and --count")
-        _show_one(session, chosen, model_of(cls), key, after)
+        _show_one(session, chosen, chosen.model, key, after)
         return
     for condition in where or []:
-        chosen = chosen.where(**condition_of_text(condition, model_of(cls)))
+        chosen = chosen.where(**condition_of_text(condition, chosen.model))
     chosen = chosen.order_by(*order or [])
     if count:
         show_record({"count": chosen.count(after=after)}, session.format)
     else:
-        _show_page(session, chosen, model_of(cls), limit, page_after, after)
+        _show_page(session, chosen, chosen.model, limit, page_after, after)
 
 
 def _show_one(session: Session, chosen: ModelQuery[Any], model: Model, text: str, after: str | None) -> None:
@@ -103,7 +106,9 @@ def _show_one(session: Session, chosen: ModelQuery[Any], model: Model, text: str
 def _show_page(
     session: Session, chosen: ModelQuery[Any], model: Model, limit: int, page_after: str | None, after: str | None
 ) -> None:
-    if limit:
+    if limit and isinstance(chosen, ViewQuery) and not chosen.view.declared.unique:
+        rows, following = chosen.limit(limit).all(after=after), None
+    elif limit:
         page = chosen.page(cursor=page_after, size=limit, after=after)
         rows, following = page.items, page.next
     elif page_after is None:

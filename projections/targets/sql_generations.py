@@ -3,9 +3,9 @@
 Every generation has a table of its own, `balances__g2`; a view, `balances`, shows the live one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.sql.elements import quoted_name
@@ -17,8 +17,26 @@ from projections.target import Generation, GenerationInfo, building_of, fenced, 
 from projections.targets.sql_generation import SqlGeneration
 from projections.targets.sql_reader import SqlReader
 from projections.targets.sql_registry import GenerationRegistry
+from projections.targets.sql_report import drop_over, show_together
 from projections.targets.sql_rows import rows_for
 from projections.targets.sql_view import SqlView
+
+
+class DependentView(Protocol):
+    """A view that reads the table of a live generation, and follows it."""
+
+    def hold(self, connection: Connection) -> None:
+        """Keeps others from changing it until the transaction ends."""
+
+    def check(self, connection: Connection, table: "BoundSqlTable", number: int) -> None:
+        """Makes sure that it could read a generation in place of the live one.
+
+        Raises:
+            ViewRefused: it could not.
+        """
+
+    def prepare(self, connection: Connection) -> Sequence[Callable[[], None]]:
+        """What is to be done, at once, to show the generations that are live by now."""
 
 
 class BoundSqlTable:
@@ -50,6 +68,7 @@ class BoundSqlTable:
         self._opened: dict[int, SqlGeneration] = {}
         self.table = Table(quoted_name(name, quote=True), MetaData(schema=database.schema), *columns_of(model))
         self._view = SqlView(database, self.table)
+        self.views: list[DependentView] = []
 
     def generations(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
@@ -82,6 +101,9 @@ class BoundSqlTable:
         self._registry.insert(connection, number, "live" if live else "building", fingerprint, partitions)
         if live:
             self._view.show(connection, physical)
+        else:
+            for view in self.views:
+                view.check(connection, self, number)
         return self.generation(number)
 
     def live_on(self, connection: Connection, fingerprint: str) -> GenerationInfo:
@@ -107,6 +129,8 @@ class BoundSqlTable:
     ) -> bool:
         """The same within a transaction."""
         number = generation.number
+        for view in self.views:
+            view.hold(connection)
         known = self._registry.within(connection, lock=True)
         chosen, live = self._registry.chosen(known, number), live_of(known)
         checkpoints = swapped(chosen, live, partitions, behind=behind)
@@ -117,7 +141,8 @@ class BoundSqlTable:
             self._registry.replace(connection, live.number, fenced(live))
         self._registry.set_state(connection, number, "live")
         self._registry.replace(connection, number, checkpoints)
-        self._view.show(connection, self._physical(number))
+        follow = [step for view in self.views for step in view.prepare(connection)]
+        show_together(connection, [*follow, lambda: self._view.show(connection, self._physical(number))])
         return True
 
     def reopen(self, number: int) -> bool:
@@ -134,6 +159,7 @@ class BoundSqlTable:
         with self.database.transaction() as connection:
             known = {each.number: each for each in self._registry.within(connection, lock=True)}
             if number in known and known[number].state != "live":
+                drop_over(connection, self.database, (*self._registry.mine, number))
                 self._physical(number).drop(connection, checkfirst=True)
                 self._registry.remove(connection, number)
 
@@ -142,6 +168,18 @@ class BoundSqlTable:
         with self.database.transaction() as connection:
             self._registry.hold(connection)
             self._registry.pause(connection, paused=paused)
+
+    def live(self, connection: Connection) -> GenerationInfo | None:
+        """The generation that queries see, as a transaction sees it."""
+        return live_of(self._registry.within(connection))
+
+    def shown_by(self, connection: Connection, number: int) -> str:
+        """The table of a generation, as it is written in SQL."""
+        return connection.dialect.identifier_preparer.format_table(self._physical(number))
+
+    def live_position(self, connection: Connection) -> tuple[int, int]:
+        """Where the live rows stand, and how many events they lack that wait aside."""
+        return self._registry.live_position(connection)
 
     @contextmanager
     def reading(self) -> Iterator[SqlReader]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table
 
@@ -11,8 +11,14 @@ from projections.measure import Measure
 from projections.model import Model
 from projections.selection import Selection
 from projections.targets.sql_aggregate import aggregate_statement, know_decimals, read_aggregate
-from projections.targets.sql_registry import GenerationRegistry
 from projections.targets.sql_select import count_statement, select_statement
+
+
+class Standing(Protocol):
+    """What knows where rows stand."""
+
+    def live_position(self, connection: Connection) -> tuple[int, int]:
+        """Everything up to here is in the rows; and how many events they lack that wait aside."""
 
 
 class SqlReader:
@@ -22,7 +28,7 @@ class SqlReader:
     read here after the position are never older than it.
     """
 
-    def __init__(self, connection: Connection, registry: GenerationRegistry, table: Table, model: Model) -> None:
+    def __init__(self, connection: Connection, registry: Standing, table: Table, model: Model) -> None:
         self._connection = connection
         self._registry = registry
         self._table = table

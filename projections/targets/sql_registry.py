@@ -19,7 +19,7 @@ class GenerationRegistry:
 
     def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
         self._database = database
-        self._mine = (projection, target)
+        self.mine = (projection, target)
         self._mark = "?" if database.dialect == "sqlite" else "%s"
         self._sql = {name: sql.replace("?", self._mark) for name, sql in _statements(database).items()}
 
@@ -31,7 +31,7 @@ class GenerationRegistry:
     def within(self, connection: Connection, *, lock: bool = False) -> list[GenerationInfo]:
         """All generations, as a transaction sees them; `lock` holds them and their checkpoints until it ends."""
         lock = lock and self._database.dialect == "postgresql"
-        return self._read(connection.exec_driver_sql(self._sql["lock" if lock else "list"], self._mine))
+        return self._read(connection.exec_driver_sql(self._sql["lock" if lock else "list"], self.mine))
 
     def live(self, connection: Connection) -> GenerationInfo | None:
         """The live generation, held until the transaction ends; None where there is none, or it has just been replaced.
@@ -39,7 +39,7 @@ class GenerationRegistry:
         Through the driver's cursor: it is asked within each append that is folded inline.
         """
         cursor = connection.connection.cursor()
-        cursor.execute(self._sql["live"], self._mine)
+        cursor.execute(self._sql["live"], self.mine)
         found = self._read(cursor.fetchall())
         return found[0] if found else None
 
@@ -48,7 +48,7 @@ class GenerationRegistry:
         for number, state, fingerprint, made, paused, *checkpoint in rows:
             found.setdefault((number, state, fingerprint, made, bool(paused)), []).append(Checkpoint(*checkpoint))
         return [
-            GenerationInfo(*self._mine, number, state, fingerprint, tuple(checkpoints), made, paused)
+            GenerationInfo(*self.mine, number, state, fingerprint, tuple(checkpoints), made, paused)
             for (number, state, fingerprint, made, paused), checkpoints in found.items()
         ]
 
@@ -58,7 +58,7 @@ class GenerationRegistry:
         Through the driver's cursor: it is asked before each read.
         """
         cursor = connection.connection.cursor()
-        cursor.execute(self._sql["live_position"], self._mine)
+        cursor.execute(self._sql["live_position"], self.mine)
         found = cursor.fetchone()
         return (0, 0) if found is None or found[0] is None else (int(found[0]), int(found[1]))
 
@@ -78,28 +78,28 @@ class GenerationRegistry:
         """
         found = next((each for each in known if each.number == number), None)
         if found is None:
-            raise GenerationDropped(*self._mine, number)
+            raise GenerationDropped(*self.mine, number)
         return found
 
     def insert(self, connection: Connection, number: int, state: str, fingerprint: str, partitions: int) -> None:
         """Adds a generation whose partitions stand at position 0."""
         now = _now()
-        connection.exec_driver_sql(self._sql["insert"], (*self._mine, number, state, fingerprint, now))
+        connection.exec_driver_sql(self._sql["insert"], (*self.mine, number, state, fingerprint, now))
         self._put(connection, number, [Checkpoint(each, 0, 0, None, now) for each in range(partitions)])
 
     def set_state(self, connection: Connection, number: int, state: str) -> None:
         """Makes a generation live, retired or building."""
-        connection.exec_driver_sql(self._sql["state"], (state, *self._mine, number))
+        connection.exec_driver_sql(self._sql["state"], (state, *self.mine, number))
 
     def replace(self, connection: Connection, number: int, checkpoints: Sequence[Checkpoint]) -> None:
         """Divides a generation into these partitions."""
-        connection.exec_driver_sql(self._sql["forget"], (*self._mine, number))
+        connection.exec_driver_sql(self._sql["forget"], (*self.mine, number))
         self._put(connection, number, checkpoints)
 
     def advance(self, connection: Connection, number: int, change: Change) -> bool:
         """Moves a partition's position, if it stands where the change begins; holds its row until the commit."""
         now = _now()
-        at = (*self._mine, number, change.partition)
+        at = (*self.mine, number, change.partition)
         moved = (change.to_position, change.events, change.error, len(change.parked), change.events, now, now)
         cursor = connection.connection.cursor()  # the driver's own: it runs within each append that is folded inline
         cursor.execute(self._sql["advance"], (*moved, *at, change.from_position, change.epoch))
@@ -117,7 +117,7 @@ class GenerationRegistry:
 
     def parked_on(self, connection: Connection, number: int) -> list[ParkedKey]:
         """The same, as a transaction sees it."""
-        found = connection.exec_driver_sql(self._sql["parked"], (*self._mine, number))
+        found = connection.exec_driver_sql(self._sql["parked"], (*self.mine, number))
         return sorted((ParkedKey(*row) for row in found), key=lambda each: each.position)
 
     def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
@@ -127,14 +127,14 @@ class GenerationRegistry:
         values = [value for _, value in narrowed if value is not None]
         statement = f"{self._sql['parked_events']}{conditions} ORDER BY position"
         with self._database.reading() as connection:
-            return [Parked(*row) for row in connection.exec_driver_sql(statement, (*self._mine, number, *values))]
+            return [Parked(*row) for row in connection.exec_driver_sql(statement, (*self.mine, number, *values))]
 
     def mend(self, connection: Connection, number: int, mended: Mended) -> bool:
         """Takes events from those that wait, if all of them do; holds the checkpoint's row, with a new epoch, until the commit.
 
         False where it may not be: the caller rolls back.
         """
-        at, gone = (*self._mine, number, mended.partition), len(mended.gone)
+        at, gone = (*self.mine, number, mended.partition), len(mended.gone)
         counted = (gone, gone if mended.discarded else 0, mended.events)
         if connection.exec_driver_sql(self._sql["fence"], (*counted, *at, mended.epoch)).rowcount != 1:
             return False
@@ -148,36 +148,36 @@ class GenerationRegistry:
 
     def pause(self, connection: Connection, *, paused: bool) -> None:
         """Lets nobody move any generation, or lets them again."""
-        connection.exec_driver_sql(self._sql["resume"], self._mine)
+        connection.exec_driver_sql(self._sql["resume"], self.mine)
         if paused:
-            connection.exec_driver_sql(self._sql["pause"], (*self._mine, _now()))
-            connection.exec_driver_sql(self._sql["interrupt"], self._mine)
+            connection.exec_driver_sql(self._sql["pause"], (*self.mine, _now()))
+            connection.exec_driver_sql(self._sql["interrupt"], self.mine)
 
     def lease(self, connection: Connection, number: int, partitions: Sequence[int], owner: str, seconds: float) -> None:
         """Gives or renews the leases of those partitions that nobody else holds."""
         length = int(seconds * 1e6)
-        rows = [(owner, owner, length, *self._mine, number, each, owner) for each in partitions]
+        rows = [(owner, owner, length, *self.mine, number, each, owner) for each in partitions]
         connection.exec_driver_sql(self._sql["lease"], rows)
 
     def release(self, connection: Connection, number: int, partitions: Sequence[int], owner: str) -> None:
         """Ends those of the leases that the owner holds."""
-        rows = [(*self._mine, number, each, owner) for each in partitions]
+        rows = [(*self.mine, number, each, owner) for each in partitions]
         connection.exec_driver_sql(self._sql["release"], rows)
 
     def remove(self, connection: Connection, number: int) -> None:
         """Forgets a generation."""
-        connection.exec_driver_sql(self._sql["forget_parked"], (*self._mine, number))
-        connection.exec_driver_sql(self._sql["forget"], (*self._mine, number))
-        connection.exec_driver_sql(self._sql["remove"], (*self._mine, number))
+        connection.exec_driver_sql(self._sql["forget_parked"], (*self.mine, number))
+        connection.exec_driver_sql(self._sql["forget"], (*self.mine, number))
+        connection.exec_driver_sql(self._sql["remove"], (*self.mine, number))
 
     def hold(self, connection: Connection) -> None:
         """Keeps other processes from making generations of this projection until the transaction ends."""
         if self._database.dialect == "postgresql":
-            name = f"eventfold generations {' '.join(self._mine)}"
+            name = f"eventfold generations {' '.join(self.mine)}"
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (name,))
 
     def _put(self, connection: Connection, number: int, checkpoints: Sequence[Checkpoint]) -> None:
-        rows = [(*self._mine, number, *msgspec.structs.astuple(each)) for each in checkpoints]
+        rows = [(*self.mine, number, *msgspec.structs.astuple(each)) for each in checkpoints]
         connection.exec_driver_sql(self._sql["put"], rows)
 
 

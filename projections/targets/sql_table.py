@@ -31,9 +31,9 @@ class SqlTable:
         indexes: Sequence[str | Sequence[str]] = (),
         unique: Sequence[str | Sequence[str]] = (),
     ) -> None:
-        self.name = _check_name(name)
-        self.indexes = [_names(each) for each in indexes]
-        self.unique = [_names(each) for each in unique]
+        self.name = check_name("SqlTable", name)
+        self.indexes = [field_names(each) for each in indexes]
+        self.unique = [field_names(each) for each in unique]
 
     @property
     def divisible(self) -> bool:
@@ -63,14 +63,20 @@ class SqlTable:
         return BoundSqlTable(self.name, database, projection, model, indexes=self.indexes, unique=self.unique)
 
 
-def _check_name(name: str) -> str:
+def check_name(kind: str, name: str) -> str:
+    """The name of a table or a view, if it needs no quotes and leaves room for what is added to it.
+
+    Raises:
+        DefinitionError: it does, or does not.
+    """
     plain = name.isascii() and name.isidentifier() and name == name.lower()
     if not plain or len(name) > MAX_NAME_LENGTH:
         raise DefinitionError(
-            f"SqlTable: expected a name of at most {MAX_NAME_LENGTH} characters of a-z, 0-9 and _, got {name!r}"
+            f"{kind}: expected a name of at most {MAX_NAME_LENGTH} characters of a-z, 0-9 and _, got {name!r}"
         )
     return name
 
 
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+def field_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One field, or several, as several."""
     return (given,) if isinstance(given, str) else tuple(given)

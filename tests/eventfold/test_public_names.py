@@ -35,7 +35,19 @@ def test_every_error_of_the_tree_can_be_imported_from_eventfold() -> None:
     assert {cls.__name__ for cls in tree} <= set(eventfold.__all__)
 
 
-PLUMBING = {"AsyncBus", "Bus", "Engine", "HandlerMap", "enclose", "prune", "rebuild", "rollback", "status_of", "verify"}
+PLUMBING = {
+    "AsyncBus",
+    "Bus",
+    "Engine",
+    "HandlerMap",
+    "enclose",
+    "prune",
+    "rebuild",
+    "rollback",
+    "status_of",
+    "verify",
+    "view_status",
+}
 """What the application does for its users."""
 
 

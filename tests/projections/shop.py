@@ -166,3 +166,8 @@ def assert_counted_once(store: EventStore, engine: Engine) -> None:
     for track in engine.tracks:
         wanted = [each for each in store.read_log() if isinstance(each.event, track.projection.events)]
         assert track.generation.info.events == len(wanted)
+
+
+def items_at(store: EventStore, position: int) -> int:
+    """How many rows of stock there are when everything up to a position is folded."""
+    return len(straight(stock, store.read_log(up_to=position)))

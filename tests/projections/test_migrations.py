@@ -14,6 +14,7 @@ ALL = [
     "projections/0002_checkpoints",
     "projections/0003_parked",
     "projections/0004_made_at",
+    "projections/0006_views",
 ]
 
 
@@ -31,7 +32,7 @@ def test_given_a_log_without_them_then_an_application_that_may_not_make_them_say
     with (
         Application(url, projections=bindings(), migrate=False) as app,
         pytest.raises(
-            NotMigrated, match=r"4 migrations are missing .projections/0001_generations, .*; run `eventfold migrate`"
+            NotMigrated, match=r"5 migrations are missing .projections/0001_generations, .*; run `eventfold migrate`"
         ),
     ):
         _ = app.store
@@ -47,7 +48,7 @@ def test_given_tables_of_a_newer_release_then_they_are_refused(url: str) -> None
             )
     with (
         Application(url, projections=bindings(), migrate=True) as app,
-        pytest.raises(SchemaTooNew, match="the tables of projections are at migration 9, and this release knows 4"),
+        pytest.raises(SchemaTooNew, match="the tables of projections are at migration 9, and this release knows 6"),
     ):
         _ = app.store
 

@@ -9,12 +9,14 @@ import sys
 import threading
 from functools import partial
 
-from eventfold import Application, EventStore
+from sqlalchemy import event
+
+from eventfold import Application, EventStore, ReportingView
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
 from tests.projections.inline_shop import append_some, open_inline
-from tests.projections.shop import EVENTS, Added, Closed, Moved, divided, open_engine, open_shop
+from tests.projections.shop import EVENTS, Added, Closed, Moved, bindings, divided, open_engine, open_shop
 
 LEASE_SECONDS = 0.2
 
@@ -94,7 +96,29 @@ def main() -> None:
     WORK[name](store, chance)
 
 
+def view(_store: EventStore, chance: random.Random) -> None:
+    """Rebuilds a table and refreshes a view over it, and reports each statement just before it is sent."""
+    app = Application(sys.argv[1], projections=bindings(), views=[LAST], events=EVENTS)
+
+    @event.listens_for(app.engine.views["last"].database.engine, "before_cursor_execute")
+    def report(*_arguments: object) -> None:
+        if chance.randrange(4) == 0:
+            os.write(1, b".")
+
+    os.write(1, b"ready\n")
+    while True:
+        append(app.store, chance)
+        app.catch_up()
+        app.refresh("last")
+        append(app.store, chance)
+        app.rebuild("stock")
+
+
+LAST = ReportingView(
+    "last", "SELECT 1 AS one, count(*) AS items FROM {stock}", over=["stock"], unique="one", materialized=True
+)
 WORK = {
+    "view": view,
     "project": project,
     "work": work,
     "inline": fold_inline,

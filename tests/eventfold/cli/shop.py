@@ -16,6 +16,7 @@ from eventfold import (
     Receipt,
     Recorded,
     Rejected,
+    ReportingView,
     SnapshotPolicy,
     SqlTable,
     Struct,
@@ -147,9 +148,20 @@ def sold(row: Sold | None, recorded: Recorded[ItemAdded]) -> Sold | None:
     return replace(row, times=row.times + 1)
 
 
+class Spending(Struct, frozen=True):
+    owner: str
+    cents: int
+
+
+SPENT = "SELECT owner, sum(cents) AS cents FROM {orders} GROUP BY owner"
+
 PARTS: dict[str, Any] = {
     "handlers": [open_order, add_item, clear_items, move_order],
     "projections": [orders.into(SqlTable("orders", indexes=["owner"])), sold.into(SqlTable("sold"))],
+    "views": [
+        ReportingView("spending", SPENT, over=[orders], model=Spending),
+        ReportingView("spent", SPENT, over=[orders], materialized=True),
+    ],
     "name": "shop",
 }
 

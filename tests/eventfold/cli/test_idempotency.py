@@ -39,5 +39,5 @@ def test_expired_keys_are_forgotten_by_hand_and_by_a_worker(kept: Cli, monkeypat
 
     assert kept.json("idempotency", "list") == []
     with Application(kept.database, handlers=[open_order]) as app:
-        app.worker()._prune()  # noqa: SLF001 - what its thread does once a minute
+        app.worker()._prune()
         assert app.parts.ledger.prune() == 0
