@@ -19,7 +19,7 @@ from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
 from eventstore.reading import PAGE
-from projections import BoundProjection, Engine, FieldChange, ParkedEvents, Progress, Retried, Verified
+from projections import BoundProjection, Engine, FieldChange, ParkedEvents, Progress, Reaction, Retried, Verified
 
 A = TypeVar("A", bound=Aggregate[Any])
 M = TypeVar("M")
@@ -35,6 +35,7 @@ class AsyncApplication:
         url: where the log is.
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
+        reactions: functions under `@reaction`; one under `async def` is given this application, any other its `sync` core.
         aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost.
@@ -49,6 +50,7 @@ class AsyncApplication:
         *,
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
+        reactions: Iterable[Reaction] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[AsyncMiddleware] = (),
@@ -61,12 +63,14 @@ class AsyncApplication:
             url,
             handlers=handlers,
             projections=projections,
+            reactions=reactions,
             aggregates=aggregates,
             events=events,
             retry=retry,
             name=name,
             **options,
         )
+        self.sync.parts.application = self
         self._middleware = tuple(middleware)
         self._retry = retry if retry is not None else RetryPolicy()
         self._bus: AsyncBus | None = None
@@ -207,6 +211,10 @@ class AsyncApplication:
     async def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date. See `Application.catch_up`; `on_progress` is called in the event loop."""
         await asyncio.to_thread(self.sync.catch_up, None if on_progress is None else _in_loop(on_progress))
+
+    async def react(self) -> int:
+        """Carries out what reactions have yet to do. See `Application.react`; coroutines run in an event loop of their own."""
+        return await asyncio.to_thread(self.sync.react)
 
     async def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
         """Folds the whole log anew. See `Application.rebuild`; `on_progress` is called in the event loop."""

@@ -111,6 +111,8 @@ from projections import (
     ProjectionFailed,
     ProjectionPaused,
     ProjectionStatus,
+    Reaction,
+    ReactionFailed,
     RebuildRefused,
     Retried,
     RollbackRefused,
@@ -128,6 +130,7 @@ from projections import (
     max_of,
     min_of,
     projection,
+    reaction,
     sum_of,
 )
 
@@ -202,6 +205,8 @@ __all__ = [
     "ProjectionStatus",
     "Query",
     "QueryItem",
+    "Reaction",
+    "ReactionFailed",
     "RebuildRefused",
     "Receipt",
     "Recorded",
@@ -249,6 +254,7 @@ __all__ = [
     "min_of",
     "open_store",
     "projection",
+    "reaction",
     "read_command",
     "replace",
     "stream_name",

@@ -1,4 +1,4 @@
-"""The worker: keeps the read models up to date until it is stopped."""
+"""The worker: keeps the read models up to date and carries out reactions until it is stopped."""
 
 import asyncio
 import logging
@@ -8,7 +8,8 @@ from functools import partial
 from typing import Self
 
 from eventfold.parts import Parts
-from eventfold.remote_follower import RemoteFollower
+from eventfold.reaction_follower import reaction_follower
+from eventfold.remote_follower import remote_follower
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
@@ -25,6 +26,9 @@ would take the processor and the database's lock from each other; so what has co
 
 class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
+
+    Each partition of a reaction is carried out in a thread of its own, so that a slow side effect holds up nobody else.
+    Coroutines run in the event loop that has begun `async with app.worker()`, and in one of that thread's own otherwise.
 
     Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
     projections among themselves; when one comes or goes, the others let go of some, or take them over. Rows that were made by
@@ -47,6 +51,7 @@ class Worker:
         self._stopping = threading.Event()
         self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._failures = 0
 
     @property
@@ -93,6 +98,7 @@ class Worker:
         self.stop()
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         return await asyncio.to_thread(self.start)
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -103,10 +109,16 @@ class Worker:
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)
-        leases = Leases(self._parts.engine, seconds=self._lease_seconds)
+        reactions = self._parts.reactions_in_log
+        leases = Leases(self._parts.engine, seconds=self._lease_seconds, beside=[track for _, track in reactions])
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
-        followers = [RemoteFollower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        followers += [
+            reaction_follower(self._parts, reaction, track, lane, leases, self._loop)
+            for reaction, track in reactions
+            for lane in track.lanes
+        ]
         for each in followers:
             each.start()
         try:

@@ -9,6 +9,7 @@ from projections.errors import (
     NotYetVisible,
     ProjectionFailed,
     ProjectionPaused,
+    ReactionFailed,
     RebuildRefused,
     RollbackRefused,
     RowsRefused,
@@ -23,6 +24,7 @@ from projections.page import Page
 from projections.parked import Poison
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery
+from projections.reaction import Reaction, reaction
 from projections.rebuild import Progress, rebuild
 from projections.rollback import prune, rollback
 from projections.row_difference import FieldChange
@@ -62,6 +64,8 @@ __all__ = [
     "ProjectionFailed",
     "ProjectionPaused",
     "ProjectionStatus",
+    "Reaction",
+    "ReactionFailed",
     "RebuildRefused",
     "Retried",
     "RollbackRefused",
@@ -80,6 +84,7 @@ __all__ = [
     "min_of",
     "projection",
     "prune",
+    "reaction",
     "rebuild",
     "rollback",
     "status_of",

@@ -18,6 +18,7 @@ TABLES = {
     "aggregates": (word("aggregate"), word("category"), Column("events")),
     "events": (word("type"), number("schema"), Column("class")),
     "projections": (word("projection"), number("version"), word("model"), TARGETS, Column("events")),
+    "reactions": (word("reaction"), Column("events")),
     "problems": (Column("problem", style="red"),),
     "hints": (Column("hint", style="yellow"),),
 }
@@ -84,5 +85,8 @@ def _made_of(parts: Parts) -> dict[str, Any]:
                 "events": [event_type(cls) for cls in each.projection.events],
             }
             for each in parts.projections
+        ],
+        "reactions": [
+            {"reaction": each.name, "events": [event_type(cls) for cls in each.events]} for each in parts.reactions
         ],
     }

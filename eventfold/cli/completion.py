@@ -24,4 +24,5 @@ def _completer(names_in: Callable[[Parts], Iterable[str]]) -> Completer:
 command_names = _completer(lambda parts: parts.commands)
 aggregate_names = _completer(lambda parts: [each.__name__ for each in parts.aggregates])
 model_names = _completer(lambda parts: [each.projection.model.cls.__name__ for each in parts.projections])
+reaction_names = _completer(lambda parts: [each.name for each in parts.reactions])
 projection_names = _completer(lambda parts: [each.projection.name for each in parts.projections])

@@ -21,6 +21,7 @@ from eventfold.cli import (
     migrate,
     projections,
     query,
+    reactions,
     schema,
     search,
     snapshots,
@@ -49,7 +50,7 @@ for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")
 for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
-for _noun in (projections, snapshots, worker):
+for _noun in (projections, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
 log.add_to(app, "Move")
 

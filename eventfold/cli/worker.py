@@ -1,4 +1,4 @@
-"""`eventfold worker`: keeps the read models up to date."""
+"""`eventfold worker`: keeps the read models up to date, and carries out reactions."""
 
 import logging
 import os
@@ -37,14 +37,14 @@ def run(
     session: Session,
     *,
     until_caught_up: Annotated[
-        bool, typer.Option("--until-caught-up", help="End when the read models contain all that is in the log now.")
+        bool, typer.Option("--until-caught-up", help="End when all that is in the log now is folded and carried out.")
     ] = False,
     processes: Annotated[
         int, typer.Option("--processes", min=1, max=256, help="So many workers, each in a process of its own.")
     ] = 1,
     parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
-    """Keep the read models up to date until SIGTERM or Ctrl-C.
+    """Keep the read models up to date, and carry out reactions, until SIGTERM or Ctrl-C.
 
     These end it after the batch in hand, with exit code 0. Rows that another version of the code has made are rebuilt
     first. Any number of workers may run at once, on any number of machines: they share the partitions among themselves.
@@ -75,6 +75,8 @@ def _catch_up(app: Application) -> None:
             if failure not in {None, error, error.__cause__}:
                 warn(f"error: {failure}", style="red")
         raise
+    finally:
+        app.react()
 
 
 def _serve(app: Application, orphaned: Orphaned | None) -> None:
@@ -83,7 +85,8 @@ def _serve(app: Application, orphaned: Orphaned | None) -> None:
     with signals_interrupt(), ThreadPoolExecutor(1, "eventfold-worker") as threads:
         worker = app.worker()
         working = threads.submit(worker.run)
-        logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
+        reactions = f" and carrying out {len(app.parts.reactions)} reactions" if app.parts.reactions else ""
+        logger.info("keeping %d projections of %s up to date%s", len(app.parts.projections), app.name, reactions)
         try:
             while not wait([working], None if orphaned is None else 1.0).done:
                 if orphaned:

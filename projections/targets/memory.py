@@ -183,14 +183,14 @@ class BoundMemoryTable:
             raise GenerationDropped(self._projection, self._name, number)
         return found
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> MemoryGeneration:
-        """A new, empty generation; where another thread has just made it, that one."""
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1, position: int = 0) -> MemoryGeneration:
+        """A new, empty generation that stands at a position; where another thread has just made it, that one."""
         with self._lock:
             known = [each.info for each in self._generations.values()]
             if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
                 return self.generation(found.number)
             number, now = max(self._generations, default=0) + 1, _now()
-            checkpoints = tuple(Checkpoint(each, 0, 0, None, now) for each in range(partitions))
+            checkpoints = tuple(Checkpoint(each, position, 0, None, now) for each in range(partitions))
             state = "live" if live else "building"
             info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints, now)
             self._generations[number] = _Stored(info, {})

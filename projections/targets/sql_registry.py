@@ -68,11 +68,19 @@ class GenerationRegistry:
             raise GenerationDropped(*self._mine, number)
         return found
 
-    def insert(self, connection: Connection, number: int, state: str, fingerprint: str, partitions: int) -> None:
-        """Adds a generation whose partitions stand at position 0."""
+    def insert(
+        self,
+        connection: Connection,
+        number: int,
+        state: str,
+        fingerprint: str,
+        partitions: int,
+        position: int = 0,
+    ) -> None:
+        """Adds a generation whose partitions stand at a position."""
         now = _now()
         connection.exec_driver_sql(self._sql["insert"], (*self._mine, number, state, fingerprint, now))
-        self._put(connection, number, [Checkpoint(each, 0, 0, None, now) for each in range(partitions)])
+        self._put(connection, number, [Checkpoint(each, position, 0, None, now) for each in range(partitions)])
 
     def set_state(self, connection: Connection, number: int, state: str) -> None:
         """Makes a generation live, retired or building."""
