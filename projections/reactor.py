@@ -21,7 +21,7 @@ from projections.mending import text_of
 from projections.parked import Parked, key_text, read_key
 from projections.partition import Partition
 from projections.reaction import Reaction
-from projections.target import Change, Checkpoint, Generation
+from projections.target import Change, Generation
 from projections.track import Track
 from projections.wanted import wanted_by
 
@@ -64,6 +64,7 @@ class Reactor:
         self._generation: Generation = track.generation
         self._reader = LogReader(store.backend, codec_of(reaction.events), wanted_by([reaction.reading], partition))
         self._position = self._epoch = 0
+        self._paused = False
         self._parked: frozenset[str | None] = frozenset()
         self._done_unstored = 0
         self._retry_at = 0.0
@@ -93,7 +94,7 @@ class Reactor:
         Raises:
             StoreUnavailable, StoreBusy: of the log, or of a function that uses it; that counts as nobody's fault.
         """
-        if not self._look_up():
+        if not self._look_up() or self._paused:
             return 0
         start, head = self._position, self._store.head()
         end = head if up_to is None else min(up_to, head)
@@ -108,10 +109,11 @@ class Reactor:
         return self._position - start
 
     def _look_up(self) -> bool:
-        """Where it stands, and whether it is this worker's to carry out. What is parked is read after the checkpoint."""
+        """Where it stands, and whether this worker holds the lease. What is parked is read after the checkpoint."""
         info = self._generation.info
         at = info.checkpoints[self._partition.number]
-        if info.paused or at.owner != self._owner:
+        self._paused = info.paused
+        if at.owner != self._owner:
             return False
         if at.position != self._position:
             self._recovered()
@@ -202,18 +204,14 @@ class Reactor:
         to = max(to, self._position)
         change = Change({}, self._position, to, events, error, self._partition.number, self._epoch, parked)
         if not self._generation.apply(change):
-            at = self._checkpoint()
-            mine = at.owner == self._owner and at.position == self._position
-            if parked or not mine or not self._generation.apply(replace(change, epoch=at.epoch)):
+            if parked or not self._look_up() or self._position != change.from_position:
                 return False
-            self._epoch = at.epoch
+            if not self._generation.apply(replace(change, epoch=self._epoch)):
+                return False
         if error is None:
             self._recovered()
         self._position = to
         return True
-
-    def _checkpoint(self) -> Checkpoint:
-        return self._generation.info.checkpoints[self._partition.number]
 
     def _recovered(self) -> None:
         self.failure, self.attempts, self._done_unstored = None, 0, 0

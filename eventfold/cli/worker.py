@@ -67,16 +67,23 @@ def _catch_up(app: Application) -> None:
         if outdated(track):
             rebuild_with_bar(app, track)
     start = min((status.position for status in (status_of(app.store, each) for each in app.engine.tracks)), default=0)
+    errors = list[EventfoldError]()
     try:
         with bar("catch up", start) as shown:
             app.engine.catch_up(on_progress=shown.move)
-    except EventfoldError as error:  # becomes the command's one error; what else stands still is said here
+    except EventfoldError as error:
+        errors.append(error)
         for failure in (track.failure or track.gave_up for track in app.engine.tracks):
             if failure not in {None, error, error.__cause__}:
                 warn(f"error: {failure}", style="red")
-        raise
-    finally:
+    try:
         app.react()
+    except EventfoldError as error:
+        errors.append(error)
+    for error in errors[1:]:
+        warn(f"error: {error}", style="red")
+    if errors:  # becomes the command's one error; what else stands still was said here
+        raise errors[0]
 
 
 def _serve(app: Application, orphaned: Orphaned | None) -> None:

@@ -155,18 +155,22 @@ class MemoryReader:
 
 
 class BoundMemoryTable:
-    """The generations of one projection in memory."""
+    """The generations of one projection in memory.
+
+    Attributes:
+        paused: whether nobody may move them.
+    """
 
     def __init__(self, name: str, projection: str) -> None:
         self._name, self._projection = name, projection
         self._lock = threading.Lock()
         self._generations: dict[int, _Stored] = {}
-        self._paused = False
+        self.paused = False
 
     def generations(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
         with self._lock:  # not between the two halves of a swap
-            return [replace(each.info, paused=self._paused) for each in self._generations.values()]
+            return [replace(each.info, paused=self.paused) for each in self._generations.values()]
 
     def generation(self, number: int) -> MemoryGeneration:
         """The generation of this number."""
@@ -240,7 +244,7 @@ class BoundMemoryTable:
     def pause(self, *, paused: bool) -> None:
         """Lets nobody move the rows until further notice, or lets them again."""
         with self._lock:
-            self._paused = paused
+            self.paused = paused
             if (live := self._live()) is not None:
                 found = tuple(replace(at, epoch=at.epoch + paused) for at in live.info.checkpoints)
                 self._put(live, replace(live.info, checkpoints=found))

@@ -202,7 +202,7 @@ class MemoryRegister:
 
     def one(self, number: int) -> GenerationInfo:
         """A generation by its number."""
-        return self._table.stored(number).info
+        return replace(self._table.stored(number).info, paused=self._table.paused)
 
     def create(self, fingerprint: str, *, live: bool, partitions: int, position: int = 0) -> int:
         """The number of a new generation."""
