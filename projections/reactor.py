@@ -138,13 +138,13 @@ class Reactor:
         waiting = [
             Parked(key_text(key), position) for key in dict.fromkeys(key for key, _ in keyed if key in self._parked)
         ]
-        failures = self._call_each([each for each in keyed if each[0] not in self._parked])
-        if failures:
+        due = [each for each in keyed if each[0] not in self._parked]
+        if failures := self._call_each(due):
             return self._failed(position, failures, waiting)
         if waiting:
-            return self._advance(position, events=1, parked=waiting)
+            return self._advance(position, events=min(1, len(due)), parked=waiting)
         self._done_unstored = position
-        return self._advance(position, events=min(1, len(keyed)))
+        return self._advance(position, events=min(1, len(due)))
 
     def _call_each(self, keyed: Keyed) -> list[ReactionFailed]:
         failures: dict[str, ReactionFailed] = {}

@@ -23,8 +23,8 @@ def status(session: Session) -> None:
     """Show how the log and its readers stand.
 
     That is the database, the log's head, the projections and reactions with their lag, and stalled appends, which hold readers
-    back, by the process that holds them open. It never migrates: where migrations are pending it names them, and looks at nothing that
-    needs them.
+    back, by the process that holds them open. It never migrates: where migrations are pending it names them, and looks at
+    nothing that needs them.
     """
     app = session.application
     pending = app.parts.pending_migrations()

@@ -80,8 +80,8 @@ def _catch_up(app: Application) -> None:
         app.react()
     except EventfoldError as error:
         errors.append(error)
-    for error in errors[1:]:
-        warn(f"error: {error}", style="red")
+    for other in errors[1:]:
+        warn(f"error: {other}", style="red")
     if errors:  # becomes the command's one error; what else stands still was said here
         raise errors[0]
 

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from eventfold import Application, Event, MemoryTable, Poison, Reaction, Recorded, SqlTable, Struct, projection, reaction
+from eventfold import (
+    Application,
+    Event,
+    MemoryTable,
+    Poison,
+    Reaction,
+    Recorded,
+    SqlTable,
+    Struct,
+    projection,
+    reaction,
+)
 
 
 class Ordered(Event):

@@ -146,7 +146,9 @@ def test_what_fails_too_often_is_parked_with_the_later_events_of_its_key_and_all
     order(app, "order-1", "tea", "rum", "milk")
     order(app, "order-2", "tea")
 
-    with pytest.raises(ReactionFailed, match="has parked the events of key '1' from position 2 on: ConnectionError") as told:
+    with pytest.raises(
+        ReactionFailed, match="has parked the events of key '1' from position 2 on: ConnectionError"
+    ) as told:
         app.react()
     order(app, "order-1", "water")
     order(app, "order-2", "milk")

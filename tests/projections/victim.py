@@ -9,7 +9,7 @@ import sys
 import threading
 from functools import partial
 
-from eventfold import Application, EventStore
+from eventfold import Application, Event, EventStore, Recorded, reaction
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
@@ -71,6 +71,24 @@ def work(_store: EventStore, chance: random.Random) -> None:
     Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
 
 
+class Sent(Event):
+    of: int
+
+
+@reaction("echo", start="beginning", key=lambda recorded: recorded.event.amount % 3, partitions=2)
+def echo(recorded: Recorded[Added | Moved], app: Application) -> None:
+    """A side effect that outlives its process."""
+    app.store.append(f"sent-{recorded.event.amount % 3}", [Sent(recorded.position)])
+    os.write(1, b".")
+
+
+def react(_store: EventStore, _chance: random.Random) -> None:
+    """A worker that carries out a reaction, which reports each effect."""
+    app = Application(sys.argv[1], reactions=[echo], events=(*EVENTS, Sent))
+    os.write(1, b"ready\n")
+    Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
+
+
 def main() -> None:
     url, seed, name = sys.argv[1:]
     store, chance = open_shop(url), random.Random(int(seed))
@@ -80,6 +98,7 @@ def main() -> None:
 WORK = {
     "project": project,
     "work": work,
+    "react": react,
     "rebuild": partial(rebuild_again_and_again, quietly=False),
     "rebuild-quietly": partial(rebuild_again_and_again, quietly=True),
 }
