@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Self
 
+from eventfold.outdated import Outdated
 from eventfold.parts import Parts
 from eventfold.reaction_follower import reaction_follower
 from eventfold.remote_follower import remote_follower
@@ -14,8 +15,6 @@ from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
 from projections.leases import LEASE_SECONDS, Leases
-from projections.rebuild import outdated, rebuild
-from projections.track import Track
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class Worker:
 
     Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
     projections among themselves; when one comes or goes, the others let go of some, or take them over. Rows that were made by
-    another version of a projection or its model are rebuilt first.
+    another version of a projection or its model are rebuilt first, by one of them; the others go on with all else meanwhile.
 
     Nothing but `stop` ends it: after an error it waits, longer each time, and tries again.
 
@@ -52,6 +51,7 @@ class Worker:
         self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._outdated: list[Outdated] = []
         self._failures = 0
 
     @property
@@ -111,6 +111,7 @@ class Worker:
         bell = self._bell = ThreadBell(self._parts.store.signal)
         reactions = self._parts.reactions_in_log
         leases = Leases(self._parts.engine, seconds=self._lease_seconds, beside=[track for _, track in reactions])
+        self._outdated = [Outdated(self._parts.store, each, leases) for each in self._parts.engine.local]
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
         followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
@@ -143,6 +144,7 @@ class Worker:
     def _step(self, leases: Leases) -> bool:
         if not leases.due_in:
             leases.keep()
+            self._rebuild_outdated()  # what another worker has begun, and left
         return self._parts.engine.step(self._parts.engine.local, owner=leases.name)
 
     def _release(self, leases: Leases) -> None:
@@ -177,16 +179,5 @@ class Worker:
         return max(0.01, min(waits))
 
     def _rebuild_outdated(self) -> bool:
-        for track in self._parts.engine.local:
-            if outdated(track):
-                self._rebuild(track)
+        self._outdated = [each for each in self._outdated if not each.mended()]
         return True
-
-    def _rebuild(self, track: Track) -> None:
-        logger.info("projection %s has changed: rebuilding %s", track.projection.name, track.name)
-        try:
-            rebuild(self._parts.store, track)
-        except (StoreUnavailable, StoreBusy):
-            raise
-        except Exception:  # the others go on; its status says "outdated"
-            logger.exception("projection %s cannot be rebuilt", track.projection.name)

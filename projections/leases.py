@@ -35,6 +35,7 @@ class Leases:
 
     Attributes:
         name: of the worker.
+        seconds: how long a lease lasts unless it is renewed.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Leases:
         self.name = name or worker_name()
         self._engine = engine
         self._tracks = [*engine.tracks, *beside]
-        self._seconds = seconds
+        self.seconds = seconds
         self._workers = workers_of(engine.store.backend)
         self._alive: Sequence[str] = ()
         self._unwanted: dict[Lane, float] = {}
@@ -63,10 +64,10 @@ class Leases:
     def keep(self) -> None:
         """Shows that this worker is alive, renews its leases, lets go of what is too much, and takes what is free."""
         with self._engine.lock:
-            alive = self._workers.beat(self.name, self._seconds)
+            alive = self._workers.beat(self.name, self.seconds)
             if alive != self._alive:
                 self._alive, self._kept = alive, set()
-                self._settled_at = time.monotonic() + 2 * self._seconds
+                self._settled_at = time.monotonic() + 2 * self.seconds
             lanes = [lane for track in self._tracks if look_up(track) for lane in track.lanes]
             mine = [each for each in lanes if each.owner == self.name]
             share = _share(len(lanes), alive, self.name)
@@ -78,7 +79,7 @@ class Leases:
             if taken:
                 self._engine.store.signal.ring()  # threads of this worker wait for what is theirs
             hungry = sum(each.owner == self.name for each in lanes) < share and time.monotonic() < self._settled_at
-        self._due = time.monotonic() + (_HUNGRY_SECONDS if hungry else self._seconds / _PARTS)
+        self._due = time.monotonic() + (_HUNGRY_SECONDS if hungry else self.seconds / _PARTS)
 
     def release(self) -> None:
         """Lets go of everything, so that others need not wait for the leases to end."""
@@ -91,13 +92,13 @@ class Leases:
         free = [each for each in lanes if each.owner is None or each.owner not in self._alive]
         now = time.monotonic()
         self._unwanted = {each: self._unwanted.get(each, now) for each in free}
-        late = [each for each in free[max(0, wanted) :] if now - self._unwanted[each] >= 2 * self._seconds]
+        late = [each for each in free[max(0, wanted) :] if now - self._unwanted[each] >= 2 * self.seconds]
         self._kept.update(late)
         return free[: max(0, wanted)] + late
 
     def _lease(self, lanes: Sequence[Lane]) -> None:
         for track, partitions in _by_track(lanes):
-            track.generation.lease(partitions, self.name, self._seconds)
+            track.generation.lease(partitions, self.name, self.seconds)
             look_up(track)
 
     def _release(self, lanes: Sequence[Lane]) -> None:

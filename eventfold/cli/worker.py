@@ -20,8 +20,11 @@ from eventfold.cli.signals import signals_interrupt
 from eventfold.parallel_rebuild import rebuild_in_processes
 from eventstore import EventfoldError
 from projections import status_of
+from projections.leases import LEASE_SECONDS, worker_name
 from projections.partition_build import Limits
 from projections.rebuild import outdated
+from projections.rebuild_turn import RebuildTurn
+from projections.track import Track
 
 logger = logging.getLogger("eventfold.worker")
 
@@ -115,8 +118,7 @@ def _supervise(session: Session, processes: int) -> None:
         children: list[Child] = []
         try:
             for track in app.engine.tracks:
-                if outdated(track):
-                    rebuild_in_processes(app.store, track, processes, Limits(), environment=session.environment)
+                _rebuild_by_all(session, track, processes)
             app.close()
             logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
             arguments = ["worker", "run", "--parent", str(os.getpid())]
@@ -129,6 +131,22 @@ def _supervise(session: Session, processes: int) -> None:
         finally:
             for each in children:
                 each.stop()
+
+
+def _rebuild_by_all(session: Session, track: Track, processes: int) -> None:
+    """Rebuilds what is outdated, unless another worker is at it: then the workers to be started take over if that is needed."""
+    store, owner = session.application.store, worker_name()
+    turn = RebuildTurn(track, owner, LEASE_SECONDS)
+    whose = turn.take(processes if track.declared is None or track.declared.divisible else 1)
+    if whose == owner:
+        on_progress = turn.renewing()
+        rebuild_in_processes(
+            store, track, processes, Limits(), environment=session.environment, on_progress=on_progress
+        )
+    elif whose is not None:
+        logger.info(
+            "projection %s has changed, and worker %s is rebuilding %s", track.projection.name, whose, track.name
+        )
 
 
 def _log_to_stderr() -> None:

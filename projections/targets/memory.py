@@ -226,7 +226,7 @@ class BoundMemoryTable:
                 ]
             found = {at.partition: at for at in old.info.checkpoints}
             at = found[mended.partition]
-            if at.epoch != mended.epoch:
+            if at.epoch != mended.epoch or mended.position not in {None, at.position}:
                 return False
             gone = len(mended.gone)
             found[mended.partition] = replace(

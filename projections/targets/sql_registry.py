@@ -126,7 +126,10 @@ class GenerationRegistry:
         """
         at, gone = (*self._mine, number, mended.partition), len(mended.gone)
         counted = (gone, gone if mended.discarded else 0, mended.events)
-        if connection.exec_driver_sql(self._sql["fence"], (*counted, *at, mended.epoch)).rowcount != 1:
+        fence, standing = self._sql["fence"], [mended.epoch]
+        if mended.position is not None:
+            fence, standing = f"{fence} AND position = {self._mark}", [*standing, mended.position]
+        if connection.exec_driver_sql(fence, (*counted, *at, *standing)).rowcount != 1:
             return False
         taken = [
             connection.exec_driver_sql(self._sql["unpark"], (*at, mended.key, each)).rowcount for each in mended.gone
