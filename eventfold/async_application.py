@@ -26,6 +26,7 @@ from projections import (
     FieldChange,
     ParkedEvents,
     Progress,
+    Reaction,
     ReportingView,
     Retried,
     Verified,
@@ -47,6 +48,7 @@ class AsyncApplication:
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
         views: reporting views over the tables of projections.
+        reactions: functions under `@reaction`; one under `async def` is given this application, any other its `sync` core.
         aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
@@ -63,6 +65,7 @@ class AsyncApplication:
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
         views: Iterable[ReportingView] = (),
+        reactions: Iterable[Reaction] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[AsyncMiddleware | LookUp] = (),
@@ -76,6 +79,7 @@ class AsyncApplication:
             handlers=handlers,
             projections=projections,
             views=views,
+            reactions=reactions,
             aggregates=aggregates,
             events=events,
             retry=retry,
@@ -83,6 +87,7 @@ class AsyncApplication:
             name=name,
             **options,
         )
+        self.sync.parts.application = self
         self._middleware = bound(middleware, self.sync.query, self.sync.was_done)
         check_middleware(self._middleware, awaited=True)
         self._retry = retry if retry is not None else RetryPolicy()
@@ -244,6 +249,10 @@ class AsyncApplication:
     async def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date. See `Application.catch_up`; `on_progress` is called in the event loop."""
         await asyncio.to_thread(self.sync.catch_up, None if on_progress is None else _in_loop(on_progress))
+
+    async def react(self) -> int:
+        """Carries out what reactions have yet to do. See `Application.react`; coroutines run in an event loop of their own."""
+        return await asyncio.to_thread(self.sync.react)
 
     async def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
         """Folds the whole log anew. See `Application.rebuild`; `on_progress` is called in the event loop."""

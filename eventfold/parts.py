@@ -17,6 +17,7 @@ from eventstore.encoding import path_of
 from eventstore.event import event_classes
 from eventstore.opening import carried_over, open_backend, options_in
 from projections import BoundProjection, Engine, ModelQuery, ReportingView, UnknownModel, ViewQuery
+from projections.reaction import Reaction, reaction_track
 from projections.track import Track
 
 KNOWN_AGGREGATES = "an application knows the aggregates of its handlers, and those named in its `aggregates=`"
@@ -37,6 +38,7 @@ class Parts:
         aggregates: Iterable[type[Aggregate[Any]]],
         events: Any,
         options: Mapping[str, Any],
+        reactions: Iterable[Reaction] = (),
     ) -> None:
         self.url = url
         self.handlers = HandlerMap(handlers)
@@ -48,6 +50,9 @@ class Parts:
         for view in self.views:
             if not isinstance(view, ReportingView):
                 raise DefinitionError(f"views: expected a ReportingView, got {view!r}")
+        self.reactions = tuple(reactions)
+        self._check_reactions()
+        self.application: Any = None  # whose parts these are: what a reaction is given
         self.declared_aggregates = _checked(aggregates)
         self.aggregates = self._aggregates()
         self.events = self._events(events)
@@ -57,17 +62,20 @@ class Parts:
         self._store: EventStore | None = None
         self._engine: Engine | None = None
         self._ledger: Ledger | None = None
+        self._reactions: list[tuple[Reaction, Track]] = []
         self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
 
     @property
     def store(self) -> EventStore:
-        """The log, opened on first use."""
+        """The log, opened on first use; reactions that it has not seen yet begin now."""
         with self._opening:
             if self._store is None:
-                self._store = self.open(migrate=self._options.get("migrate"))
+                self._store = self._opened()
                 if any(each.consistency == "inline" for each in self.projections):
-                    self._engine = Engine(self._store, self.projections)  # appends fold from the first one on
+                    self._engine = Engine(
+                        self._store, self.projections, views=self.views
+                    )  # appends fold from the first one on
             return self._store
 
     @property
@@ -78,6 +86,36 @@ class Parts:
                 self._ledger = ledger_of(self.store)
             return self._ledger
 
+    @property
+    def reactions_in_log(self) -> list[tuple[Reaction, Track]]:
+        """Each reaction with where it stands."""
+        with self._opening:
+            assert self.store is not None  # noqa: S101 - opens the log, which registers them
+            return self._reactions
+
+    def tracks(self, name: str | None = None) -> list[Track]:
+        """Where a projection stands in its targets, or a reaction; of all by default.
+
+        Raises:
+            DefinitionError: there is none of that name.
+        """
+        reactions = [track for reaction, track in self.reactions_in_log if name in {None, reaction.name}]
+        if name is None:
+            return [*self.engine.tracks, *reactions]
+        return reactions or self.engine.find(name)
+
+    def reaction(self, name: str) -> tuple[Reaction, Track]:
+        """A reaction by its name, and where it stands.
+
+        Raises:
+            DefinitionError: there is none of that name.
+        """
+        for each in self.reactions_in_log:
+            if each[0].name == name:
+                return each
+        known = ", ".join(each.name for each in self.reactions) or "none"
+        raise DefinitionError(f"no reaction is called {name!r} (there are: {known})")
+
     def open(self, *, migrate: bool | None) -> EventStore:
         """Opens the log and sees to the tables of commands and projections."""
         options = {key: value for key, value in self._options.items() if key != "migrate"}
@@ -85,6 +123,15 @@ class Parts:
         try:
             migrate_projections(store, migrate=migrate)
             migrate_commands(store, migrate=migrate)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _opened(self) -> EventStore:
+        store = self.open(migrate=self._options.get("migrate"))
+        try:
+            self._reactions = [(each, reaction_track(store, each)) for each in self.reactions]
         except BaseException:
             store.close()
             raise
@@ -226,6 +273,7 @@ class Parts:
             if self._store is not None:
                 self._store.close()
             self._store = self._engine = self._ledger = None
+            self._reactions = []
 
     def _check_targets(self) -> None:
         """Refuses at once what would fail only at the first query: rows in SQL beside a log in memory."""
@@ -239,6 +287,17 @@ class Parts:
                         f"log's own SQL database, and the log is in memory ({self.url}); use MemoryTable(), or a sqlite:// or "
                         "postgresql:// URL"
                     )
+
+    def _check_reactions(self) -> None:
+        names = [each.projection.name for each in self.projections]
+        for each in self.reactions:
+            if not isinstance(each, Reaction):
+                raise DefinitionError(f"reactions: expected functions under @reaction, got {each!r}")
+            if each.name in names:
+                raise DefinitionError(
+                    f"reactions: another reaction or projection is called {each.name!r}; give each its own name"
+                )
+            names.append(each.name)
 
     def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
         of_handlers = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
@@ -264,6 +323,8 @@ class Parts:
             found.extend(events_of(aggregate))
         for bound in self.projections:
             found.extend(bound.projection.events)
+        for reaction in self.reactions:
+            found.extend(reaction.events)
         return tuple(dict.fromkeys(found))
 
 

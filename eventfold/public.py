@@ -125,6 +125,8 @@ from projections import (
     ProjectionFailed,
     ProjectionPaused,
     ProjectionStatus,
+    Reaction,
+    ReactionFailed,
     RebuildRefused,
     ReportingView,
     Retried,
@@ -146,6 +148,7 @@ from projections import (
     max_of,
     min_of,
     projection,
+    reaction,
     sum_of,
 )
 
@@ -228,6 +231,8 @@ __all__ = [
     "ProjectionStatus",
     "Query",
     "QueryItem",
+    "Reaction",
+    "ReactionFailed",
     "RebuildRefused",
     "Receipt",
     "Recorded",
@@ -283,6 +288,7 @@ __all__ = [
     "min_of",
     "open_store",
     "projection",
+    "reaction",
     "read_command",
     "replace",
     "stream_name",

@@ -1,4 +1,4 @@
-"""The worker: keeps the read models up to date until it is stopped."""
+"""The worker: keeps the read models up to date and carries out reactions until it is stopped."""
 
 import asyncio
 import logging
@@ -8,15 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Self
 
+from eventfold.follower import Follower
+from eventfold.outdated import Outdated
 from eventfold.parts import Parts
-from eventfold.remote_follower import RemoteFollower
+from eventfold.reaction_follower import reaction_follower
+from eventfold.remote_follower import remote_follower
 from eventfold.view_keeper import ViewKeeper
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
 from projections.leases import LEASE_SECONDS, Leases
-from projections.rebuild import outdated, rebuild
-from projections.track import Track
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +37,12 @@ PRUNE_SECONDS = 60.0
 class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
+    Each partition of a reaction is carried out in a thread of its own, so that a slow side effect holds up nobody else.
+    Coroutines run in the event loop that has begun `async with app.worker()`, and in one of that thread's own otherwise.
+
     Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
     projections among themselves; when one comes or goes, the others let go of some, or take them over. Rows that were made by
-    another version of a projection or its model are rebuilt first.
+    another version of a projection or its model are rebuilt first, by one of them; the others go on with all else meanwhile.
 
     Nothing but `stop` ends it: after an error it waits, longer each time, and tries again.
 
@@ -57,6 +61,8 @@ class Worker:
         self._stopping = threading.Event()
         self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outdated: list[Outdated] = []
         self._failures = 0
         self._inline_at = 0.0
         self._prune_at = 0.0
@@ -105,6 +111,7 @@ class Worker:
         self.stop()
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         return await asyncio.to_thread(self.start)
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -115,12 +122,20 @@ class Worker:
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)
-        leases = Leases(self._parts.engine, seconds=self._lease_seconds)
+        reactions = self._parts.reactions_in_log
+        leases = Leases(self._parts.engine, seconds=self._lease_seconds, beside=[track for _, track in reactions])
+        mine = [*self._parts.engine.local, *self._parts.engine.inline]
+        self._outdated = [Outdated(self._parts.store, each, leases) for each in mine]
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
-        followers = [RemoteFollower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        followers += [
+            reaction_follower(self._parts, reaction, track, lane, leases, self._loop)
+            for reaction, track in reactions
+            for lane in track.lanes
+        ]
         keepers = [ViewKeeper(self._parts, each) for each in self._parts.engine.views.values()]
-        beside: list[RemoteFollower | ViewKeeper] = [*followers, *keepers]
+        beside: list[Follower | ViewKeeper] = [*followers, *keepers]
         for each in beside:
             each.start()
         try:
@@ -147,6 +162,7 @@ class Worker:
         self._prune()
         if not leases.due_in:
             leases.keep()
+            self._rebuild_outdated()  # what another worker has begun, and left
         moved = engine.step(engine.local, owner=leases.name)
         if engine.inline and time.monotonic() >= self._inline_at:
             if not engine.step(engine.inline, owner=leases.name):
@@ -193,16 +209,5 @@ class Worker:
         return max(0.01, min(waits))
 
     def _rebuild_outdated(self) -> bool:
-        for track in [*self._parts.engine.local, *self._parts.engine.inline]:
-            if outdated(track):
-                self._rebuild(track)
+        self._outdated = [each for each in self._outdated if not each.mended()]
         return True
-
-    def _rebuild(self, track: Track) -> None:
-        logger.info("projection %s has changed: rebuilding %s", track.projection.name, track.name)
-        try:
-            rebuild(self._parts.store, track)
-        except (StoreUnavailable, StoreBusy):
-            raise
-        except Exception:  # the others go on; its status says "outdated"
-            logger.exception("projection %s cannot be rebuilt", track.projection.name)

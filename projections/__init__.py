@@ -10,6 +10,7 @@ from projections.errors import (
     NotYetVisible,
     ProjectionFailed,
     ProjectionPaused,
+    ReactionFailed,
     RebuildRefused,
     RollbackRefused,
     RowsRefused,
@@ -25,6 +26,7 @@ from projections.page import Page
 from projections.parked import Poison
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery
+from projections.reaction import Reaction, reaction
 from projections.rebuild import Progress, rebuild
 from projections.reporting_view import ReportingView
 from projections.rollback import prune, rollback
@@ -68,6 +70,8 @@ __all__ = [
     "ProjectionFailed",
     "ProjectionPaused",
     "ProjectionStatus",
+    "Reaction",
+    "ReactionFailed",
     "RebuildRefused",
     "ReportingView",
     "Retried",
@@ -90,6 +94,7 @@ __all__ = [
     "min_of",
     "projection",
     "prune",
+    "reaction",
     "rebuild",
     "rollback",
     "status_of",

@@ -5,6 +5,7 @@ EventfoldError
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
 │   ├── EventParked     the event waits aside with its followers of the same key; all else goes on
 │   └── InlineFailed    a read model that is kept inline refuses an append; nothing was stored
+├── ReactionFailed      a side effect raised
 ├── ProjectionPaused    nobody keeps the rows until the projection is resumed
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
 ├── ViewRefused         the database refused the SQL of a reporting view, or a row that it gives; nothing was changed
@@ -129,6 +130,32 @@ def _parked_text(projection: str, position: int, key: object, reason: str) -> st
         f"projection {projection!r} has parked the events of key {key!r} from position {position} on: {reason}. The row is as it "
         f"was before them; mend what is wrong and run `eventfold projections parked retry {projection}`"
     )
+
+
+class ReactionFailed(EventfoldError):
+    """A reaction raised an error, which is tried again, or has been parked with the later events of its key.
+
+    Attributes:
+        reaction: the reaction's name.
+        position: of the event that it failed on.
+        key: within which events are carried out in order; None where `key=` failed.
+        reason: what is wrong.
+        parked: whether the event waits aside.
+    """
+
+    code = "reaction_failed"
+
+    def __init__(self, reaction: str, position: int, key: str | None, reason: str, *, parked: bool = False) -> None:
+        self.reaction, self.position, self.key, self.reason, self.parked = reaction, position, key, reason, parked
+        if parked:
+            events = "the event at position" if key is None else f"the events of key {key!r} from position"
+            text = (
+                f"has parked {events} {position}{'' if key is None else ' on'}: {reason}. All others go on; mend what is wrong and "
+                f"run `eventfold reactions retry {reaction}`"
+            )
+        else:
+            text = f"failed on the event at position {position}, key {key!r}: {reason}. It waits before that event and tries again."
+        super().__init__(f"reaction {reaction!r} {text}")
 
 
 class RebuildRefused(EventfoldError):

@@ -31,15 +31,25 @@ class Leases:
         engine: whose lanes are worked on.
         seconds: how long a lease lasts unless it is renewed.
         name: of the worker; nobody else's, ever.
+        beside: what else it works on, beside the engine's tracks.
 
     Attributes:
         name: of the worker.
+        seconds: how long a lease lasts unless it is renewed.
     """
 
-    def __init__(self, engine: Engine, *, seconds: float = LEASE_SECONDS, name: str | None = None) -> None:
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        seconds: float = LEASE_SECONDS,
+        name: str | None = None,
+        beside: Sequence[Track] = (),
+    ) -> None:
+        self.name = name or worker_name()
         self._engine = engine
-        self._seconds = seconds
+        self._tracks = [*engine.tracks, *beside]
+        self.seconds = seconds
         self._workers = workers_of(engine.store.backend)
         self._alive: Sequence[str] = ()
         self._unwanted: dict[Lane, float] = {}
@@ -54,11 +64,11 @@ class Leases:
     def keep(self) -> None:
         """Shows that this worker is alive, renews its leases, lets go of what is too much, and takes what is free."""
         with self._engine.lock:
-            alive = self._workers.beat(self.name, self._seconds)
+            alive = self._workers.beat(self.name, self.seconds)
             if alive != self._alive:
                 self._alive, self._kept = alive, set()
-                self._settled_at = time.monotonic() + 2 * self._seconds
-            lanes = [lane for track in self._engine.tracks if look_up(track) for lane in track.lanes]
+                self._settled_at = time.monotonic() + 2 * self.seconds
+            lanes = [lane for track in self._tracks if look_up(track) for lane in track.lanes]
             mine = [each for each in lanes if each.owner == self.name]
             share = _share(len(lanes), alive, self.name)
             surplus = [each for each in mine if each not in self._kept][share:]
@@ -66,13 +76,15 @@ class Leases:
             if surplus:
                 self._release(surplus)
             self._lease([*[each for each in mine if each not in surplus], *taken])
+            if taken:
+                self._engine.store.signal.ring()  # threads of this worker wait for what is theirs
             hungry = sum(each.owner == self.name for each in lanes) < share and time.monotonic() < self._settled_at
-        self._due = time.monotonic() + (_HUNGRY_SECONDS if hungry else self._seconds / _PARTS)
+        self._due = time.monotonic() + (_HUNGRY_SECONDS if hungry else self.seconds / _PARTS)
 
     def release(self) -> None:
         """Lets go of everything, so that others need not wait for the leases to end."""
         with self._engine.lock:
-            self._release([each for track in self._engine.tracks for each in track.lanes if each.owner == self.name])
+            self._release([each for track in self._tracks for each in track.lanes if each.owner == self.name])
             self._workers.leave(self.name)
 
     def _choose(self, lanes: Iterable[Lane], wanted: int) -> list[Lane]:
@@ -80,13 +92,13 @@ class Leases:
         free = [each for each in lanes if each.owner is None or each.owner not in self._alive]
         now = time.monotonic()
         self._unwanted = {each: self._unwanted.get(each, now) for each in free}
-        late = [each for each in free[max(0, wanted) :] if now - self._unwanted[each] >= 2 * self._seconds]
+        late = [each for each in free[max(0, wanted) :] if now - self._unwanted[each] >= 2 * self.seconds]
         self._kept.update(late)
         return free[: max(0, wanted)] + late
 
     def _lease(self, lanes: Sequence[Lane]) -> None:
         for track, partitions in _by_track(lanes):
-            track.generation.lease(partitions, self.name, self._seconds)
+            track.generation.lease(partitions, self.name, self.seconds)
             look_up(track)
 
     def _release(self, lanes: Sequence[Lane]) -> None:
@@ -95,6 +107,11 @@ class Leases:
             look_up(track)
         if lanes:
             self._engine.store.announce()
+
+
+def worker_name() -> str:
+    """A name for a worker that nobody else has, ever."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def _share(lanes: int, alive: Sequence[str], name: str) -> int:

@@ -57,8 +57,11 @@ def read_live(
     position = position_of(token)
 
     def told(reader: Reader) -> T:
-        if callable(stale) and (reached := reader.position) < position:
-            stale(Stale(track.projection.name, position, reached))
+        if callable(stale):
+            reached = reader.position
+            missing = _parked_before(track, position, key) if reader.parked else None
+            if reached < position or missing is not None:
+                stale(Stale(track.projection.name, position, reached, missing))
         return read(reader)
 
     return read_after(engine, track, position, told, seconds=seconds, stale=bool(stale), key=key)
@@ -100,8 +103,8 @@ def read_after(
         over = not visible or (not remembered and time.monotonic() >= deadline)
         with track.target.reading() as reader:
             if reader.position >= position or (over and stale):
-                if not stale and reader.parked:
-                    _require_folded(track, position, key)
+                if not stale and reader.parked and (missing := _parked_before(track, position, key)) is not None:
+                    raise missing
                 return read(reader)
             reached = reader.position
         if over:
@@ -109,18 +112,21 @@ def read_after(
         remembered = False
 
 
-def _require_folded(track: Track, position: int, key: Any) -> None:
-    """Makes sure that a write is in the rows, and not aside.
+def _parked_before(track: Track, position: int, key: Any) -> EventParked | None:
+    """Why a write is not in the rows, but aside; None where it is in them.
 
-    Raises:
-        EventParked: it is not.
+    Args:
+        track: of the read model that is queried.
+        position: of the write.
+        key: of the row that is read, where it is only one: then an earlier event that it waits for counts, too.
     """
     text = None if key is None else key_text(key)
     found = track.generation.parked_events(text, position=position if text is None else None)
-    if found and found[0].position <= position:
-        first = track.generation.parked_events(found[0].key)[:1] or found
-        chosen = read_key(track.projection.model, first[0].key)
-        raise EventParked(track.projection.name, first[0].position, chosen, str(first[0].error))
+    if not found or found[0].position > position:
+        return None
+    first = track.generation.parked_events(found[0].key)[:1] or found
+    chosen = read_key(track.projection.model, first[0].key)
+    return EventParked(track.projection.name, first[0].position, chosen, str(first[0].error))
 
 
 def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale: bool) -> bool:

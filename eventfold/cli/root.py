@@ -23,6 +23,7 @@ from eventfold.cli import (
     migrate,
     projections,
     query,
+    reactions,
     schema,
     search,
     snapshots,
@@ -52,7 +53,7 @@ for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")
 for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
-for _noun in (projections, views, snapshots, worker):
+for _noun in (projections, views, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
 idempotency.add_to(app, "Write and read")
 log.add_to(app, "Move")

@@ -78,7 +78,8 @@ class ElasticsearchGeneration:
     def mend(self, mended: Mended) -> bool:
         """Writes the row of a key, as it is at the last event that waits no longer, and then takes these from those that wait.
 
-        Ended in between, the row says itself up to where it contains everything, and a repetition leaves those events out.
+        Ended in between, the row says itself up to where it contains everything, and a repetition leaves those events out. A row
+        that is to be mended takes the place of one of the same version.
 
         Raises:
             RowsRefused: the row does not fit the index.
@@ -87,10 +88,17 @@ class ElasticsearchGeneration:
         with self._turn:
             info = self.info
             waiting = {each.position for each in self.parked_events(mended.key)}
-            if info.checkpoints[mended.partition].epoch != mended.epoch or not waiting.issuperset(mended.gone):
+            at = info.checkpoints[mended.partition]
+            if (
+                at.epoch != mended.epoch
+                or not waiting.issuperset(mended.gone)
+                or mended.position not in {None, at.position}
+            ):
                 return False
             try:
-                if mended.rows:
+                if mended.as_of is not None:
+                    self._rows(info).write(mended.rows, mended.as_of, again=True)
+                elif mended.rows:
                     self._rows(info).write(mended.rows, mended.gone[-1])
             except IndexMissing as error:
                 raise lost(info) from error

@@ -160,18 +160,22 @@ class MemoryReader:
 
 
 class BoundMemoryTable:
-    """The generations of one projection in memory."""
+    """The generations of one projection in memory.
+
+    Attributes:
+        paused: whether nobody may move them.
+    """
 
     def __init__(self, name: str, projection: str) -> None:
         self._name, self._projection = name, projection
         self._lock = threading.Lock()
         self._generations: dict[int, _Stored] = {}
-        self._paused = False
+        self.paused = False
 
     def generations(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
         with self._lock:  # not between the two halves of a swap
-            return [replace(each.info, paused=self._paused) for each in self._generations.values()]
+            return [replace(each.info, paused=self.paused) for each in self._generations.values()]
 
     def generation(self, number: int) -> MemoryGeneration:
         """The generation of this number."""
@@ -188,14 +192,14 @@ class BoundMemoryTable:
             raise GenerationDropped(self._projection, self._name, number)
         return found
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> MemoryGeneration:
-        """A new, empty generation; where another thread has just made it, that one."""
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1, position: int = 0) -> MemoryGeneration:
+        """A new, empty generation that stands at a position; where another thread has just made it, that one."""
         with self._lock:
             known = [each.info for each in self._generations.values()]
             if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
                 return self.generation(found.number)
             number, now = max(self._generations, default=0) + 1, _now()
-            checkpoints = tuple(Checkpoint(each, 0, 0, None, now) for each in range(partitions))
+            checkpoints = tuple(Checkpoint(each, position, 0, None, now) for each in range(partitions))
             state = "live" if live else "building"
             info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints, now)
             self._generations[number] = _Stored(info, {})
@@ -232,7 +236,7 @@ class BoundMemoryTable:
                 ]
             found = {at.partition: at for at in old.info.checkpoints}
             at = found[mended.partition]
-            if at.epoch != mended.epoch:
+            if at.epoch != mended.epoch or mended.position not in {None, at.position}:
                 return False
             gone = len(mended.gone)
             found[mended.partition] = replace(
@@ -250,7 +254,7 @@ class BoundMemoryTable:
     def pause(self, *, paused: bool) -> None:
         """Lets nobody move the rows until further notice, or lets them again."""
         with self._lock:
-            self._paused = paused
+            self.paused = paused
             if (live := self._live()) is not None:
                 found = tuple(replace(at, epoch=at.epoch + paused) for at in live.info.checkpoints)
                 self._put(live, replace(live.info, checkpoints=found))

@@ -81,11 +81,19 @@ class GenerationRegistry:
             raise GenerationDropped(*self.mine, number)
         return found
 
-    def insert(self, connection: Connection, number: int, state: str, fingerprint: str, partitions: int) -> None:
-        """Adds a generation whose partitions stand at position 0."""
+    def insert(
+        self,
+        connection: Connection,
+        number: int,
+        state: str,
+        fingerprint: str,
+        partitions: int,
+        position: int = 0,
+    ) -> None:
+        """Adds a generation whose partitions stand at a position."""
         now = _now()
         connection.exec_driver_sql(self._sql["insert"], (*self.mine, number, state, fingerprint, now))
-        self._put(connection, number, [Checkpoint(each, 0, 0, None, now) for each in range(partitions)])
+        self._put(connection, number, [Checkpoint(each, position, 0, None, now) for each in range(partitions)])
 
     def set_state(self, connection: Connection, number: int, state: str) -> None:
         """Makes a generation live, retired or building."""
@@ -136,7 +144,10 @@ class GenerationRegistry:
         """
         at, gone = (*self.mine, number, mended.partition), len(mended.gone)
         counted = (gone, gone if mended.discarded else 0, mended.events)
-        if connection.exec_driver_sql(self._sql["fence"], (*counted, *at, mended.epoch)).rowcount != 1:
+        fence, standing = self._sql["fence"], [mended.epoch]
+        if mended.position is not None:
+            fence, standing = f"{fence} AND position = {self._mark}", [*standing, mended.position]
+        if connection.exec_driver_sql(fence, (*counted, *at, *standing)).rowcount != 1:
             return False
         taken = [
             connection.exec_driver_sql(self._sql["unpark"], (*at, mended.key, each)).rowcount for each in mended.gone

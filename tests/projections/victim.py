@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import event
 
-from eventfold import Application, EventStore, ReportingView
+from eventfold import Application, Event, EventStore, Recorded, ReportingView, reaction
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
@@ -90,6 +90,24 @@ def fold_inline(_store: EventStore, chance: random.Random) -> None:
     threading.Event().wait()
 
 
+class Sent(Event):
+    of: int
+
+
+@reaction("echo", start="beginning", key=lambda recorded: recorded.event.amount % 3, partitions=2)
+def echo(recorded: Recorded[Added | Moved], app: Application) -> None:
+    """A side effect that outlives its process."""
+    app.store.append(f"sent-{recorded.event.amount % 3}", [Sent(recorded.position)])
+    os.write(1, b".")
+
+
+def react(_store: EventStore, _chance: random.Random) -> None:
+    """A worker that carries out a reaction, which reports each effect."""
+    app = Application(sys.argv[1], reactions=[echo], events=(*EVENTS, Sent))
+    os.write(1, b"ready\n")
+    Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
+
+
 def main() -> None:
     url, seed, name = sys.argv[1:]
     store, chance = open_shop(url), random.Random(int(seed))
@@ -122,6 +140,7 @@ WORK = {
     "project": project,
     "work": work,
     "inline": fold_inline,
+    "react": react,
     "rebuild": partial(rebuild_again_and_again, quietly=False),
     "rebuild-quietly": partial(rebuild_again_and_again, quietly=True),
 }
