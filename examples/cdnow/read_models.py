@@ -59,9 +59,7 @@ def customer_row(
 ) -> CustomerRow:
     """The row with what follows from the rest of it."""
     profile = profile_of(tier, purchases, cds, cents, first_purchase)
-    return CustomerRow(
-        customer_id, tier, band_of(cents), purchases, cds, cents, first_purchase, last_purchase, profile
-    )
+    return CustomerRow(customer_id, tier, band_of(cents), purchases, cds, cents, first_purchase, last_purchase, profile)
 
 
 def month_of_purchase(recorded: Recorded[Purchased]) -> str:
