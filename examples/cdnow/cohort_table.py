@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -51,17 +50,17 @@ def retention_table(cells: Iterable[Cohort]) -> Table:
     cohorts = retention(cells)
     last = max((len(each.shares) for each in cohorts), default=1)
     table = Table(
-        title="cohorts: % who bought again, by months since the first purchase",
+        title="cohorts: % that bought again, by months since the first purchase",
         title_justify="left",
         title_style="bold",
-        box=box.SIMPLE_HEAD,
+        box=None,
         padding=0,
         pad_edge=False,
     )
     table.add_column("cohort ")
     table.add_column("customers ", justify="right")
     for since in range(1, last):
-        table.add_column(f"+{since}", justify="right", min_width=3)
+        table.add_column(str(since), justify="right", min_width=3)
     largest = largest_share(cohorts)
     for each in cohorts:
         table.add_row(each.cohort, f"{each.size:,} ", *(_cell(share, largest) for share in each.shares[1:]))

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     try:
-        with search_server(options.elasticsearch or search_url()) as search:
+        with search_server(console, options.elasticsearch or search_url()) as search:
             run(console, options.database or database_url(), search, options.rows)
     except KeyboardInterrupt:
         console.print("\n[yellow]Interrupted.[/yellow] What was dispatched is stored. Run it again: it starts afresh.")
@@ -142,7 +142,7 @@ def next_commands(customer_id: str, *, searched: bool) -> list[str]:
         "query MonthlyRevenue",
         "query MonthlyRevenue --occurred 1997-02-14",
         "query Cohort --where cohort=1997-01",
-        "query CustomerRow --where tier=platinum --order -cents --limit 10 --columns customer_id,cents,profile",
+        "query CustomerRow --order -cents --limit 10 --columns tier,profile",
         *[each.command for each in SEARCHES[:1] if searched],
         f"streams show customer-{customer_id}",
         f"state Customer {customer_id} --occurred 1997-12-31",

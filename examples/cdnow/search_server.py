@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from rich.console import Console
+
 START, NONE = "start", "none"
 """In place of a URL: start one, and fetch it first if it must be; or do without."""
 
@@ -30,10 +32,11 @@ WITHOUT = SearchServer(
 
 
 @contextmanager
-def search_server(wanted: str | None) -> Iterator[SearchServer]:
+def search_server(console: Console, wanted: str | None) -> Iterator[SearchServer]:
     """A server while the block runs.
 
     Args:
+        console: where to say that it takes a moment.
         wanted: a URL, "start" or "none"; None starts one if it was fetched before, by the tests or an earlier demo.
 
     Raises:
@@ -46,8 +49,13 @@ def search_server(wanted: str | None) -> Iterator[SearchServer]:
     else:
         from tests.services.elasticsearch import ElasticsearchServer
 
-        with ElasticsearchServer() as server:
+        server = ElasticsearchServer()
+        try:
+            with console.status("start Elasticsearch" if _is_fetched() else "fetch Elasticsearch, 1 GB, and start it"):
+                server.start()
             yield SearchServer(server.url, f"with an Elasticsearch {server.version} that was started for this demo")
+        finally:
+            server.close()
 
 
 def _is_fetched() -> bool:
