@@ -167,6 +167,6 @@ class GenerationApart:
 def lost(info: GenerationInfo) -> NeedsRebuild:
     """The error for rows that somebody else has removed."""
     return NeedsRebuild(
-        f"projection {info.projection!r}: the rows of generation {info.number} of {info.target!r} are missing where they were kept; "
-        f"run `eventfold projections rebuild {info.projection}`"
+        f"projection {info.projection!r}: the rows of generation {info.number} of {info.target!r} are missing where they were "
+        f"kept; run `eventfold projections rebuild {info.projection}`"
     )
