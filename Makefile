@@ -4,14 +4,17 @@
 PYTHON ?= python3
 WORKERS ?= 2
 DATABASE ?=
+ELASTICSEARCH ?=
+PLOT ?=
 
 BIN := .venv/bin
 PACKAGES := eventstore commands projections eventfold
 
 # What each kind of work installs on top of the core. The build of the package itself is pinned too.
-EXTRAS_demo := postgres,bisect
-EXTRAS_test := postgres,elasticsearch,bisect,test,lint,bench
-EXTRAS_lint := postgres,elasticsearch,bisect,test,lint,bench
+EXTRAS_demo := postgres,elasticsearch,bisect
+EXTRAS_plot := $(EXTRAS_demo),plot
+EXTRAS_test := postgres,elasticsearch,bisect,plot,test,lint,bench
+EXTRAS_lint := postgres,elasticsearch,bisect,plot,test,lint,bench
 EXTRAS_bench := postgres,elasticsearch,test,bench
 EXTRAS_docs := docs
 export PIP_CONSTRAINT := constraints.txt
@@ -19,13 +22,16 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test soak lint format bench bench-quick docs clean
+.PHONY: help demo dashboard test soak lint format bench bench-quick docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed-demo ## Run the example story; DATABASE=postgresql://... uses that database instead of SQLite
-	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)')
+	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)') $(if $(ELASTICSEARCH),--elasticsearch '$(ELASTICSEARCH)')
+
+dashboard: .venv/.installed-$(if $(PLOT),plot,demo) ## Show what the demo made; PLOT=cohorts.svg draws a picture too
+	@$(if $(DATABASE),EVENTFOLD_DATABASE='$(DATABASE)') $(BIN)/python -m examples.cdnow.dashboard $(if $(PLOT),--plot '$(PLOT)')
 
 test: .venv/.installed-test ## Run the tests, except the slow ones; WORKERS=n processes
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"

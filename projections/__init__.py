@@ -35,8 +35,10 @@ from projections.search import Hit, OpenIndex
 from projections.search_query import SearchQuery
 from projections.stale import Stale
 from projections.status import ProjectionStatus, status_of
+from projections.targets.custom import CustomTarget
 from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
+from projections.targets.rows_apart import RowsApart, RowsMissing
 from projections.targets.sql_table import SqlTable
 from projections.verify import Fault, Verified, verify
 from projections.view_query import ViewQuery
@@ -46,6 +48,7 @@ from projections.watch import Changed, Watch
 __all__ = [
     "BoundProjection",
     "Changed",
+    "CustomTarget",
     "ElasticsearchIndex",
     "Engine",
     "EventParked",
@@ -76,6 +79,8 @@ __all__ = [
     "ReportingView",
     "Retried",
     "RollbackRefused",
+    "RowsApart",
+    "RowsMissing",
     "RowsRefused",
     "SearchQuery",
     "SqlTable",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from projections.targets.elasticsearch_server import Busy, ElasticsearchServer
+from projections.targets.rows_apart import RowsMissing
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -23,7 +24,7 @@ _BUSY = {429, 502, 503, 504}
 _encode = msgspec.json.Encoder().encode
 
 
-class IndexMissing(Exception):
+class IndexMissing(RowsMissing):
     """There is no index of that name."""
 
 

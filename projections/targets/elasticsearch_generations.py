@@ -14,12 +14,12 @@ from projections.target import Generation, GenerationInfo
 from projections.targets.elasticsearch_alias import LiveAlias, own_name
 from projections.targets.elasticsearch_bulk import IndexMissing
 from projections.targets.elasticsearch_document import Documents
-from projections.targets.elasticsearch_generation import ElasticsearchGeneration, lost
 from projections.targets.elasticsearch_mapping import IndexField, mapping_of
 from projections.targets.elasticsearch_reader import ElasticsearchReader
 from projections.targets.elasticsearch_rows import ElasticsearchRows
 from projections.targets.elasticsearch_server import ElasticsearchServer
 from projections.targets.register import Register
+from projections.targets.rows_apart import GenerationApart, lost
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -63,7 +63,7 @@ class BoundElasticsearchIndex:
         self._mapping = mapping_of(fields, {"eventfold": {"projection": projection, "model": model.cls.__qualname__}})
         self._settings, self._refresh_interval, self._wait = settings, refresh_interval, wait
         self._alias = LiveAlias(server, name, register)
-        self._opened: dict[int, ElasticsearchGeneration] = {}
+        self._opened: dict[int, GenerationApart] = {}
 
     @property
     def client(self) -> "Elasticsearch":
@@ -74,14 +74,14 @@ class BoundElasticsearchIndex:
         """All generations, oldest first."""
         return self._register.all()
 
-    def generation(self, number: int) -> ElasticsearchGeneration:
+    def generation(self, number: int) -> GenerationApart:
         """The generation of this number, made once, so that its index is looked up once."""
         found = self._opened.get(number)
         if found is None:
-            found = self._opened[number] = ElasticsearchGeneration(self._register, number, self._open)
+            found = self._opened[number] = GenerationApart(self._register, number, self._open)
         return found
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> ElasticsearchGeneration:
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> GenerationApart:
         """A new generation. Its index is made when it is first used, so that a server which is away keeps nobody waiting."""
         number = self._register.create(fingerprint, live=live, partitions=partitions)
         return self.generation(number)

@@ -8,10 +8,10 @@ from projections.search import Hit, Text
 from projections.selection import Selection
 from projections.target import GenerationInfo, live_of
 from projections.targets.elasticsearch_bulk import IndexMissing
-from projections.targets.elasticsearch_generation import lost
 from projections.targets.elasticsearch_rows import ElasticsearchRows
 from projections.targets.memory_select import aggregated
 from projections.targets.register import Register
+from projections.targets.rows_apart import lost
 
 T = TypeVar("T")
 
