@@ -27,7 +27,7 @@ class ElasticsearchGeneration:
         self.number = number
         self._register = register
         self._open_rows = open_rows
-        self._opened: tuple[int, ElasticsearchRows] | None = None
+        self._opened: tuple[tuple[int, str], ElasticsearchRows] | None = None
         self._turn = threading.Lock()
 
     @property
@@ -123,9 +123,10 @@ class ElasticsearchGeneration:
         return info if (change.partition, change.from_position, change.epoch) in standing else None
 
     def _rows(self, info: GenerationInfo) -> ElasticsearchRows:
-        """The index, opened once; another one, if another generation has this number meanwhile."""
-        if self._opened is None or self._opened[0] != info.made_us:
-            self._opened = info.made_us, self._open_rows(info)
+        """The index, opened once; again when it becomes the live one, or if another generation has this number meanwhile."""
+        wanted = info.made_us, info.state
+        if self._opened is None or self._opened[0] != wanted:
+            self._opened = wanted, self._open_rows(info)
         return self._opened[1]
 
 
