@@ -131,7 +131,7 @@ class Crowd:
         self.looks = 0
 
     def run(self, seconds: float, *, swaps: int) -> None:
-        """Lets them loose for a while, or longer until there were so many swaps. What any of them finds wrong ends all, and is raised."""
+        """Lets them loose for a while, at least until so many swaps. What any of them finds wrong ends it, and is raised."""
         with ExitStack() as stack:
             writing, reading, operating = (self._open(stack) for _ in range(3))
             for item in ITEMS:
