@@ -6,6 +6,7 @@ where they are read: a database that crashed may have taken back the last rows t
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from eventstore import StoreBusy
@@ -16,7 +17,7 @@ from projections.errors import EventParked, NotYetVisible, ProjectionFailed, Pro
 from projections.moment import Moment
 from projections.parked import key_text, read_key
 from projections.stale import Stale, StaleOption
-from projections.target import Reader
+from projections.target import Reader, RowsSwapped
 from projections.targets.memory import MemoryReader
 from projections.track import Track
 
@@ -24,6 +25,10 @@ T = TypeVar("T")
 
 HELP_SECONDS = 0.05
 """How long one wait takes at most, for the engine or for news: another process may have moved the track meanwhile."""
+
+
+SWAP_SECONDS = 2.0
+"""How long to wait, after a swap of rows that may have been ahead of their position, for the new ones to be where those were."""
 
 
 def past_reader(engine: Engine, track: Track, moment: Moment, only: Any) -> MemoryReader:
@@ -51,8 +56,29 @@ def read_live(
         NotYetVisible, ProjectionFailed, ProjectionPaused, StoreBusy: as `read_after`.
     """
     track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
+    while True:
+        try:
+            return _read_live(engine, track, token, read, seconds=seconds, stale=stale, key=key)
+        except RowsSwapped:  # what was read before stood no further than the log does now
+            read_after(engine, track, engine.store.head(), _accept, seconds=SWAP_SECONDS, stale=True)
+
+
+def _accept(reader: Any) -> None:
+    reader.accept()
+
+
+def _read_live(
+    engine: Engine,
+    track: Track,
+    token: str | None,
+    read: Callable[[Reader], T],
+    *,
+    seconds: float,
+    stale: StaleOption,
+    key: Any,
+) -> T:
     if token is None:
-        with track.target.reading() as reader:
+        with _reading_on(track) as reader:
             return read(reader)
     position = position_of(token)
 
@@ -101,7 +127,7 @@ def read_after(
         perhaps = remembered and (track.inline or track.position >= position)
         visible = perhaps or _wait(engine, track, position, deadline, stale=stale)
         over = not visible or (not remembered and time.monotonic() >= deadline)
-        with track.target.reading() as reader:
+        with _reading_on(track) as reader:
             if reader.position >= position or (over and stale):
                 if not stale and reader.parked and (missing := _parked_before(track, position, key)) is not None:
                     raise missing
@@ -110,6 +136,12 @@ def read_after(
         if over:
             raise NotYetVisible(track.projection.name, position, reached, seconds)
         remembered = False
+
+
+def _reading_on(track: Track) -> AbstractContextManager[Reader]:
+    """A reader that shows nothing older than what was read before."""
+    found: AbstractContextManager[Reader] = getattr(track.target, "reading_on", track.target.reading)()
+    return found
 
 
 def _parked_before(track: Track, position: int, key: Any) -> EventParked | None:

@@ -59,8 +59,10 @@ def search_server(console: Console, wanted: str | None) -> Iterator[SearchServer
 
 
 def _is_fetched() -> bool:
-    from tests.services.elasticsearch import LEAST_JAVA, VERSION
+    from tests.services.elasticsearch import release_of_the_client
     from tests.services.java import find_java
     from tests.services.maven import cache_folder, is_complete
 
-    return find_java(LEAST_JAVA) is not None and is_complete(cache_folder() / f"elasticsearch-{VERSION}")
+    release = release_of_the_client()
+    has_java = find_java(release.least_java, release.most_java) is not None
+    return has_java and is_complete(cache_folder() / f"elasticsearch-{release.version}")

@@ -23,7 +23,8 @@ class RowsApart(Protocol):
     def write(self, rows: Mapping[Any, Any], position: int, *, again: bool = False) -> None:
         """Stores rows by key as they are at a position, None for a deleted one; what is newer stays as it is.
 
-        With `again`, a row that is there as of this very position is replaced, because it has to be mended. Returns when no crash can take them back.
+        With `again`, a row that is there as of this very position is replaced, because it has to be mended. Returns when no crash
+        can take them back.
 
         Raises:
             RowsRefused: some do not fit; the others are written.
@@ -62,7 +63,7 @@ class GenerationApart:
         self.number = number
         self._register = register
         self._open_rows = open_rows
-        self._opened: tuple[int, RowsApart] | None = None
+        self._opened: tuple[tuple[int, str], RowsApart] | None = None
         self._turn = threading.Lock()
 
     @property
@@ -166,9 +167,10 @@ class GenerationApart:
         return info if (change.partition, change.from_position, change.epoch) in standing else None
 
     def _rows(self, info: GenerationInfo) -> RowsApart:
-        """The rows, opened once; another one, if another generation has this number meanwhile."""
-        if self._opened is None or self._opened[0] != info.made_us:
-            self._opened = info.made_us, self._open_rows(info)
+        """The rows, opened once; again when they become the live ones, or if another generation has this number meanwhile."""
+        wanted = info.made_us, info.state
+        if self._opened is None or self._opened[0] != wanted:
+            self._opened = wanted, self._open_rows(info)
         return self._opened[1]
 
 
