@@ -3,6 +3,7 @@
 from commands.around import Around
 from commands.bus import AsyncBus, AsyncMiddleware, Bus, HandlerMap, Middleware
 from commands.command import Command, read_command, validate
+from commands.dispatched import Dispatched
 from commands.envelope import Envelope, enclose
 from commands.errors import (
     IdempotencyConflict,
@@ -27,14 +28,17 @@ from commands.middleware import (
 )
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
+from commands.unit_of_work import AsyncUnitOfWork, UnitOfWork
 
 __all__ = [
     "Around",
     "Ask",
     "AsyncBus",
     "AsyncMiddleware",
+    "AsyncUnitOfWork",
     "Bus",
     "Command",
+    "Dispatched",
     "Envelope",
     "Handler",
     "HandlerMap",
@@ -51,6 +55,7 @@ __all__ = [
     "RetryPolicy",
     "Timing",
     "TooManyConflicts",
+    "UnitOfWork",
     "authorise",
     "enclose",
     "handles",

@@ -19,7 +19,7 @@ from commands.idempotency.once import once_steps
 from commands.idempotency.policy import Idempotency
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
-from commands.shell import run, run_async
+from commands.shell import Perform, PerformAsync, perform_in, perform_in_async, run, run_async
 from commands.steps import Steps, dispatch_steps
 from eventstore import DefinitionError, EventfoldError, EventStore
 
@@ -117,11 +117,13 @@ class Bus:
         inner: what stands behind the middleware.
         middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Validation comes before it,
             and again behind it: what reaches the handler is valid whatever middleware has made of it.
+        perform: does what the steps of a command ask for; by default in the log.
     """
 
-    def __init__(self, inner: Innermost, middleware: Sequence[Middleware]) -> None:
+    def __init__(self, inner: Innermost, middleware: Sequence[Middleware], perform: Perform | None = None) -> None:
         check_middleware(middleware, awaited=False)
         self._inner = inner
+        self._perform = perform or partial(perform_in, inner.store, inner.ledger)
         self._handlers = inner.handlers
         innermost: Next = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap, reversed(middleware), innermost)
@@ -140,15 +142,18 @@ class Bus:
         return self._handle(envelope)
 
     def _handle(self, envelope: Envelope) -> Receipt:
-        return run(self._inner.steps(envelope), self._inner.store, self._inner.ledger)
+        return run(self._inner.steps(envelope), self._perform)
 
 
 class AsyncBus:
     """Dispatches commands from asyncio tasks; the middleware is awaited. See `Bus`."""
 
-    def __init__(self, inner: Innermost, middleware: Sequence[AsyncMiddleware]) -> None:
+    def __init__(
+        self, inner: Innermost, middleware: Sequence[AsyncMiddleware], perform: PerformAsync | None = None
+    ) -> None:
         check_middleware(middleware, awaited=True)
         self._inner = inner
+        self._perform = perform or partial(perform_in_async, inner.store, inner.ledger)
         self._handlers = inner.handlers
         innermost: AsyncNext = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap_async, reversed(middleware), innermost)
@@ -167,7 +172,7 @@ class AsyncBus:
         return await self._handle(envelope)
 
     async def _handle(self, envelope: Envelope) -> Receipt:
-        return await run_async(self._inner.steps(envelope), self._inner.store, self._inner.ledger)
+        return await run_async(self._inner.steps(envelope), self._perform)
 
 
 def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:

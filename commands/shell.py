@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from commands.idempotency.ledger import Ledger
 from commands.receipt import Receipt
@@ -22,8 +23,11 @@ from commands.steps import (
 from eventstore import EventStore, Loaded
 from eventstore.loading import load_query
 
+Perform: TypeAlias = Callable[[Step], Any]
+PerformAsync: TypeAlias = Callable[[Step], Awaitable[Any]]
 
-def run(steps: Steps, store: EventStore, ledger: Ledger) -> Receipt:
+
+def run(steps: Steps, perform: Perform) -> Receipt:
     """Does what the steps ask for, blocking."""
     result: Any = None
     failure: Exception | None = None
@@ -34,12 +38,12 @@ def run(steps: Steps, store: EventStore, ledger: Ledger) -> Receipt:
             return _receipt(stop)
         result, failure = None, None
         try:
-            result = _perform(step, store, ledger)
+            result = perform(step)
         except Exception as error:  # noqa: BLE001 - thrown into the steps, which decide
             failure = error
 
 
-async def run_async(steps: Steps, store: EventStore, ledger: Ledger) -> Receipt:
+async def run_async(steps: Steps, perform: PerformAsync) -> Receipt:
     """Does what the steps ask for; reads in threads, appends in groups with other tasks."""
     result: Any = None
     failure: Exception | None = None
@@ -50,7 +54,7 @@ async def run_async(steps: Steps, store: EventStore, ledger: Ledger) -> Receipt:
             return _receipt(stop)
         result, failure = None, None
         try:
-            result = await _perform_async(step, store, ledger)
+            result = await perform(step)
         except Exception as error:  # noqa: BLE001 - thrown into the steps, which decide
             failure = error
 
@@ -60,7 +64,8 @@ def _receipt(stop: StopIteration) -> Receipt:
     return receipt
 
 
-def _perform(step: Step, store: EventStore, ledger: Ledger) -> Any:
+def perform_in(store: EventStore, ledger: Ledger, step: Step) -> Any:
+    """Does what a step asks for, in the log."""
     match step:
         case LoadStreams() | LoadQuery():
             return _load(step, store)
@@ -76,7 +81,8 @@ def _perform(step: Step, store: EventStore, ledger: Ledger) -> Any:
             return _once(step, store, ledger)
 
 
-async def _perform_async(step: Step, store: EventStore, ledger: Ledger) -> Any:
+async def perform_in_async(store: EventStore, ledger: Ledger, step: Step) -> Any:
+    """The same from an asyncio task."""
     match step:
         case LoadStreams() | LoadQuery():
             return await asyncio.to_thread(_load, step, store)

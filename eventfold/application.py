@@ -6,7 +6,10 @@ from typing import Any, Self, TypeVar
 
 from commands import Bus, Command, Envelope, Handler, Idempotency, Middleware, Receipt, RetryPolicy, enclose
 from commands.bus import Innermost, check_middleware, pipeline
+from commands.dispatched import Dispatched
+from commands.many import PARALLEL, dispatch_many
 from commands.middleware.look_up import LookUp, bound
+from commands.unit_of_work import UnitOfWork
 from eventfold.parts import Parts
 from eventfold.react import react, retry_reaction_of
 from eventfold.session import Session
@@ -178,6 +181,38 @@ class Application:
             idempotency_key=idempotency_key,
         )
         return self._bus.dispatch(envelope)
+
+    def dispatch_many(
+        self,
+        commands: Iterable[Command],
+        *,
+        parallel: int = PARALLEL,
+        idempotency_key: Callable[[Command], str] | None = None,
+        **options: Any,
+    ) -> list[Dispatched]:
+        """Dispatches many commands, each on its own: one that fails fails alone. Those under way at once share transactions.
+
+        Commands that name the same stream are handled in the order given.
+
+        Args:
+            commands: the commands.
+            parallel: how many are under way at once, each in a thread.
+            idempotency_key: from a command to its key.
+            options: for each of them; see `dispatch`.
+
+        Returns:
+            What came of each, in the order given.
+        """
+
+        def send(command: Command) -> Receipt:
+            key = None if idempotency_key is None else idempotency_key(command)
+            return self.dispatch(command, idempotency_key=key, **options)
+
+        return dispatch_many(commands, self._parts.handlers, send, parallel)
+
+    def unit_of_work(self) -> UnitOfWork:
+        """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
+        return UnitOfWork(self.inner, self._middleware, enclose)
 
     def load(
         self,

@@ -7,7 +7,10 @@ from typing import Any, Self, TypeVar
 
 from commands import AsyncBus, AsyncMiddleware, Command, Handler, Idempotency, Receipt, RetryPolicy, enclose
 from commands.bus import check_middleware, pipeline
+from commands.dispatched import Dispatched
+from commands.many import PARALLEL, dispatch_many_async
 from commands.middleware.look_up import LookUp, bound
+from commands.unit_of_work import AsyncUnitOfWork
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_session import AsyncSession
@@ -142,6 +145,26 @@ class AsyncApplication:
             idempotency_key=idempotency_key,
         )
         return await self._bus.dispatch(envelope)
+
+    async def dispatch_many(
+        self,
+        commands: Iterable[Command],
+        *,
+        parallel: int = PARALLEL,
+        idempotency_key: Callable[[Command], str] | None = None,
+        **options: Any,
+    ) -> list[Dispatched]:
+        """Dispatches many commands, each on its own, in tasks. See `Application.dispatch_many`."""
+
+        async def send(command: Command) -> Receipt:
+            key = None if idempotency_key is None else idempotency_key(command)
+            return await self.dispatch(command, idempotency_key=key, **options)
+
+        return await dispatch_many_async(commands, self.sync.parts.handlers, send, parallel)
+
+    def unit_of_work(self) -> AsyncUnitOfWork:
+        """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
+        return AsyncUnitOfWork(self.sync.inner, self._middleware, enclose)
 
     async def load(
         self,

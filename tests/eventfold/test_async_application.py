@@ -41,8 +41,8 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
     ]
 
 
-PLUMBING = {"engine", "read", "selection", "track"}
-"""What the other kinds of queries are made with."""
+PLUMBING = {"engine", "inner", "model", "read", "selection", "track", "was_done"}
+"""What is made of these, or asks them, beneath the names that users know."""
 
 
 @pytest.mark.parametrize(("sync", "awaited"), [(Application, AsyncApplication), (ModelQuery, AsyncModelQuery)])

@@ -26,6 +26,7 @@ EARLIER = [
     for log in range(1, newest + 1)
 ]
 READ_MODELS = len(load_migrations("projections", "projections.migrations.sqlite"))
+COMMANDS = len(load_migrations("commands", "commands.migrations.sqlite"))
 EVENTS = [Deposited, CourseDefined]
 FIRST_COLUMNS = (
     "position, stream, version, recorded_at, type, schema_version, event_id, occurred_at, correlation_id, causation_id, "
@@ -65,7 +66,7 @@ def test_given_tables_of_any_earlier_version_with_data_then_they_are_migrated_an
 
     with EventStore(open_backend(url), events=EVENTS) as store:
         applied = migrate(store)
-        assert len(applied) == LOG[dialect] - log + READ_MODELS - read_models
+        assert len(applied) == LOG[dialect] - log + READ_MODELS - read_models + COMMANDS
         assert pending(store) == []
         assert stored(store) == before
     with Application(url, projections=[balances.into(SqlTable("balances"))], events=EVENTS) as app:

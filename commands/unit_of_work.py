@@ -1,0 +1,132 @@
+"""A unit of work: several commands and appends, stored together or not at all."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from commands.bus import AsyncBus, AsyncMiddleware, Bus, Innermost, Middleware
+from commands.command import Command
+from commands.envelope import Envelope
+from commands.receipt import Receipt
+from commands.staging import Staging
+from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step
+from eventstore import ANY, Appended, Event, ExpectedVersion, InvalidInput, NewEvent, StreamAppend
+
+Enclose = Callable[..., Envelope]
+
+
+class Unit:
+    """What the sync and the async unit of work share.
+
+    Attributes:
+        receipt: of all that was stored, once it is; None before, and where there was nothing to store.
+    """
+
+    def __init__(self, inner: Innermost, enclose: Enclose) -> None:
+        self.receipt: Receipt | None = None
+        self._inner = inner
+        self._enclose = enclose
+        self._staging = Staging(inner.store)
+        self._open = True
+
+    def append(self, stream: str, events: Sequence[Event | NewEvent[Any]], *, expected: ExpectedVersion = ANY) -> None:
+        """Takes events to be stored with the rest.
+
+        Args:
+            stream: `category-id`.
+            events: plain or as `NewEvent`.
+            expected: the version that the stream must be at, with what the unit has decided before.
+
+        Raises:
+            InvalidInput: an argument is not acceptable, or the unit is over.
+            WrongExpectedVersion: the stream will be at another version.
+        """
+        self._check_open()
+        self._staging.stage([StreamAppend(stream, events, expected)], None)
+
+    def perform(self, step: Step) -> Any:
+        """Does what the steps of a command ask for, on what is stored and decided so far."""
+        match step:
+            case LoadStreams(targets):
+                return [self._staging.load(aggregate, stream) for aggregate, stream in targets]
+            case LoadQuery(aggregate, query, start):
+                return self._staging.load_query(aggregate, query, start)
+            case LookUpVersion(stream):
+                return self._staging.version(stream)
+            case Append(appends, condition):
+                return self._staging.stage(appends, condition)
+            case Remember():
+                return None
+        raise InvalidInput("idempotency_key: expected none within a unit of work; dispatch such a command by itself")
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise InvalidInput("unit of work: expected an open one, got one that is over; begin another")
+
+    def _over(self, appends: Sequence[StreamAppend], appended: Appended) -> None:
+        events = tuple(new.event for each in appends for new in each.events)
+        stream = appends[0].stream
+        self.receipt = Receipt(stream, appended.versions[stream], appended.position, events, appended.versions)
+
+
+class UnitOfWork(Unit):
+    """Stores what its block has decided, when the block ends without an error. Of one thread.
+
+        with app.unit_of_work() as work:
+            work.dispatch(Withdraw("a-1", 20))
+            work.dispatch(Deposit("a-2", 20))
+        work.receipt.token
+
+    Each decision sees what the ones before it have decided. Nothing is tried again: where somebody else has moved one of the
+    streams or queries meanwhile, nothing is stored, and the block's end raises a `Conflict`.
+    """
+
+    def __init__(self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose) -> None:
+        super().__init__(inner, enclose)
+        self._bus = Bus(inner, middleware, self.perform)
+
+    def dispatch(self, command: Command, **options: Any) -> tuple[Any, ...]:
+        """Validates and decides a command. See `Application.dispatch`.
+
+        Returns:
+            The events that it leads to, if the unit is stored.
+        """
+        self._check_open()
+        return self._bus.dispatch(self._enclose(command, **options)).events
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._open = False
+        appends, condition = self._staging.all()
+        if kind is None and self._staging.appends:
+            self._over(appends, self._inner.store.append_all(appends, condition=condition))
+
+
+class AsyncUnitOfWork(Unit):
+    """`UnitOfWork` for an asyncio task: `async with app.unit_of_work() as work: await work.dispatch(...)`."""
+
+    def __init__(self, inner: Innermost, middleware: Sequence[AsyncMiddleware], enclose: Enclose) -> None:
+        super().__init__(inner, enclose)
+        self._bus = AsyncBus(inner, middleware, self._perform)
+
+    async def _perform(self, step: Step) -> Any:
+        return await asyncio.to_thread(self.perform, step)
+
+    async def dispatch(self, command: Command, **options: Any) -> tuple[Any, ...]:
+        """Validates and decides a command. See `UnitOfWork.dispatch`."""
+        self._check_open()
+        return (await self._bus.dispatch(self._enclose(command, **options))).events
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        appends, condition = self._staging.all()
+        if kind is None and self._staging.appends:
+            self._over(appends, await self._inner.store.append_all_async(appends, condition=condition))
