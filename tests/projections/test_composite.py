@@ -281,8 +281,9 @@ def test_what_a_composite_cannot_be_is_an_error_at_definition(sqlite_url: str) -
     with pytest.raises(DefinitionError, match="expected 1 partition and 1 process for a projection with reads="):
         spendings.into(SqlTable("spendings"), partitions=2)
     with Application(sqlite_url, projections=[spendings.into(SqlTable("spendings"))], events=EVENTS) as app:
+        track = app.engine.find("spendings")[0]
         with pytest.raises(DefinitionError, match="expected 1 partition and 1 process"):
-            begin(app.engine.find("spendings")[0], 2)
+            begin(track, 2)
 
 
 def test_a_fold_that_looks_up_what_it_does_not_read_is_told_so(make: Callable[..., Engine]) -> None:
