@@ -59,10 +59,19 @@ class SqlGeneration:
         """Writes rows and position within a transaction; False, and nothing is written, if another worker was faster."""
         if not self._registry.advance(connection, self.number, change):
             return False
+        self._write_rows(connection, change)
+        return True
+
+    def write_held(self, connection: Connection, change: Change) -> None:
+        """Writes rows and position within a transaction that holds the generation."""
+        with self.database.pipelined(connection):
+            self._registry.advance_held(connection, self.number, change)
+            self._write_rows(connection, change)
+
+    def _write_rows(self, connection: Connection, change: Change) -> None:
         self._rows.write(connection, change.rows)
         if change.read:
             self._read.write(connection, self.number, change.read)
-        return True
 
     def on(self, connection: Connection) -> "JoinedGeneration":
         """The same within a transaction, which somebody else commits."""
@@ -123,8 +132,9 @@ class JoinedGeneration:
         return Fetched(self._rows.fetch(self._connection, keys) if keys else {})
 
     def apply(self, change: Change) -> bool:
-        """Writes rows and position."""
-        return self._generation.write(self._connection, change)
+        """Writes rows and position: as the transaction holds the generation, nobody has moved it."""
+        self._generation.write_held(self._connection, change)
+        return True
 
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside."""
