@@ -322,7 +322,7 @@ class Parts:
         for aggregate in self.aggregates:
             found.extend(events_of(aggregate))
         for bound in self.projections:
-            found.extend(bound.projection.events)
+            found.extend(bound.projection.events_read)
         for reaction in self.reactions:
             found.extend(reaction.events)
         return tuple(dict.fromkeys(found))

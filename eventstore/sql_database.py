@@ -18,6 +18,7 @@ class SqlDatabase:
         description: the database for humans, without secrets.
         turn: held while something is written: SQLite has one writer, and waiting in line beats polling for its lock.
         translated: makes the context in which the driver's errors become those of `eventstore.errors`.
+        pipelined: makes the context in which statements of a connection are sent without waiting for each other's answers.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class SqlDatabase:
         description: str,
         turn: AbstractContextManager[object] | None = None,
         translated: Callable[[], AbstractContextManager[object]] = nullcontext,
+        pipelined: Callable[[Connection], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.engine = engine
         self.prefix = prefix
@@ -36,6 +38,7 @@ class SqlDatabase:
         self.description = description
         self._turn = turn if turn is not None else nullcontext()
         self._translated = translated
+        self.pipelined = pipelined
 
     @property
     def dialect(self) -> str:

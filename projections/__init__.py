@@ -20,6 +20,7 @@ from projections.errors import (
 )
 from projections.grouped_query import GroupedQuery
 from projections.key import by_tag
+from projections.lookup import Lookup
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
 from projections.mending import ParkedEvents, Retried
 from projections.page import Page
@@ -59,6 +60,7 @@ __all__ = [
     "Hit",
     "InlineFailed",
     "InvalidQuery",
+    "Lookup",
     "Measure",
     "MemoryTable",
     "ModelQuery",

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
+from projections.composite import ReadRows, fold_batch, park_batch
 from projections.errors import NeedsRebuild, ProjectionFailed, ProjectionPaused, RowsRefused, TargetUnavailable
-from projections.fold import Folded, fold
+from projections.fold import Folded
 from projections.lane import Lane
-from projections.parking import fold_apart
 from projections.partition import WHOLE
 from projections.refusal import before, is_of_rows, refused_keys, standing, without
 from projections.target import Change
 from projections.track import Track
-from projections.wanted import select_events, wanted_by
+from projections.wanted import select_events, wanted_to_fold
 from projections.writing import Outcome, Work, write_all
 
 
@@ -49,7 +49,7 @@ class BatchRunner:
         projections = {each.track.projection.name: each.track.projection for each in lanes}
         partitions = {each.partition for each in lanes}
         partition = partitions.pop() if len(partitions) == 1 else WHOLE
-        reader = LogReader(self._store.backend, self._codec, wanted_by(projections.values(), partition))
+        reader = LogReader(self._store.backend, self._codec, wanted_to_fold(projections.values(), partition))
         rows, end = reader.page(start, up_to, self._size)
         try:
             events = reader.decode(rows)
@@ -63,7 +63,8 @@ class BatchRunner:
         self, lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int, *, alone: bool
     ) -> list[Work]:
         """Folds for the targets of one partition of one projection."""
-        chosen = select_events(lanes[0].track.projection, events, alone=alone)
+        projection = lanes[0].track.projection
+        chosen = events if projection.reads else select_events(projection, events, alone=alone)
         try:
             return _folded(lanes, chosen, start, end)
         except TargetUnavailable as error:
@@ -205,19 +206,22 @@ def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, 
         each.epoch for each in lanes
     ]  # read before what is parked: another thread may look a remote lane up meanwhile
     track, partition, parked = lanes[0].track, lanes[0].partition, lanes[0].parked
-    fetch = lanes[0].fetch
-    folded = fold(track.projection, events, fetch, partition, parked)
-    if folded.failure is not None and all(each.last_attempt for each in lanes):
+    fetch, projection = lanes[0].fetch, track.projection
+    read = ReadRows(projection, track.generation, complete=start == 0)
+    folded = fold_batch(projection, events, fetch, read, partition, parked)
+    if folded.failure is not None and not folded.of_source and all(each.last_attempt for each in lanes):
         attempts = 1 + max(each.attempts for each in lanes)
-        folded = fold_apart(track.projection, events, fetch, partition, parked, attempts)
+        folded = park_batch(projection, events, fetch, read, partition, parked, attempts)
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
     return [
-        Work(lane, replace(changed(lane, folded, start, to, error), epoch=epoch), events, folded.failure)
+        Work(lane, replace(changed(lane, folded, start, to, error), epoch=epoch), events, folded.failure, not folded.of_source)
         for lane, epoch in zip(lanes, epochs, strict=True)
     ]
 
 
 def changed(lane: Lane, folded: Folded, start: int, to: int, error: str | None) -> Change:
     """What was folded, as a change of a lane's rows."""
-    return Change(folded.rows, start, to, folded.events, error, lane.partition.number, lane.epoch, folded.parked)
+    return Change(
+        folded.rows, start, to, folded.events, error, lane.partition.number, lane.epoch, folded.parked, folded.read
+    )

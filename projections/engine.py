@@ -64,7 +64,7 @@ class Engine:
         self.tracks = tracks_of(store, bindings)
         self.views = bind_views(self.tracks, views)
         self.projections = {each.projection.name: each.projection for each in self.tracks}
-        codec = Codec([cls for each in self.projections.values() for cls in each.events])
+        codec = Codec([cls for each in self.projections.values() for cls in each.events_read])
         self._batches = BatchRunner(store, codec, batch_size, self._offer)
         self.past = Past(store)
         self.lock = threading.Lock()

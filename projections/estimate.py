@@ -8,9 +8,10 @@ import msgspec
 from eventstore import EventStore
 from eventstore.codec import codec_of
 from eventstore.log_reader import LogReader
-from projections.fold import fold, in_memory
+from projections.composite import ReadRows, fold_batch
+from projections.fold import in_memory
 from projections.track import Track
-from projections.wanted import wanted_by
+from projections.wanted import wanted_to_fold
 
 SAMPLE = 20_000
 PAGE = 5_000
@@ -46,18 +47,20 @@ def estimate(store: EventStore, track: Track, processes: int = 1, max_rate: floa
     Raises:
         ProjectionFailed: a fold raised.
     """
-    reader = LogReader(store.backend, codec_of(track.projection.events), wanted_by([track.projection]))
+    reader = LogReader(store.backend, codec_of(track.projection.events_read), wanted_to_fold([track.projection]))
     head, position, events, rate = store.head(), 0, 0, 0.0
     started = time.monotonic()
     rows: dict[Any, Any] = {}
+    read = ReadRows(track.projection, None, complete=True)
     while position < head:
         page, position = reader.page(position, head, PAGE)
         events += len(page)
         if events <= SAMPLE or not rate:
-            folded = fold(track.projection, reader.decode(page), in_memory(rows))
+            folded = fold_batch(track.projection, reader.decode(page), in_memory(rows), read)
             if folded.failure is not None:
                 raise folded.failure
             rows |= folded.rows
+            read.update(folded.read)
             rate = events / max(time.monotonic() - started, 1e-6)
     chosen = min(rate * processes, max_rate or rate * processes)
     seconds = round(events / chosen, 1) if chosen else 0.0

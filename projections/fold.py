@@ -1,6 +1,7 @@
 """Folds a batch of events into rows in memory; every touched row is written once afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, NoReturn
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from eventstore import Recorded
 from eventstore.share import id_of
 from projections.errors import ProjectionFailed
+from projections.lookup import Positioned
 from projections.model import Field
 from projections.parked import Parked
 from projections.partition import WHOLE, Partition
@@ -32,12 +34,16 @@ class Folded(msgspec.Struct, frozen=True):
         events: how many events touched a row.
         failure: the error that stopped the fold; the rows are those before the event at its position.
         parked: events that are to wait aside.
+        read: of a composite: the rows that were touched of what it reads, by projection and key.
+        of_source: whether the failure is one of what it reads.
     """
 
     rows: dict[Any, Any]
     events: int
     failure: ProjectionFailed | None = None
     parked: Sequence[Parked] = ()
+    read: Mapping[str, Mapping[Any, Any]] = {}
+    of_source: bool = False
 
 
 def fold(
@@ -46,6 +52,7 @@ def fold(
     fetch: Fetch,
     partition: Partition = WHOLE,
     parked: Mapping[Any, str] = NONE,
+    lookup: Positioned | None = None,
 ) -> Folded:
     """Folds events in the order given, as far as that goes.
 
@@ -55,27 +62,32 @@ def fold(
         fetch: the stored rows under given keys.
         partition: other partitions' keys are left out.
         parked: keys whose events wait aside, each with its text: later ones are to wait as well.
+        lookup: of a composite: the rows of what it reads.
     """
     try:
         keyed, touching = _keys(projection, events, partition)
         followers: list[Parked] = []
         if parked:
             keyed, touching, followers = _apart(projection, events, partition, parked, keyed)
-        rows = _fold(projection, keyed, fetch)
+        rows = _fold(projection, keyed, fetch, lookup)
     except ProjectionFailed as failure:  # rare, and the fold is pure: once more, up to the event at fault
         before = [each for each in events if each.position < failure.position]
-        folded = fold(projection, before, fetch, partition, parked)
+        folded = fold(projection, before, fetch, partition, parked, lookup)
         return folded if folded.failure else replace(folded, failure=failure)
     return Folded(rows, touching, None, followers)
 
 
 def fold_as_far(
-    projection: Projection[Any], key: Any, row: Any, events: Iterable[Recorded[Any]]
+    projection: Projection[Any],
+    key: Any,
+    row: Any,
+    events: Iterable[Recorded[Any]],
+    lookup: Positioned | None = None,
 ) -> tuple[Any, ProjectionFailed | None]:
     """Folds the events of one key: its row as far as that goes, and what is wrong with the event after that."""
     for position, parts in groupby(events, attrgetter("position")):
         try:
-            after = _fold_rows(projection, [(key, each) for each in parts], {key: row})[key]
+            after = _fold_rows(projection, [(key, each) for each in parts], {key: row}, lookup)[key]
         except ProjectionFailed as failure:
             return row, failure
         if after is not None and (fault := projection.check.fault(after)):
@@ -85,7 +97,11 @@ def fold_as_far(
 
 
 def fold_key(
-    projection: Projection[Any], key: Any, events: Iterable[Recorded[Any]], row: Any | None = None
+    projection: Projection[Any],
+    key: Any,
+    events: Iterable[Recorded[Any]],
+    row: Any | None = None,
+    lookup: Positioned | None = None,
 ) -> Any | None:
     """The row under one key after events that touch it.
 
@@ -94,14 +110,45 @@ def fold_key(
         key: of the row.
         events: in the order of the log; each of them touches the row.
         row: before them.
+        lookup: of a composite: the rows of what it reads.
 
     Raises:
         ProjectionFailed: the fold raised, or made something that is not a row of its model.
     """
     rows = {key: row}
     for part in _batches(events, KEY_BATCH):
-        rows = _fold(projection, [(key, each) for each in part], in_memory(rows))
+        rows = _fold(projection, [(key, each) for each in part], in_memory(rows), lookup)
     return rows[key]
+
+
+def fold_history(
+    projection: Projection[Any], events: Sequence[Recorded[Any]], fetch: Fetch, lookup: Positioned
+) -> dict[Any, list[tuple[int, Any]]]:
+    """For each key that events touch, the positions at which they do, each with the row after it.
+
+    Raises:
+        ProjectionFailed: the fold raised, or made something that is not a row of its model.
+    """
+    history: dict[Any, list[tuple[int, Any]]] = {}
+    keyed, _ = _keys(projection, events, WHOLE)
+    stored = fetch(list(dict.fromkeys([key for key, _ in keyed]))).rows
+    for key, recorded in keyed:
+        steps = history.setdefault(key, [])
+        before = steps[-1][1] if steps else stored.get(key)
+        row = _fold_rows(projection, [(key, recorded)], {key: before}, lookup)[key]
+        if row is not None and (fault := projection.check.fault(row)):
+            raise ProjectionFailed(projection.name, recorded.position, key, fault)
+        steps.append((recorded.position, row))
+    return history
+
+
+def fold_on_trial(projection: Projection[Any], events: Sequence[Recorded[Any]], lookup: Positioned) -> None:
+    """Calls a fold for nothing but what it looks up; what goes wrong is of no interest yet."""
+    rows: dict[Any, Any] = {}
+    for recorded in events:
+        with suppress(ProjectionFailed):
+            for key in keys_of(projection, recorded):
+                rows |= _fold_rows(projection, [(key, recorded)], rows, lookup)
 
 
 def in_memory(rows: Mapping[Any, Any]) -> Fetch:
@@ -175,13 +222,18 @@ def _distinct(key: Any, field: Field) -> list[Any]:
     return found
 
 
-def _fold(projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], fetch: Fetch) -> dict[Any, Any]:
+def _fold(
+    projection: Projection[Any],
+    keyed: Sequence[tuple[Any, Recorded[Any]]],
+    fetch: Fetch,
+    lookup: Positioned | None = None,
+) -> dict[Any, Any]:
     fetched = fetch(list(dict.fromkeys([key for key, _ in keyed])))
     stored, keyed = fetched.rows, unfolded(keyed, fetched.ahead)
-    rows = _fold_rows(projection, keyed, stored)
+    rows = _fold_rows(projection, keyed, stored, lookup)
     made = [row for row in rows.values() if row is not None]
     if not projection.check.passes(made):
-        _raise_fault(projection, keyed, stored, rows)
+        _raise_fault(projection, keyed, stored, rows, lookup)
     return rows
 
 
@@ -195,10 +247,15 @@ def unfolded(
 
 
 def _fold_rows(
-    projection: Projection[Any], keyed: Sequence[tuple[Any, Recorded[Any]]], stored: Mapping[Any, Any]
+    projection: Projection[Any],
+    keyed: Sequence[tuple[Any, Recorded[Any]]],
+    stored: Mapping[Any, Any],
+    lookup: Positioned | None = None,
 ) -> dict[Any, Any]:
     rows: dict[Any, Any] = {}
     function, takes_key, before = projection.function, projection.takes_key, stored.get
+    if projection.reads and lookup is not None:
+        function = _looking_up(projection, lookup)
     cls, key_of_row = projection.model.cls, attrgetter(projection.model.key.name)
     for key, recorded in keyed:
         try:
@@ -212,11 +269,22 @@ def _fold_rows(
     return rows
 
 
+def _looking_up(projection: Projection[Any], lookup: Positioned) -> Callable[..., Any]:
+    """The fold of a composite, which is given the lookup after its other parameters."""
+
+    def folded(row: Any, recorded: Recorded[Any], *key: Any) -> Any:
+        lookup.at = recorded.position
+        return projection.function(row, recorded, *key, lookup)
+
+    return folded
+
+
 def _raise_fault(
     projection: Projection[Any],
     keyed: Sequence[tuple[Any, Recorded[Any]]],
     stored: Mapping[Any, Any],
     rows: dict[Any, Any],
+    lookup: Positioned | None,
 ) -> NoReturn:
     """Folds a faulty row once more, event by event, to name the one that made it so."""
     fault_of = projection.check.fault
@@ -224,7 +292,7 @@ def _raise_fault(
     row, position = stored.get(faulty), 0
     for key, recorded in keyed:
         if key == faulty:
-            row, position = _fold_rows(projection, [(key, recorded)], {key: row})[key], recorded.position
+            row, position = _fold_rows(projection, [(key, recorded)], {key: row}, lookup)[key], recorded.position
             if row is not None and (fault := fault_of(row)):
                 raise ProjectionFailed(projection.name, position, key, fault)
     reason = "it made another row of the same events when it was asked again; a fold must depend on nothing else"

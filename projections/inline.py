@@ -16,16 +16,16 @@ from eventstore.codec import Codec, codec_of
 from eventstore.companion import Stored
 from eventstore.log_reader import LogReader
 from eventstore.sql_database import SqlDatabase
+from projections.composite import ReadRows, fold_batch, park_batch
 from projections.errors import GenerationDropped, InlineFailed, ProjectionFailed
-from projections.fold import Folded, fold
+from projections.fold import Folded
 from projections.parked import read_key
-from projections.parking import fold_apart
 from projections.partition import Partition
 from projections.refusal import is_of_rows
 from projections.row_cache import RowCache
 from projections.target import Change, Checkpoint, GenerationInfo, Joined, live_of
 from projections.track import Track
-from projections.wanted import wanted_by
+from projections.wanted import wanted_to_fold
 
 MISSED = 10_000
 """So many events that were appended without being folded are folded with the next append. More are left to workers, and to whoever
@@ -56,10 +56,10 @@ class InlineTrack:
     def __init__(self, store: EventStore, track: Track) -> None:
         self.track = track
         self._store = store
-        self._codec: Codec = codec_of(track.projection.events)
-        self._wanted = wanted_by([track.projection])
+        self._codec: Codec = codec_of(track.projection.events_read)
+        self._wanted = wanted_to_fold([track.projection])
         query = self._wanted.query
-        assert query is not None  # noqa: S101 - `wanted_by` has made it
+        assert query is not None  # noqa: S101 - `wanted_to_fold` has made it
         stored = self._codec.lineage.stored(query)
         self.types = frozenset(name for item in stored.items for name in item.types)
 
@@ -88,7 +88,7 @@ class InlineTrack:
         for at in info.checkpoints:
             if at.position < end:
                 partition = Partition(at.partition, len(info.checkpoints))
-                reader = LogReader(log, self._codec, wanted_by([self.track.projection], partition))
+                reader = LogReader(log, self._codec, wanted_to_fold([self.track.projection], partition))
                 rows, reached = reader.page(at.position, end, MISSED + len(own or ()))
                 if reached < end:
                     return None
@@ -149,6 +149,7 @@ class Plan:
         self._track, self._generation, self._partition = track, generation, partition
         self._events, self._own, self._strict = events, own or set(), own is None
         self._rows = RowCache(generation, max_bytes=0, complete=False)
+        self._read = ReadRows(track.projection, generation, complete=False)
         model = track.projection.model
         keys = [each.key for each in generation.parked() if each.partition == at.partition] if at.parked else []
         self._parked = {read_key(model, each): each for each in keys}
@@ -164,6 +165,7 @@ class Plan:
             partition=at.partition,
             epoch=at.epoch,
             parked=[parked for each in folded for parked in each.parked],
+            read=self._read.changed,
         )
 
     def apply(self) -> bool:
@@ -186,16 +188,17 @@ class Plan:
     def _fold(self, events: Sequence[Recorded[Any]]) -> Folded:
         """Folds the events that are being appended, or those that were missed."""
         projection, fetch = self._track.projection, self._rows.fetch
-        folded = fold(projection, events, fetch, self._partition, self._parked)
+        folded = fold_batch(projection, events, fetch, self._read, self._partition, self._parked)
         if (failure := folded.failure) is not None:
             if self._strict:
                 raise failure
-            if events[0].event_id in self._own or self._track.poison.attempts is None:
+            if events[0].event_id in self._own or folded.of_source or self._track.poison.attempts is None:
                 raise self._refused(failure) from failure
-            folded = fold_apart(projection, events, fetch, self._partition, self._parked, 1)
+            folded = park_batch(projection, events, fetch, self._read, self._partition, self._parked, 1)
             model = projection.model
             self._parked |= {read_key(model, each.key): each.key for each in folded.parked}
         self._rows.update(folded.rows)
+        self._read.update(folded.read)
         return folded
 
     def _refused(self, failure: ProjectionFailed) -> InlineFailed:

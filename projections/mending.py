@@ -14,8 +14,10 @@ from eventstore import EventStore, InvalidInput, NotFound, Recorded, StoreBusy, 
 from eventstore.codec import Codec, codec_of
 from eventstore.log_reader import LogReader
 from eventstore.recorded import to_datetime
+from projections.composite import lookup_of
 from projections.errors import NeedsRebuild, ProjectionFailed, RowsRefused
 from projections.fold import fold_as_far, keys_of
+from projections.moment import Moment
 from projections.parked import NO_KEY, Mended, Parked, key_text, read_key
 from projections.partition import partition_of
 from projections.refusal import is_of_rows
@@ -230,7 +232,9 @@ class _Retry:
         ahead = fetched.ahead.get(self._key, 0)  # a row that was written before it could be said what it contains
         events, failure = self._mine(parked)
         new = [each for each in events if each.position > ahead]
-        row, of_fold = fold_as_far(self._track.projection, self._key, fetched.rows.get(self._key), new)
+        projection, row = self._track.projection, fetched.rows.get(self._key)
+        lookup = lookup_of(self._store, projection, Moment(max([each.position for each in new], default=0)))
+        row, of_fold = fold_as_far(projection, self._key, row, new, lookup)
         failure = of_fold or failure
         done = [each for each in parked if failure is None or each.position < failure.position]
         still = None

@@ -6,6 +6,7 @@ from typing import Any
 from eventstore import Recorded
 from projections.errors import ProjectionFailed
 from projections.fold import Fetch, Folded, fold_as_far, followers_of, keys_of, unfolded
+from projections.lookup import Positioned
 from projections.parked import NO_KEY, Parked, key_text
 from projections.partition import Partition
 from projections.projection import Projection
@@ -18,6 +19,7 @@ def fold_apart(
     partition: Partition,
     parked: Mapping[Any, str],
     attempts: int,
+    lookup: Positioned | None = None,
 ) -> Folded:
     """Folds each key by itself; where one fails, it waits aside from the event at fault on.
 
@@ -30,6 +32,7 @@ def fold_apart(
         partition: other partitions' keys are left out.
         parked: keys whose events wait aside already, each with its text.
         attempts: how often this was tried, this time included.
+        lookup: of a composite: the rows of what it reads.
     """
     keyed, first_keys, aside = _told(projection, events, partition, attempts)
     aside += followers_of(keyed, parked)
@@ -40,7 +43,7 @@ def fold_apart(
         of_key.setdefault(key, []).append(recorded)
     rows, stops = dict[Any, Any](), dict.fromkeys(parked, 0)
     for key, mine in of_key.items():
-        row, failure = fold_as_far(projection, key, fetched.rows.get(key), mine)
+        row, failure = fold_as_far(projection, key, fetched.rows.get(key), mine, lookup)
         if failure is None or mine[0].position < failure.position:
             rows[key] = row
         if failure is not None:

@@ -8,14 +8,14 @@ import msgspec
 from eventstore import DefinitionError, EventStore, StoreBusy, StoreUnavailable
 from eventstore.codec import codec_of
 from eventstore.log_reader import LogReader
+from projections.composite import ReadRows, fold_batch
 from projections.errors import RebuildRefused
-from projections.fold import fold
 from projections.pace import Pace
 from projections.partition import Partition
 from projections.row_cache import RowCache
 from projections.target import Change, Checkpoint, Generation
 from projections.track import Track
-from projections.wanted import wanted_by
+from projections.wanted import wanted_to_fold
 
 BATCH = 10_000
 MAX_MEMORY = 256 * 1024 * 1024
@@ -74,10 +74,13 @@ class PartitionBuild:
     ) -> None:
         self._store, self._track, self._generation = store, track, generation
         self._partition, self._epoch, self._limits = partition, at.epoch, limits
-        wanted = wanted_by([track.projection], partition)
-        self._reader = LogReader(store.backend, codec_of(track.projection.events), wanted)
+        wanted = wanted_to_fold([track.projection], partition)
+        self._reader = LogReader(store.backend, codec_of(track.projection.events_read), wanted)
         rows = max(0, limits.max_memory - RESERVE)
-        self._cache = RowCache(generation, max_bytes=rows, complete=at.position == 0)
+        share = rows // len(track.projection.stages)
+        complete = at.position == 0
+        self._cache = RowCache(generation, max_bytes=share, complete=complete)
+        self._read = ReadRows(track.projection, generation, max_bytes=share, complete=complete)
         self._pace = Pace(limits.max_rate)
         self._written, self._unwritten_events = at.position, 0
         self._write_at = time.monotonic() + limits.write_seconds
@@ -110,11 +113,13 @@ class PartitionBuild:
                 self._unwritten_events,
                 partition=self._partition.number,
                 epoch=self._epoch,
+                read=self._read.changed,
             )
             if not self._applied(change):
                 self._catch_up_with_other()
                 return
         self._cache.written()
+        self._read.written()
         self._written, self._unwritten_events = self.position, 0
         now = time.monotonic()
         self._write_at = now + max(self._limits.write_seconds, _WRITE_SHARE * (now - began))
@@ -126,14 +131,15 @@ class PartitionBuild:
 
     def forget_rows(self) -> None:
         """Gives back the memory of rows that are written, before another partition is built."""
-        self._cache = self._cache.anew()
+        self._cache, self._read = self._cache.anew(), self._read.anew()
 
     def _fold_page(self, head: int) -> None:
         rows, reached = self._reader.page(self.position, head, self._pace.page(BATCH))
         events = self._reader.decode(rows)
-        folded = fold(self._track.projection, events, self._cache.fetch, self._partition)
+        folded = fold_batch(self._track.projection, events, self._cache.fetch, self._read, self._partition)
         self._torn = True
         self._cache.update(folded.rows)
+        self._read.update(folded.read)
         self._unwritten_events += folded.events
         self.events += folded.events
         self.position = reached if folded.failure is None else folded.failure.position - 1
@@ -141,7 +147,7 @@ class PartitionBuild:
         if folded.failure is not None:
             self.write()
             raise folded.failure
-        if self._cache.full or time.monotonic() >= self._write_at:
+        if self._cache.full or self._read.full or time.monotonic() >= self._write_at:
             self.write()
         self._pace.went_by(len(rows))
 
@@ -162,5 +168,5 @@ class PartitionBuild:
             at = info.checkpoints[self._partition.number]
             self._written = self.position = at.position
             self._epoch = at.epoch
-        self._cache = self._cache.anew()
+        self._cache, self._read = self._cache.anew(), self._read.anew()
         self._unwritten_events = 0

@@ -5,10 +5,11 @@ from collections import OrderedDict
 from typing import Any
 
 from eventstore import EventStore
-from projections.fold import fold, fold_key, in_memory
+from projections.composite import ReadRows, fold_batch, row_at
+from projections.fold import in_memory
 from projections.moment import Moment
 from projections.projection import Projection
-from projections.touching import contained, touching
+from projections.touching import contained
 
 KEPT = 4
 """How many whole read models are kept, so that a page after the other of one moment is folded once."""
@@ -34,7 +35,7 @@ class Past:
         Raises:
             ProjectionFailed: the fold raised.
         """
-        return fold_key(projection, key, touching(self._store, projection, key, moment))
+        return row_at(self._store, projection, key, moment)
 
     def rows(self, projection: Projection[Any], moment: Moment) -> dict[Any, Any]:
         """All rows as they were, by key. Folds every event that the projection wants, and keeps the last few answers.
@@ -53,9 +54,11 @@ class Past:
 
     def _fold(self, projection: Projection[Any], moment: Moment) -> dict[Any, Any]:
         rows: dict[Any, Any] = {}
+        read = ReadRows(projection, None, complete=True)
         for events in contained(self._store, projection, moment, BATCH):
-            folded = fold(projection, events, in_memory(rows))
+            folded = fold_batch(projection, events, in_memory(rows), read)
             rows.update(folded.rows)
+            read.update(folded.read)
             if folded.failure is not None:
                 raise folded.failure
         return {key: row for key, row in rows.items() if row is not None}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args, overload
 
 from eventstore import DefinitionError, Recorded
+from projections.lookup import Lookup
 from projections.parked import POISON, Poison
 from projections.partition import check_partitions, require_divisible
 from projections.row_check import RowCheck
@@ -18,6 +19,8 @@ Fold: TypeAlias = Callable[[R | None, Recorded[Any]], R | None]
 Consistency: TypeAlias = Literal["async", "inline"]
 KeyedFold: TypeAlias = Callable[[R | None, Recorded[Any], K], R | None]
 
+KeyedReadingFold: TypeAlias = Callable[[R | None, Recorded[Any], K, Lookup], R | None]
+
 
 class Projection(Generic[R]):
     """A fold and what is known of it. Calling it calls the function, so that a test needs nothing else.
@@ -28,6 +31,8 @@ class Projection(Generic[R]):
         model: what a row looks like.
         events: the event classes it folds; others are never read.
         takes_key: whether the function has a third parameter, the key of the row.
+        reads: the projections whose rows it looks up.
+        stages: all projections that are folded for it, each after those that it reads; the last one is itself.
         check: of the rows that the function makes.
         category: only events of streams of this category.
         tags: only events with all of these tags.
@@ -43,6 +48,7 @@ class Projection(Generic[R]):
         key: KeyFunction | None,
         category: str | None,
         tags: tuple[str, ...],
+        reads: tuple["Projection[Any]", ...] = (),
     ) -> None:
         self.function = function
         self.name = name
@@ -54,6 +60,8 @@ class Projection(Generic[R]):
         self.key = key
         self.category = category
         self.tags = tags
+        self.reads = reads
+        self.stages: tuple[Projection[Any], ...] = (*dict.fromkeys([s for each in reads for s in each.stages]), self)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
 
@@ -63,8 +71,14 @@ class Projection(Generic[R]):
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the projection's version and with the shape of its model."""
-        return hashlib.sha256(f"{self.version}:{self.model.shape}".encode()).hexdigest()[:16]
+        """Changes with the projection's version, with the shape of its model, and with the fingerprints of what it reads."""
+        read = "".join([f"\n{each.name} {each.fingerprint}" for each in self.reads])
+        return hashlib.sha256(f"{self.version}:{self.model.shape}{read}".encode()).hexdigest()[:16]
+
+    @property
+    def events_read(self) -> tuple[type[Any], ...]:
+        """The event classes that it folds, and those that what it reads folds."""
+        return tuple(dict.fromkeys([cls for stage in self.stages for cls in stage.events]))
 
     def into(
         self, *targets: Target, partitions: int = 1, poison: Poison = POISON, consistency: Consistency = "async"
@@ -95,6 +109,8 @@ class Projection(Generic[R]):
                 require_divisible(where, target)
         if consistency not in get_args(Consistency):
             raise DefinitionError(f'{where}: consistency: expected "async" or "inline", got {consistency!r}')
+        if self.reads:
+            _require_composite(where, targets, partitions)
         if consistency == "inline":
             _require_inline(where, targets, partitions)
         return BoundProjection(self, targets, partitions, poison, consistency)
@@ -134,6 +150,29 @@ def _require_inline(where: str, targets: Sequence[Target], partitions: int) -> N
         )
 
 
+def _require_composite(where: str, targets: Sequence[Target], partitions: int) -> None:
+    for target in targets:
+        if not getattr(target, "keeps_read", False):
+            raise DefinitionError(
+                f"{where}: {type(target).__name__}({target.name!r}) cannot keep what a projection with reads= looks "
+                "up; use SqlTable, or MemoryTable"
+            )
+    check_undivided(where, partitions)
+
+
+def check_undivided(where: str, partitions: int) -> None:
+    """Makes sure that a composite is kept by one worker: it may look up any key, and its partitions stand at different positions.
+
+    Raises:
+        DefinitionError: it is to be divided.
+    """
+    if partitions > 1:
+        raise DefinitionError(
+            f"{where}: expected 1 partition and 1 process for a projection with reads=, which looks up rows of any key, got "
+            f"{partitions}"
+        )
+
+
 class Define(Protocol):
     """Makes a fold a projection, be it of two parameters or of three."""
 
@@ -143,6 +182,41 @@ class Define(Protocol):
     @overload
     def __call__(self, function: KeyedFold[R, K], /) -> Projection[R]: ...
 
+    @overload
+    def __call__(self, function: KeyedReadingFold[R, K], /) -> Projection[R]: ...
+
+
+def check_reads(name: str, reads: Sequence[Any], *, takes_lookup: bool) -> None:
+    """Makes sure that the stages of a composite have an order, and that its fold can look at them.
+
+    Raises:
+        DefinitionError: one of `reads` is not a projection, two of its stages have one name, or they form a circle; or the fold
+            has no parameter for the lookup, or one for nothing.
+    """
+    where = f"projection {name!r}"
+    if bool(reads) != takes_lookup:
+        expected = "a last parameter `lookup: Lookup` where there is reads=, and none where there is not"
+        raise DefinitionError(f"{where}: expected {expected}, got reads={list(reads)!r}")
+    found: dict[str, Projection[Any]] = {}
+    for each in reads:
+        if not isinstance(each, Projection):
+            raise DefinitionError(f"{where}: reads: expected projections, got {each!r}")
+        if path := _path_to(name, each):
+            raise DefinitionError(f"{where}: reads: the stages form a circle: {' -> '.join([name, *path])}")
+        for stage in each.stages:
+            if found.setdefault(stage.name, stage) is not stage:
+                raise DefinitionError(
+                    f"{where}: reads: two projections are called {stage.name!r}; give each its own name"
+                )
+
+
+def _path_to(name: str, start: Projection[Any]) -> list[str]:
+    """The names on the way to a projection of this name; none where there is no way."""
+    if start.name == name:
+        return [name]
+    ways = [_path_to(name, each) for each in start.reads]
+    return next(([start.name, *way] for way in ways if way), [])
+
 
 def projection(
     name: str,
@@ -151,6 +225,7 @@ def projection(
     key: KeyFunction | None = None,
     category: str | None = None,
     tags: Sequence[str] = (),
+    reads: Sequence[Projection[Any]] = (),
 ) -> Define:
     """Makes a function `(row, recorded) -> row`, or `(row, recorded, key) -> row`, a projection.
 
@@ -159,7 +234,8 @@ def projection(
 
     The row is None before the first event of its key; returning None deletes it. The model and the events come from the
     annotations. The model's first field holds the row's key. A third parameter, annotated with the type of that field, is
-    given the key: where `key=` names several rows, it tells which of them is being folded.
+    given the key: where `key=` names several rows, it tells which of them is being folded. With `reads=`, a last parameter of
+    type `Lookup` looks up rows of other projections.
 
     Args:
         name: unique within an application.
@@ -168,6 +244,7 @@ def projection(
             the id of the event's stream: "a-1" of `account-a-1`.
         category: only events of streams of this category.
         tags: only events with all of these tags.
+        reads: projections whose rows the fold looks up, as of the event in hand. A row changes with its own events only.
 
     Raises:
         DefinitionError: the name or version is not acceptable, or the parameters are not a row, a recorded event and, where
@@ -186,6 +263,7 @@ def projection(
                 f"projection {name!r}: {model.cls.__name__}.{model.key.name} is {model.key.type.__name__}, and without key= a "
                 "row's key is the id of its stream, a text; say key=, as in key=lambda recorded: int(recorded.stream_id)"
             )
-        return Projection(function, name, version, signature, key, category, tuple(tags))
+        check_reads(name, reads, takes_lookup=signature.takes_lookup)
+        return Projection(function, name, version, signature, key, category, tuple(tags), tuple(reads))
 
     return define

@@ -16,6 +16,7 @@ from projections.errors import GenerationDropped
 from projections.inline import swap_inline
 from projections.partition import Partition, check_partitions, require_divisible
 from projections.partition_build import MAX_MEMORY, WRITE_SECONDS, Limits, PartitionBuild
+from projections.projection import check_undivided
 from projections.target import Generation, building_of, live_of
 from projections.track import Track
 
@@ -83,6 +84,8 @@ def begin(track: Track, partitions: int = 1) -> Generation:
     if begun is not None:
         return track.target.generation(begun.number)
     where = f"projection {track.projection.name!r}"
+    if track.projection.reads:
+        check_undivided(where, partitions)
     if check_partitions(where, partitions) > 1 and track.declared is not None:
         require_divisible(where, track.declared)
     return track.target.create(fingerprint, live=False, partitions=partitions)

@@ -13,6 +13,7 @@ from projections.parked import key_text
 from projections.parking import park
 from projections.projection import Projection
 from projections.target import Change
+from projections.wanted import select_events
 from projections.writing import Work
 
 _OF_ROWS = {"IntegrityError", "DataError", "OverflowError", "UnicodeError", "InvalidInput"}
@@ -67,8 +68,10 @@ def standing(lane: Lane, start: int, to: int, error: str) -> Change:
 
 def _keyed(work: Work) -> list[tuple[Recorded[Any], list[Any]]]:
     """The events that a change has folded, each with its keys; an event whose keys cannot be told has none."""
+    projection = work.lane.track.projection
     events = [each for each in work.events if each.position <= work.change.to_position]
-    return [(each, _keys(work.lane.track.projection, each)) for each in events]
+    own = select_events(projection, events, alone=not projection.reads)
+    return [(each, _keys(projection, each)) for each in own]
 
 
 def _keys(projection: Projection[Any], recorded: Recorded[Any]) -> list[Any]:

@@ -3,15 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from sys import getsizeof
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from projections.target import Fetched, Generation, Joined
+from projections.target import Fetched
 
 _SAMPLE = 16
 _PLACES = 300
 """Bytes that a row takes beside itself: in the two dicts, and as a tuple while it is written."""
+
+
+class Fetches(Protocol):
+    """Where rows come from."""
+
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """Those that exist under these keys."""
 
 
 class RowCache:
@@ -23,7 +30,7 @@ class RowCache:
         complete: whether there are no stored rows yet.
     """
 
-    def __init__(self, generation: Generation | Joined, *, max_bytes: int, complete: bool) -> None:
+    def __init__(self, generation: Fetches, *, max_bytes: int, complete: bool) -> None:
         self._generation = generation
         self._max_bytes = max_bytes
         self._rows: dict[Any, Any] = {}

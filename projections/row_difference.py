@@ -6,6 +6,7 @@ import msgspec
 
 from eventstore import EventStore, InvalidInput, Recorded
 from eventstore.difference import Path, difference, field_of, plain
+from projections.composite import lookup_of, row_at
 from projections.fold import fold_key
 from projections.moment import Moment
 from projections.projection import Projection
@@ -54,11 +55,12 @@ def row_difference(
     """
     if last.up_to < first.up_to or _sooner(last.recorded_until_us, first.recorded_until_us):
         raise InvalidInput(f"diff: expected the second moment not before the first, got {first} and {last}")
-    before = fold_key(projection, key, touching(store, projection, key, first))
+    before = row_at(store, projection, key, first)
+    lookup = lookup_of(store, projection, last)
     known = {each.position for each in touching(store, projection, key, first)}
     row, changed_by = None, {}
     for recorded in touching(store, projection, key, last):
-        following = fold_key(projection, key, [recorded], row)
+        following = fold_key(projection, key, [recorded], row, lookup)
         if recorded.position not in known:
             changed_by.update(dict.fromkeys(_changed(row, following), recorded))
         row = following

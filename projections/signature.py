@@ -8,6 +8,7 @@ import msgspec
 
 from eventstore import DefinitionError, Event, Recorded
 from eventstore.event import event_classes
+from projections.lookup import Lookup
 from projections.model import Model, bare, model_of, shown
 
 POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
@@ -23,11 +24,13 @@ class Signature(msgspec.Struct, frozen=True):
         model: of its rows.
         events: the event classes it folds.
         takes_key: whether it has a third parameter, for the key of the row.
+        takes_lookup: whether its last parameter looks up rows of other projections.
     """
 
     model: Model
     events: tuple[type[Event], ...]
     takes_key: bool
+    takes_lookup: bool = False
 
 
 def read_signature(name: str, function: Callable[..., Any]) -> Signature:
@@ -43,12 +46,14 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
         hints = get_type_hints(function)
     except NameError as error:
         raise DefinitionError(f"projection {name!r}: an annotation cannot be resolved: {error}") from error
-    if len(parameters) not in {2, 3} or any(each.kind not in POSITIONAL for each in parameters.values()):
+    names = list(parameters)
+    takes_lookup = any(hints.get(each) is Lookup for each in names[-1:])
+    if len(names) - takes_lookup not in {2, 3} or any(each.kind not in POSITIONAL for each in parameters.values()):
         found = inspect.signature(function)
         raise DefinitionError(f"projection {name!r}: expected two positional parameters, as in {EXAMPLE}; got {found}")
     if missing := [each for each in parameters if each not in hints]:
         raise DefinitionError(f"projection {name!r}: parameter {missing[0]}: expected an annotation, as in {EXAMPLE}")
-    row, recorded, *key = parameters
+    row, recorded, *key = names[: len(names) - takes_lookup]
     model = _model(name, row, hints[row])
     if get_origin(hints[recorded]) is not Recorded:
         raise DefinitionError(
@@ -59,7 +64,7 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
             f"projection {name!r}: parameter {key[0]}: expected {shown(model.key.type)}, the type of the key "
             f"{model.cls.__name__}.{model.key.name}, got {shown(hints[key[0]])}"
         )
-    return Signature(model, event_classes(get_args(hints[recorded])[0]), bool(key))
+    return Signature(model, event_classes(get_args(hints[recorded])[0]), bool(key), takes_lookup)
 
 
 def _model(name: str, parameter: str, hint: Any) -> Model:

@@ -118,6 +118,7 @@ class Change(msgspec.Struct, frozen=True):
         partition: whose keys these are.
         epoch: the one that the checkpoint must have.
         parked: events that wait aside from now on.
+        read: of a composite projection: changed rows of what it reads, by projection and key; None deletes.
     """
 
     rows: Mapping[Any, Any]
@@ -128,6 +129,7 @@ class Change(msgspec.Struct, frozen=True):
     partition: int = 0
     epoch: int = 0
     parked: Sequence[Parked] = ()
+    read: Mapping[str, Mapping[Any, Any]] = {}
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -246,6 +248,9 @@ class BoundTarget(Protocol):
     true. It is written apart from the others, rows first and the position after them. So a reader may have seen rows that were
     ahead of their position when others take their place. Such a target offers `reading_on()` too: a reader that raises
     `RowsSwapped` then, until one that stands far enough is told to `accept()` the new rows.
+
+    One that keeps what a composite projection reads says so by `keeps_read` in its declaration, and its generations have the method
+    `fetch_read(source, keys)`. What `Change.read` holds is written with the rows.
 
     One whose rows can be written in an append's own transaction says so by `joins_appends` in its declaration. In `database` it has
     the `SqlDatabase` where they are, if there is one, and it has these methods for a transaction that is open on a connection,

@@ -15,7 +15,7 @@ from projections.fold import keys_of
 from projections.key import ByTag
 from projections.moment import Moment
 from projections.projection import Projection
-from projections.wanted import wanted_by
+from projections.wanted import wanted_by, wanted_to_fold
 
 PAGE = 5_000
 _LAST = "\U0010ffff"
@@ -50,8 +50,8 @@ def touching(
 def contained(
     store: EventStore, projection: Projection[Any], moment: Moment, page_size: int
 ) -> Iterator[list[Recorded[Any]]]:
-    """All events that a projection wants at a moment, page by page."""
-    reader = LogReader(store.backend, codec_of(projection.events), _at(wanted_by([projection]), moment))
+    """All events that a projection, and what it reads, wants at a moment, page by page."""
+    reader = LogReader(store.backend, codec_of(projection.events_read), _at(wanted_to_fold([projection]), moment))
     for rows in _pages(reader, moment, 0, page_size):
         yield reader.decode(rows)
 

@@ -155,7 +155,7 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
 
 def _check_names(tracks: Iterable[Track]) -> None:
     found: dict[str, Projection[Any]] = {}
-    for projection in (track.projection for track in tracks):
+    for projection in (stage for track in tracks for stage in track.projection.stages):
         if found.setdefault(projection.name, projection) is not projection:
             raise DefinitionError(f"two projections are called {projection.name!r}; give each its own name")
 

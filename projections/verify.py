@@ -8,12 +8,13 @@ import msgspec
 
 from eventstore import EventStore
 from eventstore.difference import Difference, difference
-from projections.fold import fold, fold_key, in_memory
+from projections.composite import ReadRows, fold_batch, row_at
+from projections.fold import in_memory
 from projections.moment import Moment
 from projections.parked import Mended, key_text, read_key
 from projections.partition import WHOLE, Partition
 from projections.target import Checkpoint, Generation
-from projections.touching import contained, touching
+from projections.touching import contained
 from projections.track import Track
 
 BATCH = 10_000
@@ -102,11 +103,13 @@ def _expected(
         parts = {WHOLE: end}
     for partition, position in parts.items():
         own: dict[Any, Any] = {}
+        read = ReadRows(track.projection, None, complete=True)
         for events in contained(store, track.projection, Moment(position), BATCH):
-            folded = fold(track.projection, events, in_memory(own), partition)
+            folded = fold_batch(track.projection, events, in_memory(own), read, partition)
             if folded.failure is not None:
                 raise folded.failure
             own.update(folded.rows)
+            read.update(folded.read)
             on_progress(events[-1].position if events else position, end)
         rows |= own
     return {key: row for key, row in rows.items() if row is not None}
@@ -121,7 +124,7 @@ def _confirmed(store: EventStore, track: Track, generation: Generation, key: Any
         at, row, as_of = found
         if at.parked and key in _parked(track, generation):
             return None
-        should = fold_key(track.projection, key, touching(store, track.projection, key, Moment(as_of)))
+        should = row_at(store, track.projection, key, Moment(as_of))
         if row == should:
             return None
         if not repair:

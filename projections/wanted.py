@@ -23,6 +23,11 @@ def wanted_by(projections: Iterable[Projection[Any]], partition: Partition = WHO
     return LogFilter(category=category, query=Query(items), share=share)
 
 
+def wanted_to_fold(projections: Iterable[Projection[Any]], partition: Partition = WHOLE) -> LogFilter:
+    """The same, with what they read."""
+    return wanted_by(dict.fromkeys([stage for each in projections for stage in each.stages]), partition)
+
+
 def select_events(
     projection: Projection[Any], events: Sequence[Recorded[Any]], *, alone: bool
 ) -> Sequence[Recorded[Any]]:

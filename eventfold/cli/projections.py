@@ -24,6 +24,7 @@ LIST_COLUMNS = (
     word("key"),
     TARGETS,
     Column("consistency", "kept", whole=True, needed=lambda row: row["consistency"] == "inline"),
+    Column("reads", needed=lambda row: row["reads"]),
     Column("events"),
 )
 _TARGET = Column("target", whole=True, needed=lambda row: row["target"] != row["projection"])
@@ -69,6 +70,7 @@ def list_projections(session: Session) -> None:
             "key": each.projection.model.key.name,
             "targets": [target.name for target in each.targets],
             "consistency": each.consistency,
+            "reads": [stage.name for stage in each.projection.reads],
             "events": [event_type(cls) for cls in each.projection.events],
         }
         for each in session.application.parts.projections

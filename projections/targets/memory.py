@@ -13,6 +13,7 @@ from projections.errors import GenerationDropped, InvalidQuery
 from projections.measure import Measure
 from projections.model import Model
 from projections.parked import Mended, Parked, ParkedKey
+from projections.projection import Projection
 from projections.selection import Selection
 from projections.target import (
     Change,
@@ -38,7 +39,7 @@ class MemoryTable:
 
     needs_sql = False
     divisible = True
-    joins_appends = True
+    joins_appends = keeps_read = True
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -55,6 +56,8 @@ class _Stored(msgspec.Struct, frozen=True):
     rows: dict[Any, Any]
     parked: dict[tuple[int, str], tuple[Parked, ...]] = {}
     """By partition and key."""
+    read: dict[str, dict[Any, Any]] = {}
+    """Of what a composite reads, by projection and key."""
 
 
 class MemoryGeneration:
@@ -73,6 +76,11 @@ class MemoryGeneration:
         """The rows that exist under these keys."""
         rows = self._table.stored(self.number).rows
         return Fetched({key: rows[key] for key in keys if key in rows})
+
+    def fetch_read(self, source: Projection[Any], keys: Sequence[Any]) -> dict[Any, Any]:
+        """The rows of what a composite reads that exist under these keys."""
+        rows = self._table.stored(self.number).read.get(source.name, {})
+        return {key: rows[key] for key in keys if key in rows}
 
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
@@ -217,7 +225,10 @@ class BoundMemoryTable:
             if old is None or (checkpoints := _advanced(old.info.checkpoints, change)) is None:
                 return False
             info = replace(old.info, checkpoints=checkpoints)
-            self._generations[number] = _Stored(info, _written(old.rows, change.rows), _parked(old, change))
+            read = {**old.read}
+            for name, rows in change.read.items():
+                read[name] = _written(read.get(name, {}), rows)
+            self._generations[number] = _Stored(info, _written(old.rows, change.rows), _parked(old, change), read)
             return True
 
     def mend(self, number: int, mended: Mended) -> bool:

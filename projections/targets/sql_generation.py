@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 from eventstore import EventfoldError, StoreBusy, StoreUnavailable
 from eventstore.sql_database import SqlDatabase
 from projections.parked import Mended, Parked, ParkedKey
+from projections.projection import Projection
 from projections.target import Change, Fetched, GenerationInfo
+from projections.targets.sql_read_rows import SqlReadRows
 from projections.targets.sql_registry import GenerationRegistry
 from projections.targets.sql_rows import SqlRows
 
@@ -16,11 +18,14 @@ from projections.targets.sql_rows import SqlRows
 class SqlGeneration:
     """One table of rows and its place in the registry."""
 
-    def __init__(self, database: SqlDatabase, registry: GenerationRegistry, rows: SqlRows, number: int) -> None:
+    def __init__(
+        self, database: SqlDatabase, registry: GenerationRegistry, rows: SqlRows, read: SqlReadRows, number: int
+    ) -> None:
         self.database = database
         self.number = number
         self._registry = registry
         self._rows = rows
+        self._read = read
 
     @property
     def info(self) -> GenerationInfo:
@@ -40,6 +45,11 @@ class SqlGeneration:
             self._registry.one(self.number)  # says so if the table is gone because the generation is
             raise
 
+    def fetch_read(self, source: Projection[Any], keys: Sequence[Any]) -> dict[Any, Any]:
+        """The rows of what a composite reads that exist under these keys."""
+        with self.database.reading() as connection:
+            return self._read.fetch(connection, self.number, source, keys)
+
     def apply(self, change: Change) -> bool:
         """Writes rows and position in one transaction of its own."""
         with self.database.transaction() as connection:
@@ -49,12 +59,23 @@ class SqlGeneration:
         """Writes rows and position within a transaction; False, and nothing is written, if another worker was faster."""
         if not self._registry.advance(connection, self.number, change):
             return False
-        self._rows.write(connection, change.rows)
+        self._write_rows(connection, change)
         return True
+
+    def write_held(self, connection: Connection, change: Change) -> None:
+        """Writes rows and position within a transaction that holds the generation."""
+        with self.database.pipelined(connection):
+            self._registry.advance_held(connection, self.number, change)
+            self._write_rows(connection, change)
+
+    def _write_rows(self, connection: Connection, change: Change) -> None:
+        self._rows.write(connection, change.rows)
+        if change.read:
+            self._read.write(connection, self.number, change.read)
 
     def on(self, connection: Connection) -> "JoinedGeneration":
         """The same within a transaction, which somebody else commits."""
-        return JoinedGeneration(self, connection, self._registry, self._rows)
+        return JoinedGeneration(self, connection, self._registry, self._rows, self._read)
 
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside."""
@@ -89,20 +110,31 @@ class JoinedGeneration:
     """A generation within a transaction that somebody else has begun, and commits."""
 
     def __init__(
-        self, generation: SqlGeneration, connection: Connection, registry: GenerationRegistry, rows: SqlRows
+        self,
+        generation: SqlGeneration,
+        connection: Connection,
+        registry: GenerationRegistry,
+        rows: SqlRows,
+        read: SqlReadRows,
     ) -> None:
         self._generation = generation
         self._connection = connection
         self._registry = registry
         self._rows = rows
+        self._read = read
+
+    def fetch_read(self, source: Projection[Any], keys: Sequence[Any]) -> dict[Any, Any]:
+        """The rows of what a composite reads that exist under these keys."""
+        return self._read.fetch(self._connection, self._generation.number, source, keys)
 
     def fetch(self, keys: Sequence[Any]) -> Fetched:
         """The rows that exist under these keys."""
         return Fetched(self._rows.fetch(self._connection, keys) if keys else {})
 
     def apply(self, change: Change) -> bool:
-        """Writes rows and position."""
-        return self._generation.write(self._connection, change)
+        """Writes rows and position: as the transaction holds the generation, nobody has moved it."""
+        self._generation.write_held(self._connection, change)
+        return True
 
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside."""

@@ -15,6 +15,7 @@ from projections.columns import columns_of
 from projections.model import Model
 from projections.target import Generation, GenerationInfo, building_of, fenced, live_of, swapped
 from projections.targets.sql_generation import SqlGeneration
+from projections.targets.sql_read_rows import SqlReadRows
 from projections.targets.sql_reader import SqlReader
 from projections.targets.sql_registry import GenerationRegistry
 from projections.targets.sql_report import drop_over, show_together
@@ -65,6 +66,7 @@ class BoundSqlTable:
         self._name, self._indexes, self._unique = name, indexes, unique
         self._model = model
         self._registry = GenerationRegistry(database, projection, name)
+        self._read = SqlReadRows(database, projection, name)
         self._opened: dict[int, SqlGeneration] = {}
         self.table = Table(quoted_name(name, quote=True), MetaData(schema=database.schema), *columns_of(model))
         self._view = SqlView(database, self.table)
@@ -79,7 +81,7 @@ class BoundSqlTable:
         found = self._opened.get(number)
         if found is None:
             rows = rows_for(self.database, self._physical(number), self._model)
-            found = self._opened[number] = SqlGeneration(self.database, self._registry, rows, number)
+            found = self._opened[number] = SqlGeneration(self.database, self._registry, rows, self._read, number)
         return found
 
     def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> SqlGeneration:
@@ -162,6 +164,7 @@ class BoundSqlTable:
                 drop_over(connection, self.database, (*self._registry.mine, number))
                 self._physical(number).drop(connection, checkfirst=True)
                 self._registry.remove(connection, number)
+                self._read.remove(connection, number)
 
     def pause(self, *, paused: bool) -> None:
         """Lets nobody move the rows until further notice, or lets them again."""

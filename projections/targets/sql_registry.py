@@ -106,13 +106,25 @@ class GenerationRegistry:
 
     def advance(self, connection: Connection, number: int, change: Change) -> bool:
         """Moves a partition's position, if it stands where the change begins; holds its row until the commit."""
+        return self._advance(connection, number, change).rowcount == 1 and self._park(connection, number, change)
+
+    def advance_held(self, connection: Connection, number: int, change: Change) -> None:
+        """The same in a transaction that holds the generation, and knows where it stands: no answer is waited for."""
+        self._advance(connection, number, change)
+        self._park(connection, number, change)
+
+    def _advance(self, connection: Connection, number: int, change: Change) -> Any:
+        """Through the driver's cursor: it runs within each append that is folded inline."""
         now = _now()
         at = (*self.mine, number, change.partition)
         moved = (change.to_position, change.events, change.error, len(change.parked), change.events, now, now)
-        cursor = connection.connection.cursor()  # the driver's own: it runs within each append that is folded inline
+        cursor = connection.connection.cursor()
         cursor.execute(self._sql["advance"], (*moved, *at, change.from_position, change.epoch))
-        if cursor.rowcount != 1:
-            return False
+        return cursor
+
+    def _park(self, connection: Connection, number: int, change: Change) -> bool:
+        at = (*self._mine, number, change.partition)
+        now = _now()
         if change.parked:
             rows = [(*at, each.key, each.position, each.error, each.attempts, now) for each in change.parked]
             connection.exec_driver_sql(self._sql["park"], rows)

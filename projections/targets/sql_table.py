@@ -22,7 +22,7 @@ class SqlTable:
     """
 
     needs_sql = True
-    joins_appends = True
+    joins_appends = keeps_read = True
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ from eventstore.backend import (
 from eventstore.backends import log_sql
 from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.postgresql.arguments import SEPARATOR
-from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
+from eventstore.backends.postgresql.connection import IDLE, Cursor, Lanes, describe, open_engine, pipelined
 from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.guard import Name, locks
 from eventstore.backends.postgresql.snapshots import begin
@@ -73,6 +73,7 @@ class PostgresBackend:
             schema=schema,
             description=self.description,
             translated=lambda: self._translated,
+            pipelined=pipelined,
         )
         self.snapshots = SqlSnapshots(self.sql, partial(begin, lambda statement: self._rows(*numbered(statement))))
         self.importer = SqlImport(self.sql)
@@ -100,7 +101,8 @@ class PostgresBackend:
         self, requests: Sequence[WriteRequest], companions: Sequence[Companion]
     ) -> list[Written | Exception]:
         """The same with what companions write, and a transaction begun outright for each wave of requests."""
-        with self._translated, self.engine.connect() as connection:
+        with self._translated, self.engine.connect() as plain:
+            connection = plain.execution_options(later=True)
             return self._writer_on(connection, connection.begin, requests, companions).write_group(requests)
 
     def _writer_on(
@@ -113,7 +115,12 @@ class PostgresBackend:
         cursor = _cursor(connection)
 
         def run(sql: str, params: Sequence[str | None]) -> list[Any]:
-            return cursor.execute(sql, params, prepare=True).fetchall()
+            if cursor.connection.info.transaction_status is not IDLE:
+                return cursor.execute(sql, params, prepare=True).fetchall()
+            with pipelined(connection):
+                cursor.connection.execute("BEGIN")
+                cursor.execute(sql, params, prepare=True)
+            return cursor.fetchall()
 
         return Writer(
             cursor,

@@ -6,10 +6,11 @@ costs no round trip: an idle connection has nothing to read.
 """
 
 import select
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 
@@ -31,7 +32,7 @@ def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
     """An engine whose connections run in autocommit; SQLAlchemy's transactions send their own BEGIN.
 
     Of the options of `SqlDatabase`, `alone` spares a statement its transaction, and the commit of a `relaxed` one does not wait
-    for the disk.
+    for the disk. Whoever says `later` sends BEGIN himself, with his first statement.
 
     Args:
         url: any spelling of a PostgreSQL URL; the driver is psycopg.
@@ -65,11 +66,17 @@ def open_engine(url: URL, *, pool_size: int, busy_seconds: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         options = connection.get_execution_options()
-        if not options.get("alone"):
+        if not options.get("alone") and not options.get("later"):
             text = "BEGIN; SET LOCAL synchronous_commit = off" if options.get("relaxed") else "BEGIN"
             connection.connection.driver_connection.execute(text)
 
     return engine
+
+
+def pipelined(connection: Connection) -> AbstractContextManager[object]:
+    """Sends statements without waiting for each other's answers, where the client library can; an error is raised at the end."""
+    raw: Any = connection.connection.driver_connection
+    return raw.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
 
 
 def went_away(connection: "psycopg.Connection[Any]") -> bool:
