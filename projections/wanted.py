@@ -26,7 +26,7 @@ def wanted_by(projections: Iterable[Projection[Any]], partition: Partition = WHO
 def select_events(
     projection: Projection[Any], events: Sequence[Recorded[Any]], *, alone: bool
 ) -> Sequence[Recorded[Any]]:
-    """Those of a batch that one projection wants; all of them where the batch was read for it alone."""
+    """Those of a batch that one projection wants; all of them where it was read for it alone, or for others that want the same."""
     if alone:
         return events
     names = {event_type(cls) for cls in projection.events}
