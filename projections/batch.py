@@ -55,7 +55,7 @@ class BatchRunner:
             events = reader.decode(rows)
         except EventfoldError as error:
             return self._unreadable(lanes, start, up_to, error)
-        alone = len(projections) == 1
+        alone = len({(each.events, each.category, each.tags) for each in projections.values()}) == 1
         work = [each for group in _groups(lanes) for each in self._fold(group, events, start, end, alone=alone)]
         return self._write(work)
 

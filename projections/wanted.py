@@ -31,7 +31,7 @@ def wanted_to_fold(projections: Iterable[Projection[Any]], partition: Partition 
 def select_events(
     projection: Projection[Any], events: Sequence[Recorded[Any]], *, alone: bool
 ) -> Sequence[Recorded[Any]]:
-    """Those of a batch that one projection wants; all of them where the batch was read for it alone."""
+    """Those of a batch that one projection wants; all of them where it was read for it alone, or for others that want the same."""
     if alone:
         return events
     names = {event_type(cls) for cls in projection.events}
