@@ -172,7 +172,9 @@ class ElasticsearchServer(Elasticsearch):
         java = find_java(release.least_java, release.most_java)
         if java is None:
             wanted = f"Java {release.least_java} to {release.most_java}"
-            raise ElasticsearchUnavailableError(f"Elasticsearch {release.version} needs {wanted}, and none is installed")
+            raise ElasticsearchUnavailableError(
+                f"Elasticsearch {release.version} needs {wanted}, and none is installed"
+            )
         try:
             package = folder_of(release.artifact, FOLDER, f"elasticsearch-{release.version}")
         except CannotFetchError as error:
