@@ -101,7 +101,7 @@ def test_while_nobody_may_write_to_an_index_the_projection_waits_and_no_event_is
     private_elasticsearch.ask(f"/{elasticsearch_name}/_settings", "PUT", {"index.blocks.write": True})
     store.append("thing-1", [Added(1)])
 
-    with pytest.raises(TargetUnavailable, match="has too much to do: .*blocked"):
+    with pytest.raises(TargetUnavailable, match=r"has too much to do: .*blocked"):
         engine.catch_up()
     assert status_of(store, engine.tracks[0]).parked == 0
 
