@@ -13,7 +13,7 @@ from projections.testing.contract.vocabulary import EVENTS, Added, things
 from tests.projections.searched_shop import assert_tracks_straight
 from tests.services.elasticsearch import ElasticsearchServer
 
-THINGS = 1500
+THINGS = 800
 
 
 @pytest.fixture

@@ -1,31 +1,19 @@
 """kill -9 at random points of projecting into Elasticsearch and of rebuilding there: afterwards every target equals the fold."""
 
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from projections import rebuild
+from tests.projections.nursery import Nursery
 from tests.projections.searched_shop import assert_tracks_straight, open_searched, position_of_track
 from tests.projections.shop import fill, open_shop
 from tests.services.elasticsearch import Elasticsearch
 
-ROOT = Path(__file__).parents[2]
 
-
-def run_until_killed(log: str, url: str, name: str, seed: int, work: str) -> int:
-    """Runs a victim up to a random number of reports, kills it at once, and returns how many it made."""
-    wanted = random.Random(seed).randrange(1, 40)
-    command = [sys.executable, "-m", "tests.projections.victim_elasticsearch", log, url, name, str(seed), work]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == b"ready\n"
-            return len(process.stdout.read(wanted))
-        finally:
-            process.kill()
+def wanted(seed: int) -> int:
+    """How many reports a victim lives for."""
+    return random.Random(seed).randrange(1, 40)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +22,13 @@ def run_until_killed(log: str, url: str, name: str, seed: int, work: str) -> int
 def test_given_a_process_killed_while_it_projects_then_every_target_equals_the_fold(
     sqlite_url: str, elasticsearch_server: Elasticsearch, elasticsearch_name: str, seeds: range
 ) -> None:
-    with open_shop(sqlite_url) as store:
+    place = (elasticsearch_server.url, elasticsearch_name)
+    with open_shop(sqlite_url) as store, Nursery(sqlite_url, *place) as nursery:
         reported = moved = 0
         for seed in seeds:
             before = store.head()
-            reported += run_until_killed(sqlite_url, elasticsearch_server.url, elasticsearch_name, seed, "project")
-            survivor = open_searched(store, elasticsearch_server.url, elasticsearch_name, batch_size=1 + seed % 20)
+            reported += nursery.run_until_killed(seed, "project", wanted(seed))
+            survivor = open_searched(store, *place, batch_size=1 + seed % 20)
             moved += position_of_track(survivor.tracks[-1]) > before
             survivor.catch_up()
             assert_tracks_straight(store, survivor)
@@ -54,12 +43,12 @@ def test_given_a_process_killed_while_it_rebuilds_then_every_target_equals_the_f
     sqlite_url: str, elasticsearch_server: Elasticsearch, elasticsearch_name: str, seeds: range
 ) -> None:
     server, name = elasticsearch_server, elasticsearch_name
-    with open_shop(sqlite_url) as store:
+    with open_shop(sqlite_url) as store, Nursery(sqlite_url, server.url, name) as nursery:
         fill(store, 40)
         open_searched(store, server.url, name).catch_up()
         half_built = 0
         for seed in seeds:
-            run_until_killed(sqlite_url, server.url, name, seed, "rebuild")
+            nursery.run_until_killed(seed, "rebuild", wanted(seed))
             survivor = open_searched(store, server.url, name, batch_size=1 + seed % 20)
             half_built += any(
                 each.state == "building" for track in survivor.tracks for each in track.target.generations()

@@ -1,20 +1,19 @@
 """A process to be killed: projects what it appends into SQL and Elasticsearch, until it is ended.
 
 It reports each thing done as a dot: an append, before and after each write of rows, and between a swap and the alias.
-Run by `test_elasticsearch_kill.py`: `python -m tests.projections.victim_elasticsearch LOG ELASTICSEARCH NAME SEED WORK`.
+Run by `test_elasticsearch_kill.py` in a nursery.
 """
 
 import os
 import random
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from eventfold import EventStore
 from projections import Engine, partition_build, rebuild
 from projections.targets.elasticsearch_alias import LiveAlias
 from projections.targets.elasticsearch_bulk import Bulk, Document
 from tests.projections.searched_shop import open_searched
-from tests.projections.shop import open_shop
 from tests.projections.victim import append
 
 
@@ -55,19 +54,15 @@ def rebuild_each(store: EventStore, engine: Engine, chance: random.Random) -> No
         rebuild(store, track, on_progress=on_progress, max_memory=1, write_seconds=0.0)
 
 
-WORK = {"project": project, "rebuild": rebuild_each}
-
-
-def main() -> None:
-    log, url, name, seed, work = sys.argv[1:]
-    chance = random.Random(int(seed))
-    store = open_shop(log)
+def again_and_again(
+    step: Callable[[EventStore, Engine, random.Random], None], store: EventStore, chance: random.Random, *index: str
+) -> None:
     report_writes()
-    engine = open_searched(store, url, name, batch_size=chance.randrange(1, 12))
+    engine = open_searched(store, *index, batch_size=chance.randrange(1, 12))
     setattr(partition_build, "BATCH", chance.randrange(4, 30))  # noqa: B010 - the same
     os.write(1, b"ready\n")
     while True:
-        WORK[work](store, engine, chance)
+        step(store, engine, chance)
 
 
-main()
+SEARCHED_WORK = {"project": partial(again_and_again, project), "rebuild": partial(again_and_again, rebuild_each)}
