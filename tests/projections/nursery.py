@@ -1,7 +1,7 @@
 """Brings up victims quickly: a process that has imported everything forks one for each line of its input.
 
-Run as `python -m tests.projections.nursery URL [ELASTICSEARCH NAME]`. For each line `SEED WORK` a child writes its pid, "ready" and its
-reports; when it is gone, whatever ended it, the nursery writes a line with an X.
+Run as `python -m tests.projections.nursery URL [ELASTICSEARCH NAME]`. For each line `SEED WORK` a child writes its pid, "ready" and
+its reports; when it is gone, whatever ended it, the nursery writes a line with an X.
 """
 
 import os
