@@ -215,7 +215,13 @@ def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, 
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
     return [
-        Work(lane, replace(changed(lane, folded, start, to, error), epoch=epoch), events, folded.failure, not folded.of_source)
+        Work(
+            lane,
+            replace(changed(lane, folded, start, to, error), epoch=epoch),
+            events,
+            folded.failure,
+            not folded.of_source,
+        )
         for lane, epoch in zip(lanes, epochs, strict=True)
     ]
 

@@ -17,6 +17,12 @@ from tests.services.elasticsearch import (
 )
 from tests.services.postgresql import Postgres, PostgresServer, PostgresUnavailableError, open_postgres
 
+CRAMPED = {
+    "node.processors": 1,
+    "thread_pool.write.queue_size": 1,
+    "indexing_pressure.memory.limit": "32kb",
+}
+
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
@@ -76,9 +82,9 @@ def elasticsearch_name(elasticsearch_server: Elasticsearch) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def private_elasticsearch() -> Iterator[ElasticsearchServer]:
-    """An Elasticsearch to stop, kill and restart; whoever does so starts it again."""
+    """An Elasticsearch to stop, kill and restart; whoever does so starts it again. It soon has too much to do."""
     try:
-        with ElasticsearchServer() as server:
+        with ElasticsearchServer(CRAMPED) as server:
             parts.record("Elasticsearch", f"{server.version}, {server.origin}")
             yield server
     except ElasticsearchUnavailableError as error:

@@ -18,7 +18,7 @@ MAX_NAME_LENGTH = 100
 class ElasticsearchIndex:
     """Keeps a projection's rows in Elasticsearch, exactly once in effect. Where they stand is kept beside the log.
 
-    Needs the extra `elasticsearch`: the official client, whose major version must be the server's.
+    Needs the extra `elasticsearch`: the official client, whose major version must be the server's, 9 or 8.
 
     Args:
         name: what other programs call it: an alias of the live generation's index.

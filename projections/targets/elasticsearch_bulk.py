@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from projections.errors import TargetUnavailable
 from projections.targets.elasticsearch_server import Busy, ElasticsearchServer
 from projections.targets.rows_apart import RowsMissing
 
@@ -20,7 +21,10 @@ CHUNK_DOCUMENTS = 500
 CHUNK_BYTES = 8 << 20
 SENDERS = 4
 
-_BUSY = {429, 502, 503, 504}
+TOO_LARGE, TOO_MANY = 413, 429
+_BUSY = {TOO_MANY, 502, 503, 504}
+_BLOCKED = "cluster_block_exception"
+"""Nobody may write to the index for now, whatever the document: by its operator's wish, or for lack of room on the disk."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,6 +51,7 @@ class Bulk:
     def __init__(self, server: ElasticsearchServer, alias: str, *, wait: bool) -> None:
         self._server = server
         self._alias = alias
+        self._at_once = CHUNK_DOCUMENTS
         self._options: dict[str, Any] = {"require_alias": True, "refresh": "wait_for" if wait else False}
 
     def write(self, documents: Sequence[Document], version: int, *, again: bool = False) -> dict[str, str]:
@@ -74,19 +79,47 @@ class Bulk:
 
         def call(client: "Elasticsearch") -> None:
             nonlocal left
-            lines: Any = _lines(left, version, again=again)  # the client sends bytes as they are
-            answer = client.bulk(
-                index=self._alias,
-                operations=lines,
-                filter_path="errors,items.*.status,items.*.error",
-                **self._options,
-            )
-            left, why = _turned_away(left, answer, refused) if answer["errors"] else ((), "")
-            if left:
+            part, rest = left[: self._at_once], left[self._at_once :]
+            busy, why = self._send_part(client, part, version, refused, again=again)
+            left = [*busy, *rest]
+            if busy:
                 raise Busy(why)
 
-        self._server.ask(call)
+        while before := len(left):
+            try:
+                self._server.ask(call)
+            except TargetUnavailable:
+                if len(left) == before:  # a server that takes a little now and then is waited for
+                    raise
         return refused
+
+    def _send_part(
+        self,
+        client: "Elasticsearch",
+        part: Sequence[Document],
+        version: int,
+        refused: dict[str, str],
+        *,
+        again: bool,
+    ) -> tuple[Sequence[Document], str]:
+        """Sends documents at once. Where they are too many for the server, fewer are sent from now on."""
+        from elasticsearch import ApiError
+
+        lines: Any = _lines(part, version, again=again)  # the client sends bytes as they are
+        try:
+            answer = client.bulk(
+                index=self._alias, operations=lines, filter_path="errors,items.*.status,items.*.error", **self._options
+            )
+        except ApiError as error:
+            if error.status_code == TOO_LARGE and len(part) == 1:
+                refused[part[0].id] = str(error)
+                return (), ""
+            if error.status_code in {TOO_LARGE, TOO_MANY}:
+                self._at_once = max(1, len(part) // 2)
+                return part, str(error)
+            raise
+        self._at_once = min(CHUNK_DOCUMENTS, self._at_once + self._at_once // 8 + 1)
+        return _turned_away(part, answer, refused) if answer["errors"] else ((), "")
 
 
 def _lines(chunk: Sequence[Document], version: int, *, again: bool) -> list[bytes]:
@@ -108,7 +141,7 @@ def _turned_away(chunk: Sequence[Document], answer: Any, refused: dict[str, str]
             continue
         if status == 404:  # noqa: PLR2004 - the index, since documents are made
             raise IndexMissing(error["reason"])
-        if status in _BUSY:
+        if status in _BUSY or error["type"] == _BLOCKED:
             left.append(document)
             why = error["reason"]
         else:

@@ -70,7 +70,8 @@ class ElasticsearchRows:
         except ApiError as error:
             if error.error != "resource_already_exists_exception":
                 raise DefinitionError(
-                    f"ElasticsearchIndex({self._target!r}): the server refuses to make the index: {error}"
+                    f"ElasticsearchIndex({self._target!r}): the server refuses to make the index {self.index!r}: {error}; look at "
+                    "fields= and settings=, and at the server's index templates for such names"
                 ) from error
 
     def exists(self) -> bool:

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ PATIENCE_SECONDS = 4.0
 """How long a call that is turned away is repeated, before the projection waits as a whole."""
 FIRST_PAUSE = 0.05
 _BUSY = {429, 502, 503, 504}
+_OTHER_MAJOR = "media_type_header_exception"
+"""What a server answers to a client of a later major version."""
 
 
 class Busy(Exception):
@@ -67,7 +70,7 @@ class ElasticsearchServer:
             TargetUnavailable: the server does not answer, or not in time, or has too much to do.
             ApiError: it refuses, as of `elasticsearch`.
         """
-        from elasticsearch import ApiError, TransportError
+        from elasticsearch import ApiError, TransportError, UnsupportedProductError
 
         client = self.client
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -77,7 +80,11 @@ class ElasticsearchServer:
                 return call(client)
             except TransportError as error:
                 failure = self._unavailable(f"does not answer: {type(error).__name__}: {error}", error)
+            except UnsupportedProductError as error:
+                raise self._unavailable(f"is no Elasticsearch that the client knows: {error}", error) from error
             except ApiError as error:
+                if error.error == _OTHER_MAJOR:
+                    raise self._unavailable(_other_major(error), error) from error
                 if error.status_code in {401, 403}:
                     raise self._unavailable(f"refuses: {error}", error) from error
                 if error.status_code not in _BUSY:
@@ -94,3 +101,11 @@ class ElasticsearchServer:
         failure = TargetUnavailable(f"{self.description} {what}")
         failure.__cause__ = error
         return failure
+
+
+def _other_major(error: Exception) -> str:
+    major = version("elasticsearch").partition(".")[0]
+    return (
+        f"does not understand the client, which is of major version {major}: install the one of the server's major version, as in "
+        f'pip install "elasticsearch=={int(major) - 1}.*" ({error})'
+    )

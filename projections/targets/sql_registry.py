@@ -123,7 +123,7 @@ class GenerationRegistry:
         return cursor
 
     def _park(self, connection: Connection, number: int, change: Change) -> bool:
-        at = (*self._mine, number, change.partition)
+        at = (*self.mine, number, change.partition)
         now = _now()
         if change.parked:
             rows = [(*at, each.key, each.position, each.error, each.attempts, now) for each in change.parked]

@@ -21,7 +21,8 @@ class Proxy:
         cut_after: how many more bytes of requests are passed on before a connection is cut; None for all.
         hold: whether requests are taken and never passed on.
         busy: how many more connections are answered with 429.
-        requests: called with each piece of a request.
+        on_request: called with each piece of a request.
+        rewrite: makes of each piece what is passed on.
     """
 
     def __init__(self, url: str) -> None:
@@ -34,6 +35,7 @@ class Proxy:
         self.busy = 0
         self.cuts = 0
         self.on_request: Callable[[bytes], None] = lambda _piece: None
+        self.rewrite: Callable[[bytes], bytes] = lambda piece: piece
         self._open: set[socket.socket] = set()
         self._closing = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -68,6 +70,7 @@ class Proxy:
         try:
             while piece := client.recv(1 << 16):
                 self.on_request(piece)
+                piece = self.rewrite(piece)
                 if self.busy > 0:
                     self.busy -= 1
                     client.sendall(BUSY)

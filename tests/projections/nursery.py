@@ -1,7 +1,7 @@
 """Brings up victims quickly: a process that has imported everything forks one for each line of its input.
 
-Run as `python -m tests.projections.nursery URL`. For each line `SEED WORK` a child writes its pid, "ready" and its reports; when it
-is gone, whatever ended it, the nursery writes a line with an X.
+Run as `python -m tests.projections.nursery URL [ELASTICSEARCH NAME]`. For each line `SEED WORK` a child writes its pid, "ready" and
+its reports; when it is gone, whatever ended it, the nursery writes a line with an X.
 """
 
 import os
@@ -9,23 +9,29 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from select import select
 from typing import Self
 
 from tests.projections.shop import open_shop
 from tests.projections.victim import WORK
+from tests.projections.victim_elasticsearch import SEARCHED_WORK
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 0.05
 
 
 class Nursery:
-    """Victims in one database, one after the other."""
+    """Victims in one database, one after the other.
 
-    def __init__(self, url: str) -> None:
-        command = [sys.executable, "-m", "tests.projections.nursery", url]
+    Args:
+        url: of the database.
+        index: the URL of Elasticsearch, and the name that the indices begin with, for victims that keep rows there.
+    """
+
+    def __init__(self, url: str, *index: str) -> None:
+        command = [sys.executable, "-m", "tests.projections.nursery", url, *index]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -65,13 +71,15 @@ class Nursery:
 
 
 def main() -> None:
+    index = sys.argv[2:]
+    kinds: Mapping[str, Callable[..., None]] = SEARCHED_WORK if index else WORK
     for line in sys.stdin:
         seed, work = line.split()
         child = os.fork()
         if not child:
             try:
                 os.write(1, f"{os.getpid()}\n".encode())
-                WORK[work](open_shop(sys.argv[1]), random.Random(int(seed)))
+                kinds[work](open_shop(sys.argv[1]), random.Random(int(seed)), *index)
             finally:
                 os._exit(1)
         os.waitpid(child, 0)
