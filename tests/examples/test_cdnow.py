@@ -16,12 +16,14 @@ import pytest
 from eventfold import Application
 from examples.cdnow.app import cdnow
 from examples.cdnow.checks import claims
+from examples.cdnow.cohort_table import retained
 from examples.cdnow.customer import Customer, Purchased, RecordPurchase
 from examples.cdnow.demo import next_commands
 from examples.cdnow.fresh import NotEmptyError, open_empty
 from examples.cdnow.purchases import expected_cohorts, expected_customers, expected_months, read_purchases
 from examples.cdnow.read_models import Cohort, CustomerRow, MonthlyRevenue
 from examples.cdnow.replay import replay
+from examples.cdnow.views import Retention, TierRevenue
 from tests.docs.run_page import run_page
 from tests.services.elasticsearch import Elasticsearch
 
@@ -58,6 +60,24 @@ def test_every_claim_holds_and_none_does_once_a_purchase_is_missing_from_the_log
     app.catch_up()
     assert [claim for claim, holds in claims(app, purchases[1:]) if not holds] == []
     assert [claim for claim, holds in claims(app, purchases) if holds] == []
+
+
+def test_the_views_add_up_what_the_rows_say(app: Application) -> None:
+    purchases = read_purchases(500)
+    replay(app, purchases)
+    app.catch_up()
+    tiers = app.query(TierRevenue).all()
+    assert sum(each.customers for each in tiers) == app.query(CustomerRow).count()
+    assert sum(each.orders for each in tiers) == len(purchases)
+    assert sum(each.cents for each in tiers) == sum(each.cents for each in purchases)
+    shares = {(each.cohort, each.months_since): each.percent for each in app.query(Retention)}
+    expected = {
+        (each.cohort, since): pytest.approx(share)
+        for each in retained(expected_cohorts(purchases))
+        for since, share in enumerate(each.shares)
+        if share
+    }
+    assert shares == expected
 
 
 def test_rebuilt_rows_equal_the_live_ones(app: Application) -> None:
