@@ -8,6 +8,7 @@ import os
 from eventfold import Application, ElasticsearchIndex, SqlTable
 from examples.cdnow.customer import grant_tier, record_purchase
 from examples.cdnow.read_models import cohorts, customers, monthly_revenue
+from examples.cdnow.views import retention, revenue_by_tier
 
 DEFAULT_DATABASE = "sqlite:///cdnow.db"
 SCHEMA = "eventfold_cdnow"
@@ -42,6 +43,7 @@ def cdnow(database: str, search: str | None = None) -> Application:
             monthly_revenue.into(SqlTable("monthly_revenue")),
             cohorts.into(SqlTable("cohorts")),
         ],
+        views=[revenue_by_tier, retention],
         name="cdnow",
         migrate=True,
         schema=SCHEMA,

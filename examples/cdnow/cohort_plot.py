@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from examples.cdnow.cohort_table import Retained, largest_share, retention
+from examples.cdnow.cohort_table import Retained, largest_share, retained
 from examples.cdnow.read_models import Cohort
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plot_cohorts(cells: Iterable[Cohort], file: Path) -> None:
     # the same data gives the same file
     with mpl.rc_context({"svg.hashsalt": "cohorts", "svg.fonttype": "none"}):
         figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-        _draw(figure, retention(cells))
+        _draw(figure, retained(cells))
         try:
             figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
         except OSError as error:

@@ -27,7 +27,7 @@ class Retained(NamedTuple):
     shares: list[float]
 
 
-def retention(cells: Iterable[Cohort]) -> list[Retained]:
+def retained(cells: Iterable[Cohort]) -> list[Retained]:
     """The cohorts in their order. A month in which nobody bought has the share 0."""
     counted: dict[str, dict[int, int]] = defaultdict(dict)
     for each in cells:
@@ -47,7 +47,7 @@ def largest_share(cohorts: Iterable[Retained]) -> float:
 
 def retention_table(cells: Iterable[Cohort]) -> Table:
     """A row for each cohort, a column for each month since, the shares on a ground the darker the larger they are."""
-    cohorts = retention(cells)
+    cohorts = retained(cells)
     last = max((len(each.shares) for each in cohorts), default=1)
     table = Table(
         title="cohorts: % that bought again, by months since the first purchase",

@@ -8,7 +8,7 @@ import pytest
 
 from commands.testing import given
 from examples.cdnow.cohort_plot import NoPlotError, plot_cohorts
-from examples.cdnow.cohort_table import retention
+from examples.cdnow.cohort_table import retained
 from examples.cdnow.customer import (
     GrantTier,
     Purchased,
@@ -143,7 +143,7 @@ def test_a_profile_says_in_words_what_the_row_says_in_numbers() -> None:
 
 
 def test_a_month_in_which_nobody_bought_has_the_share_0() -> None:
-    assert [(each.cohort, each.size, each.shares) for each in retention(CELLS)] == [
+    assert [(each.cohort, each.size, each.shares) for each in retained(CELLS)] == [
         ("1997-01", 8, [100, 0, 25]),
         ("1997-02", 3, [100]),
     ]

@@ -16,15 +16,19 @@ import pytest
 from eventfold import Application
 from examples.cdnow.app import cdnow
 from examples.cdnow.checks import claims
+from examples.cdnow.cohort_table import retained
 from examples.cdnow.customer import Customer, Purchased, RecordPurchase
 from examples.cdnow.demo import next_commands
 from examples.cdnow.fresh import NotEmptyError, open_empty
 from examples.cdnow.purchases import expected_cohorts, expected_customers, expected_months, read_purchases
 from examples.cdnow.read_models import Cohort, CustomerRow, MonthlyRevenue
 from examples.cdnow.replay import replay
+from examples.cdnow.views import Retention, TierRevenue
+from tests.docs.run_page import run_page
 from tests.services.elasticsearch import Elasticsearch
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "examples/cdnow/README.md"
 ROWS = 2_000
 SOME = RecordPurchase("00001", date(1997, 1, 1), 1, 11_77)
 
@@ -56,6 +60,24 @@ def test_every_claim_holds_and_none_does_once_a_purchase_is_missing_from_the_log
     app.catch_up()
     assert [claim for claim, holds in claims(app, purchases[1:]) if not holds] == []
     assert [claim for claim, holds in claims(app, purchases) if holds] == []
+
+
+def test_the_views_add_up_what_the_rows_say(app: Application) -> None:
+    purchases = read_purchases(500)
+    replay(app, purchases)
+    app.catch_up()
+    tiers = app.query(TierRevenue).all()
+    assert sum(each.customers for each in tiers) == app.query(CustomerRow).count()
+    assert sum(each.orders for each in tiers) == len(purchases)
+    assert sum(each.cents for each in tiers) == sum(each.cents for each in purchases)
+    shares = {(each.cohort, each.months_since): each.percent for each in app.query(Retention)}
+    expected = {
+        (each.cohort, since): pytest.approx(share)
+        for each in retained(expected_cohorts(purchases))
+        for since, share in enumerate(each.shares)
+        if share
+    }
+    assert shares == expected
 
 
 def test_rebuilt_rows_equal_the_live_ones(app: Application) -> None:
@@ -116,6 +138,20 @@ def test_the_demo_tells_its_whole_story_and_what_it_says_to_type_next_works(tmp_
     for line in advice:
         result = eventfold(tmp_path, line)
         assert result.returncode == 0, line + result.stdout + result.stderr
+
+
+def test_the_commands_of_its_page_print_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENTFOLD_APP", "examples.cdnow.app:app")
+    run_page(PAGE, monkeypatch)
+
+
+def test_its_page_names_every_file_and_leads_to_what_is_there() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    files = {each.name for each in PAGE.parent.glob("*.py")} - {"__init__.py", "test_cdnow.py"}
+    assert [each for each in sorted(files) if f"`{each}`" not in page] == []
+    for target in re.findall(r"\]\((?!https://)([^)#]+)\)", page):
+        assert (PAGE.parent / target).exists()
 
 
 def test_the_demo_begins_afresh_in_its_own_file(tmp_path: Path) -> None:
