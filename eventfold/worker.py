@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Self
 
+from eventfold.database_follower import DatabaseFollower
 from eventfold.parts import Parts
 from eventfold.remote_follower import RemoteFollower
 from eventfold.view_keeper import ViewKeeper
@@ -107,9 +108,14 @@ class Worker:
         leases = Leases(self._parts.engine, seconds=self._lease_seconds)
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
-        followers = [RemoteFollower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        followers = [
+            RemoteFollower(self._parts, each, leases)
+            for each in self._parts.engine.tracks
+            if each.remote and each.elsewhere is None
+        ]
         keepers = [ViewKeeper(self._parts, each) for each in self._parts.engine.views.values()]
-        beside: list[RemoteFollower | ViewKeeper] = [*followers, *keepers]
+        elsewhere = [DatabaseFollower(self._parts, each, self._lease_seconds) for each in self._parts.engine.elsewhere]
+        beside: list[RemoteFollower | ViewKeeper | DatabaseFollower] = [*followers, *keepers, *elsewhere]
         for each in beside:
             each.start()
         try:

@@ -7,7 +7,7 @@ cannot take stops its projection, and one whose rows the database refuses is loo
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
+from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreError, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
 from projections.errors import NeedsRebuild, ProjectionFailed, ProjectionPaused, RowsRefused, TargetUnavailable
@@ -161,10 +161,15 @@ def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
 
 
 def look_up(track: Track) -> bool:
-    """Looks up where a track stands; False where its rows belong to another version of the code, or it is paused."""
+    """Looks up where a track stands; False where it is paused, of another version of the code, or its database away."""
     try:
         track.refresh()
     except NeedsRebuild as error:
+        track.failed(error)
+        return False
+    except StoreError as error:
+        if track.elsewhere is None:
+            raise
         track.failed(error)
         return False
     if track.paused:

@@ -19,12 +19,13 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
-from projections.errors import ProjectionPaused, UnknownModel
+from projections.errors import NeedsRebuild, ProjectionPaused, UnknownModel
 from projections.lane import Lane, Offer
+from projections.other_database import OtherDatabase
 from projections.past import Past
 from projections.projection import BoundProjection
 from projections.reporting_view import ReportingView
-from projections.track import Track, tracks_of
+from projections.track import Track, ahead_of_log, tracks_of
 from projections.views import BoundView, bind_views
 from projections.writing import Work
 
@@ -41,8 +42,10 @@ class Engine:
         batch_size: how many events are read at once.
 
     Attributes:
-        lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own.
+        lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own,
+            or of its database.
         local: the tracks that are moved together.
+        elsewhere: the tracks of each other database, which are moved together.
         views: by name.
 
     Raises:
@@ -67,7 +70,14 @@ class Engine:
         self.past = Past(store)
         self.lock = threading.Lock()
         self.local = [each for each in self.tracks if not each.remote]
-        self._apart = {each: threading.Lock() for each in self.tracks if each.remote}
+        locks: dict[Any, threading.Lock] = {}
+        self._apart = {
+            each: locks.setdefault(each.elsewhere or each, threading.Lock()) for each in self.tracks if each.remote
+        }
+        self.elsewhere: dict[OtherDatabase, list[Track]] = {}
+        for each in self.tracks:
+            if each.elsewhere is not None:
+                self.elsewhere.setdefault(each.elsewhere, []).append(each)
         self._horizon = 0
 
     def step(self, tracks: Sequence[Track] | None = None, *, owner: str | None = None) -> bool:
@@ -85,10 +95,14 @@ class Engine:
         if local := [each for each in chosen if not each.remote]:
             with self.lock:
                 moved = self._step(local, owner)
-        for track in [each for each in chosen if each.remote]:
-            with self._apart[track]:
-                moved = self._step([track], owner) or moved
+        for lock in dict.fromkeys(self._apart[each] for each in chosen if each.remote):
+            with lock:
+                moved = self._step([each for each in chosen if self._apart.get(each) is lock], owner) or moved
         return moved
+
+    def lock_of(self, track: Track) -> threading.Lock:
+        """What is held by whoever moves a track."""
+        return self._apart.get(track, self.lock)
 
     def help(self, track: Track, position: int, seconds: float) -> bool:
         """Looks a track up, and moves it by one batch where it stands before a position.
@@ -101,7 +115,7 @@ class Engine:
         Returns:
             Whether this moved it.
         """
-        lock = self._apart.get(track, self.lock)
+        lock = self.lock_of(track)
         if not lock.acquire(timeout=seconds):
             return False
         try:
@@ -201,6 +215,8 @@ class Engine:
         if start >= self._horizon:
             self._horizon = self.store.head()
             if start >= self._horizon:
+                for lane in ready:
+                    _require_of_this_log(lane, self._horizon)
                 return False
         return self._batches.run(behind, start, self._horizon if limit is None else min(limit, self._horizon))
 
@@ -220,3 +236,9 @@ class Engine:
         lanes = [each for each in track.lanes if each.runnable and owner in {None, each.owner}]
         if any(not 0 < each.position < self._horizon or isinstance(each.failure, ProjectionPaused) for each in lanes):
             look_up(track)
+
+
+def _require_of_this_log(lane: Lane, end: int) -> None:
+    """Another database may hold rows of another log, or of events that a log which was restored has lost."""
+    if lane.track.elsewhere is not None and lane.position > end:
+        lane.failed(NeedsRebuild(ahead_of_log(lane.track, lane.position, end)))

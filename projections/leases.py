@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from projections.batch import look_up
 from projections.engine import Engine
 from projections.lane import Lane
+from projections.other_database import OtherDatabase
 from projections.track import Track
-from projections.workers import workers_of
+from projections.workers import SqlWorkers, workers_of
 
 LEASE_SECONDS = 10.0
 """How long a worker may be silent before others take over."""
@@ -31,16 +32,27 @@ class Leases:
         engine: whose lanes are worked on.
         seconds: how long a lease lasts unless it is renewed.
         name: of the worker; nobody else's, ever.
+        database: another one than the log's: the leases of the tracks there, among those workers that reach it.
 
     Attributes:
         name: of the worker.
     """
 
-    def __init__(self, engine: Engine, *, seconds: float = LEASE_SECONDS, name: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        seconds: float = LEASE_SECONDS,
+        name: str | None = None,
+        database: OtherDatabase | None = None,
+    ) -> None:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._engine = engine
         self._seconds = seconds
-        self._workers = workers_of(engine.store.backend)
+        mine = [each for each in engine.tracks if each.elsewhere is database]
+        self._tracks = mine
+        self._lock = engine.lock if database is None else engine.lock_of(mine[0])
+        self._workers = workers_of(engine.store.backend) if database is None else SqlWorkers(database)
         self._alive: Sequence[str] = ()
         self._unwanted: dict[Lane, float] = {}
         self._kept: set[Lane] = set()
@@ -53,12 +65,12 @@ class Leases:
 
     def keep(self) -> None:
         """Shows that this worker is alive, renews its leases, lets go of what is too much, and takes what is free."""
-        with self._engine.lock:
+        with self._lock:
             alive = self._workers.beat(self.name, self._seconds)
             if alive != self._alive:
                 self._alive, self._kept = alive, set()
                 self._settled_at = time.monotonic() + 2 * self._seconds
-            lanes = [lane for track in self._engine.tracks if look_up(track) for lane in track.lanes]
+            lanes = [lane for track in self._tracks if look_up(track) for lane in track.lanes]
             mine = [each for each in lanes if each.owner == self.name]
             share = _share(len(lanes), alive, self.name)
             surplus = [each for each in mine if each not in self._kept][share:]
@@ -71,8 +83,8 @@ class Leases:
 
     def release(self) -> None:
         """Lets go of everything, so that others need not wait for the leases to end."""
-        with self._engine.lock:
-            self._release([each for track in self._engine.tracks for each in track.lanes if each.owner == self.name])
+        with self._lock:
+            self._release([each for track in self._tracks for each in track.lanes if each.owner == self.name])
             self._workers.leave(self.name)
 
     def _choose(self, lanes: Iterable[Lane], wanted: int) -> list[Lane]:
