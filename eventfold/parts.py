@@ -112,10 +112,10 @@ class Parts:
 
     def pending_migrations(self) -> list[str]:
         """The migrations that `migrate` would apply; the database is left as it is."""
-        if (file := missing_file(self.url)) is not None:
-            return pending_in_new_file(file)
+        file = missing_file(self.url)
         with self.open_unchecked() as store, self._others(store) as others:
-            return pending(store) + [name for each in others for name in _pending_in(each)]
+            own = pending(store) if file is None else pending_in_new_file(file)
+            return own + [name for each in others for name in _pending_in(each)]
 
     def open_unchecked(self) -> EventStore:
         """The log with its tables neither looked at nor made."""

@@ -180,6 +180,6 @@ def ahead_of_log(track: Track, position: int, end: int) -> str:
     where = "" if track.elsewhere is None else f" in {track.elsewhere.description}"
     return (
         f"projection {track.projection.name!r}: the rows of target {track.name!r}{where} stand at position {position}, and "
-        f"the log ends at {end}: they are of another log, or this one was restored. Name another database, or fold them anew with `eventfold "
-        f"projections reset {track.projection.name}`"
+        f"the log ends at {end}: they are of another log, or this one was restored. Name another database, or fold them anew "
+        f"with `eventfold projections reset {track.projection.name}`"
     )
