@@ -313,10 +313,10 @@ def _is_aggregate(declared: Any) -> bool:
 
 def _pending_in(database: OtherDatabase) -> list[str]:
     """What is missing there; of a database that is away, its projections' status tells."""
-    if (file := missing_file(database.engine.url.render_as_string(hide_password=False))) is not None:
-        return [
-            f"{name} in {database.description}" for name in pending_in_new_file(file) if name.startswith("projections/")
-        ]
+    file = missing_file(database.engine.url.render_as_string(hide_password=False))
+    if file is not None and file.parent.is_dir():
+        names = [name for name in pending_in_new_file(file) if name.startswith("projections/")]
+        return [f"{name} in {database.description}" for name in names]
     try:
         return database.pending()
     except TargetUnavailable as error:

@@ -32,7 +32,7 @@ def test_all_of_them_work_on_it(elsewhere: Cli, tmp_path: Path) -> None:
     elsewhere("projections", "reset", "orders")
     assert elsewhere.json("projections", "parked", "list") == []
     assert elsewhere.json("query", "OrderRow", "o-1", "--fresh")["cents"] == 400
-    assert elsewhere.json("diff", "OrderRow", "o-1", "--from", "1", "--to", "3") != []
+    assert elsewhere.json("diff", "OrderRow", "o-1", "--from", "position:1", "--to", "position:3") != []
     assert elsewhere.json("check", "--database", elsewhere.database)["problems"] == []
     reports.app.close()
 
