@@ -4,34 +4,44 @@
 PYTHON ?= python3
 WORKERS ?= 2
 DATABASE ?=
+ELASTICSEARCH ?=
+PLOT ?=
 
 BIN := .venv/bin
 PACKAGES := eventstore commands projections eventfold
 
 # What each kind of work installs on top of the core. The build of the package itself is pinned too.
-EXTRAS_demo := postgres,bisect
-EXTRAS_test := postgres,elasticsearch,bisect,test,lint,bench
-EXTRAS_lint := postgres,elasticsearch,bisect,test,lint,bench
+EXTRAS_demo := postgres,elasticsearch,bisect
+EXTRAS_plot := $(EXTRAS_demo),plot
+EXTRAS_test := postgres,elasticsearch,bisect,plot,test,lint,bench
+EXTRAS_lint := postgres,elasticsearch,bisect,plot,test,lint,bench
 EXTRAS_bench := postgres,elasticsearch,test,bench
 EXTRAS_docs := docs
+ELASTICSEARCH_TESTS := tests/projections tests/services tests/docs
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test soak lint format bench bench-quick docs clean
+.PHONY: help demo dashboard test test-elasticsearch-8 soak lint format bench bench-quick docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed-demo ## Run the example story; DATABASE=postgresql://... uses that database instead of SQLite
-	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)')
+	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)') $(if $(ELASTICSEARCH),--elasticsearch '$(ELASTICSEARCH)')
+
+dashboard: .venv/.installed-$(if $(PLOT),plot,demo) ## Show what the demo made; PLOT=cohorts.svg draws a picture too
+	@$(if $(DATABASE),EVENTFOLD_DATABASE='$(DATABASE)') $(BIN)/python -m examples.cdnow.dashboard $(if $(PLOT),--plot '$(PLOT)')
 
 test: .venv/.installed-test ## Run the tests, except the slow ones; WORKERS=n processes
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 soak: .venv/.installed-test ## Run the slow tests
 	$(BIN)/python -m pytest -m slow
+
+test-elasticsearch-8: .venv-elasticsearch-8/.installed ## Run the tests of Elasticsearch with client and server of version 8
+	.venv-elasticsearch-8/bin/python -m pytest -n $(WORKERS) -m "elasticsearch and not slow" $(ELASTICSEARCH_TESTS)
 
 lint: .venv/.installed-lint ## Check format, style and types
 	$(BIN)/ruff format --check .
@@ -53,7 +63,7 @@ docs: .venv/.installed-docs ## Build the documentation; a broken link fails
 	$(BIN)/mkdocs build --strict
 
 clean: ## Remove everything that was made here, the virtual environment too
-	rm -rf .venv build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-elasticsearch-8 build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(PACKAGES) tests examples docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv/.created:
@@ -65,4 +75,13 @@ clean: ## Remove everything that was made here, the virtual environment too
 .venv/.installed-%: .venv/.created pyproject.toml constraints.txt
 	@echo "Installing Eventfold [$(EXTRAS_$*)] into .venv"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$(EXTRAS_$*)]" -c constraints.txt
+	@touch $@
+
+# The same packages, but for the client of Elasticsearch: of an earlier major version than constraints.txt names.
+.venv-elasticsearch-8/.installed: .venv/.created pyproject.toml constraints.txt
+	@echo "Installing Eventfold [postgres,elasticsearch,bisect,test] with the client of Elasticsearch 8 into .venv-elasticsearch-8"
+	@$(PYTHON) -m venv .venv-elasticsearch-8
+	@grep -v '^elastic' constraints.txt > .venv-elasticsearch-8/constraints.txt
+	@PIP_CONSTRAINT=.venv-elasticsearch-8/constraints.txt .venv-elasticsearch-8/bin/python -m pip install -q --disable-pip-version-check \
+		-e ".[postgres,elasticsearch,bisect,test]" "elasticsearch<9"
 	@touch $@

@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from eventfold import Aggregate, Application, Command, Event, Meta, Recorded, SqlTable, Struct, Tag, handles, projection
 from projections import BoundProjection
@@ -118,9 +118,9 @@ def new_subscriptions(count: int, part: int = 0) -> Iterator[tuple[str, Subscrib
         yield f"subscription-new-{part}-{n}", event
 
 
-def bound() -> BoundProjection[Balance]:
-    return balances.into(SqlTable("balances"))
+def bound(consistency: Literal["async", "inline"] = "async") -> BoundProjection[Balance]:
+    return balances.into(SqlTable("balances"), consistency=consistency)
 
 
-def application(url: str) -> Application:
-    return Application(url, handlers=[deposit], projections=[bound()], events=EVENTS, migrate=True)
+def application(url: str, consistency: Literal["async", "inline"] = "async") -> Application:
+    return Application(url, handlers=[deposit], projections=[bound(consistency)], events=EVENTS, migrate=True)

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from typing import Literal
 
 from benchmarks.domain import Balance, Deposit, application
 from benchmarks.harness import Benchmark, Contest, Contestant, Effort
@@ -36,10 +37,14 @@ def dispatch_and_see(app: Application) -> Contestant:
 
 
 @contextmanager
-def visible(place: Place, surroundings: Callable[[Application, str], ExitStack]) -> Iterator[Contest]:
+def visible(
+    place: Place,
+    surroundings: Callable[[Application, str], ExitStack],
+    consistency: Literal["async", "inline"] = "async",
+) -> Iterator[Contest]:
     url = place.new()
     with ExitStack() as stack:
-        app = stack.enter_context(application(url))
+        app = stack.enter_context(application(url, consistency))
         app.query(Balance).count()
         stack.enter_context(surroundings(app, url))
         peer = stack.enter_context(peer_bank(place))
@@ -88,6 +93,12 @@ def nobody(place: Place, _effort: Effort) -> Iterator[Contest]:
         yield contest
 
 
+@contextmanager
+def inline(place: Place, _effort: Effort) -> Iterator[Contest]:
+    with visible(place, lambda _app, _url: ExitStack(), "inline") as contest:
+        yield contest
+
+
 def work(url: str) -> None:
     """Works until its input ends."""
     with application(url) as app, app.worker():
@@ -100,6 +111,7 @@ BENCHMARKS = [
     Benchmark("visible-in-process", f"{WHERE}: worker in this process", "ms", in_process, owed_ms=10),
     Benchmark("visible-other-process", f"{WHERE}: worker in another process", "ms", other_process, owed_ms=10),
     Benchmark("visible-without-worker", f"{WHERE}: no worker", "ms", nobody, owed_ms=10),
+    Benchmark("visible-inline", f"{WHERE}: kept inline", "ms", inline, owed_ms=10),
 ]
 
 if __name__ == "__main__":

@@ -128,6 +128,9 @@ class RawLog(Protocol):
     def store_balances(self, rows: Sequence[Balance], position: int) -> None:
         """Stores rows and checkpoint in one transaction."""
 
+    def append_folded(self, stream: str, version: int, event: AccountEvent) -> None:
+        """Stores one event, and its row and the checkpoint in the same transaction."""
+
     def all(self, table: str) -> list[Any]:
         """A table's contents, to prove that the same was stored."""
 

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import psycopg
 
-from benchmarks.domain import Balance, tags_of
+from benchmarks.domain import AccountEvent, Balance, fold_balance, tags_of
 from benchmarks.raw import COLUMNS, Guarded, NewRow, new_row
 from eventfold import Event
 
@@ -155,6 +155,18 @@ class RawPostgres:
             ON CONFLICT (account_id) DO UPDATE SET amount = excluded.amount, movements = excluded.movements"""
         columns = [MARK.join(each) for each in (keys, amounts, movements)]
         self._cursor.execute(sql, [*columns, str(position)], prepare=True)
+
+    def append_folded(self, stream: str, version: int, event: AccountEvent) -> None:
+        cursor, key = self._cursor, stream[8:]
+        cursor.execute("BEGIN")
+        cursor.execute(f"{INSERT_ONE} RETURNING position", texts(new_row(stream, version, event)), prepare=True)
+        (position,) = cursor.fetchall()[0]
+        cursor.execute(
+            "SELECT * FROM floor_balances WHERE account_id = $1 FOR UPDATE", (key,), prepare=True, binary=True
+        )
+        found = cursor.fetchone()
+        self.store_balances([fold_balance(Balance(*found) if found else None, key, event)], position)
+        cursor.execute("COMMIT")
 
     def all(self, table: str) -> list[Any]:
         return self.connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()

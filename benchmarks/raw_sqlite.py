@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.domain import Balance, tags_of
+from benchmarks.domain import AccountEvent, Balance, fold_balance, tags_of
 from benchmarks.raw import COLUMNS, Guarded, NewRow, new_row
 from eventfold import Event
 
@@ -101,15 +101,27 @@ class RawSqlite:
         return {row[0]: Balance(*row) for row in self._cursor.execute(sql, (json.dumps(keys),))}
 
     def store_balances(self, rows: Sequence[Balance], position: int) -> None:
-        cursor = self._cursor
+        self._cursor.execute("BEGIN IMMEDIATE")
+        self._put_balances(rows, position)
+        self._cursor.execute("COMMIT")
+
+    def append_folded(self, stream: str, version: int, event: AccountEvent) -> None:
+        cursor, key = self._cursor, stream[8:]
         cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute(INSERT, new_row(stream, version, event))
+        position = cursor.lastrowid or 0
+        found = cursor.execute("SELECT * FROM floor_balances WHERE account_id = ?", (key,)).fetchone()
+        self._put_balances([fold_balance(Balance(*found) if found else None, key, event)], position)
+        cursor.execute("COMMIT")
+
+    def _put_balances(self, rows: Sequence[Balance], position: int) -> None:
+        cursor = self._cursor
         cursor.executemany(
             "INSERT INTO floor_balances VALUES (?, ?, ?) ON CONFLICT (account_id) DO UPDATE "
             "SET amount = excluded.amount, movements = excluded.movements",
             [msgspec.structs.astuple(row) for row in rows],
         )
         cursor.execute("UPDATE floor_checkpoint SET position = ?", (position,))
-        cursor.execute("COMMIT")
 
     def all(self, table: str) -> list[Any]:
         return self._cursor.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()

@@ -1,24 +1,36 @@
 """The command bus: from a command to its one handler, through the middleware."""
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, TypeAlias
 
+import msgspec
+
+from commands.around import Around
 from commands.command import Command, validate
 from commands.envelope import Envelope
 from commands.errors import InvalidCommand, NoHandler
+from commands.failure import told
 from commands.handler import Handler
+from commands.idempotency.ledger import Ledger
+from commands.idempotency.once import once_steps
+from commands.idempotency.policy import Idempotency
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from commands.shell import run, run_async
-from commands.steps import dispatch_steps
-from eventstore import DefinitionError, EventStore
+from commands.steps import Steps, dispatch_steps
+from eventstore import DefinitionError, EventfoldError, EventStore
+
+logger = logging.getLogger(__name__)
+
+VALIDATION = "validation"
 
 Next: TypeAlias = Callable[[Envelope], Receipt]
 Middleware: TypeAlias = Callable[[Envelope, Next], Receipt]
 AsyncNext: TypeAlias = Callable[[Envelope], Awaitable[Receipt]]
-AsyncMiddleware: TypeAlias = Callable[[Envelope, AsyncNext], Awaitable[Receipt]]
+AsyncMiddleware: TypeAlias = Callable[[Envelope, AsyncNext], Awaitable[Receipt]] | Around
 
 
 class HandlerMap:
@@ -66,70 +78,96 @@ class HandlerMap:
         validate(command)
 
 
+class Innermost(msgspec.Struct, frozen=True):
+    """What stands between the middleware and the log.
+
+    Attributes:
+        store: the log.
+        ledger: of the idempotency keys, which accompanies the log.
+        handlers: by command.
+        policy: of the conflict-retry loop.
+        idempotency: how keys are kept.
+    """
+
+    store: EventStore
+    ledger: Ledger
+    handlers: HandlerMap
+    policy: RetryPolicy
+    idempotency: Idempotency
+
+    def done(self, envelope: Envelope) -> bool:
+        """Whether the command was done before, under its idempotency key."""
+        claim = self.idempotency.claim(envelope)
+        return claim is not None and self.ledger.find(claim) is not None
+
+    def steps(self, envelope: Envelope) -> Steps:
+        """The way of a command from here."""
+        handler = self.handlers.find(envelope.command)
+        claim = self.idempotency.claim(envelope)
+        if claim is None:
+            return dispatch_steps(handler, envelope, self.policy)
+        decided = partial(dispatch_steps, handler, envelope, self.policy, (claim,))
+        return once_steps(decided, claim, keep_rejections=self.idempotency.keep_rejections)
+
+
 class Bus:
     """Dispatches commands from threads.
 
     Args:
-        store: the log.
-        handlers: by command.
+        inner: what stands behind the middleware.
         middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Validation comes before it,
             and again behind it: what reaches the handler is valid whatever middleware has made of it.
-        policy: of the conflict-retry loop.
     """
 
-    def __init__(
-        self, store: EventStore, handlers: HandlerMap, middleware: Sequence[Middleware], policy: RetryPolicy
-    ) -> None:
+    def __init__(self, inner: Innermost, middleware: Sequence[Middleware]) -> None:
         check_middleware(middleware, awaited=False)
-        self._store = store
-        self._handlers = handlers
-        self._policy = policy
+        self._inner = inner
+        self._handlers = inner.handlers
         innermost: Next = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap, reversed(middleware), innermost)
 
     def dispatch(self, envelope: Envelope) -> Receipt:
-        """Validates, then hands the command through the middleware to its handler."""
-        self._handlers.check(envelope.command)
-        return self._chain(envelope)
+        """Validates, then hands the command through the middleware to its handler. A failure leaves a line in the log."""
+        try:
+            self._handlers.check(envelope.command)
+            return self._chain(envelope)
+        except Exception as error:
+            _log(envelope, error)
+            raise
 
     def _handle_changed(self, envelope: Envelope) -> Receipt:
         self._handlers.check(envelope.command)
         return self._handle(envelope)
 
     def _handle(self, envelope: Envelope) -> Receipt:
-        handler = self._handlers.find(envelope.command)
-        return run(dispatch_steps(handler, envelope, self._policy), self._store)
+        return run(self._inner.steps(envelope), self._inner.store, self._inner.ledger)
 
 
 class AsyncBus:
     """Dispatches commands from asyncio tasks; the middleware is awaited. See `Bus`."""
 
-    def __init__(
-        self,
-        store: EventStore,
-        handlers: HandlerMap,
-        middleware: Sequence[AsyncMiddleware],
-        policy: RetryPolicy,
-    ) -> None:
+    def __init__(self, inner: Innermost, middleware: Sequence[AsyncMiddleware]) -> None:
         check_middleware(middleware, awaited=True)
-        self._store = store
-        self._handlers = handlers
-        self._policy = policy
+        self._inner = inner
+        self._handlers = inner.handlers
         innermost: AsyncNext = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap_async, reversed(middleware), innermost)
 
     async def dispatch(self, envelope: Envelope) -> Receipt:
-        """Validates, then hands the command through the middleware to its handler."""
-        self._handlers.check(envelope.command)
-        return await self._chain(envelope)
+        """Validates, then hands the command through the middleware to its handler. A failure leaves a line in the log."""
+        try:
+            self._handlers.check(envelope.command)
+            return await self._chain(envelope)
+        except Exception as error:
+            _log(envelope, error)
+            raise
 
     async def _handle_changed(self, envelope: Envelope) -> Receipt:
         self._handlers.check(envelope.command)
         return await self._handle(envelope)
 
     async def _handle(self, envelope: Envelope) -> Receipt:
-        handler = self._handlers.find(envelope.command)
-        return await run_async(dispatch_steps(handler, envelope, self._policy), self._store)
+        return await run_async(self._inner.steps(envelope), self._inner.store, self._inner.ledger)
 
 
 def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:
@@ -139,6 +177,8 @@ def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:
         DefinitionError: it is not, or cannot be called.
     """
     for each in middleware:
+        if isinstance(each, Around):
+            continue  # goes both ways
         if not callable(each):
             raise DefinitionError(f"middleware: expected a callable (envelope, call_next), got {each!r}")
         coroutine = inspect.iscoroutinefunction(each) or inspect.iscoroutinefunction(type(each).__call__)
@@ -148,9 +188,24 @@ def check_middleware(middleware: Iterable[Any], *, awaited: bool) -> None:
             raise DefinitionError(f"middleware {each!r}: only an AsyncApplication awaits it; declare it `def`")
 
 
+def pipeline(middleware: Iterable[Any], policy: RetryPolicy) -> tuple[str, ...]:
+    """The way of a command from the outside to the decision, a name for each step."""
+    own = [getattr(each, "__name__", type(each).__name__) for each in middleware]
+    again = [*own, VALIDATION] if own else []
+    return (VALIDATION, *again, "idempotency", f"retry on conflict (at most {policy.attempts} attempts)", "decision")
+
+
+def _log(envelope: Envelope, error: Exception) -> None:
+    """The one trace that a failure leaves: neither a field's value nor a text that may hold one."""
+    level = logging.INFO if isinstance(error, EventfoldError) else logging.ERROR
+    logger.log(level, "%s %s failed: %s", type(envelope.command).__name__, envelope.command_id, told(error))
+
+
 def _wrap(following: Next, middleware: Middleware) -> Next:
     return lambda envelope: middleware(envelope, following)
 
 
 def _wrap_async(following: AsyncNext, middleware: AsyncMiddleware) -> AsyncNext:
+    if isinstance(middleware, Around):
+        return lambda envelope: middleware.call_async(envelope, following)
     return lambda envelope: middleware(envelope, following)

@@ -3,13 +3,14 @@
 import enum
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from commands.errors import InvalidCommand
+from eventstore import DefinitionError
 from eventstore.frozen import FrozenMeta
 
 C = TypeVar("C", bound="Command")
@@ -24,6 +25,13 @@ class Command(msgspec.Struct, metaclass=FrozenMeta, forbid_unknown_fields=True):
         amount: Annotated[int, Meta(gt=0)]
     """
 
+    def validate(self) -> Iterable[str]:
+        """Rules over several fields, for a command to override: one sentence a fault, which begins with the field's name.
+
+        Called once every field is of its declared type; what needs more than the command itself is `look_up`'s.
+        """
+        return ()
+
 
 @cache
 def _codec(cls: type[Command]) -> tuple[Any, Any]:
@@ -37,19 +45,35 @@ def _field_types(cls: type[Command]) -> dict[str, Any]:
 
 
 def validate(command: Command) -> None:
-    """Holds every field against its declared type and constraints.
+    """Holds every field against its declared type and constraints, and then the command against its own rules.
 
     Raises:
         InvalidCommand: with one sentence for every faulty field.
+        DefinitionError: its `validate` gives something else than sentences.
     """
-    encode, decode = _codec(type(command))
+    cls = type(command)
+    encode, decode = _codec(cls)
     try:
-        if decode(encode(command)) == command:
-            return
+        fits = decode(encode(command)) == command
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
-        pass  # found out field by field below
-    faults = [fault for name in _field_types(type(command)) if (fault := _fault(command, name))]
-    raise InvalidCommand(type(command).__name__, faults or ["a field would not read back equal"])
+        fits = False  # found out field by field below
+    if not fits:
+        faults = [fault for name in _field_types(cls) if (fault := _fault(command, name))]
+        raise InvalidCommand(cls.__name__, faults or ["a field would not read back equal"])
+    if cls.validate is not Command.validate and (faults := gathered(cls, command.validate())):
+        raise InvalidCommand(cls.__name__, faults)
+
+
+def gathered(cls: type[Command], found: Any) -> list[str]:
+    """The faults that a rule found.
+
+    Raises:
+        DefinitionError: it gives something else than sentences.
+    """
+    faults: list[str] = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else [found]
+    if isinstance(found, str) or not all(isinstance(each, str) for each in faults):
+        raise DefinitionError(f"{cls.__name__}: expected a rule to give a list of sentences, got {found!r}")
+    return faults
 
 
 def _fault(command: Command, name: str) -> str | None:
@@ -62,7 +86,7 @@ def _fault(command: Command, name: str) -> str | None:
         return f"{name}: {_sentence(error, declared)}, got {value!r}"
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         return f"{name}: {error}"
-    return None if read == value else f"{name}: expected {_name_of(declared)}, got {value!r}"
+    return None if read == value else f"{name}: expected {name_of_type(declared)}, got {value!r}"
 
 
 def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
@@ -77,7 +101,7 @@ def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
     required = {field.encode_name: field.name for field in msgspec.structs.fields(cls) if field.required}
     known = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
     faults = [
-        f"{name}: missing; expected {_name_of(types[own])}" for name, own in required.items() if name not in fields
+        f"{name}: missing; expected {name_of_type(types[own])}" for name, own in required.items() if name not in fields
     ]
     names = f"one of {', '.join(known)}" if known else "no fields"
     faults += [f"{name}: unknown; expected {names}" for name in fields if name not in known]
@@ -100,11 +124,12 @@ def _sentence(error: msgspec.ValidationError, declared: Any) -> str:
     text, _, place = str(error).partition(" - at `$")
     where = f" at `{place.removeprefix('.')}" if place else ""
     if text.startswith("Invalid enum value") and not place:
-        return f"expected {_name_of(declared)}"
+        return f"expected {name_of_type(declared)}"
     return text[:1].lower() + re.sub(", got `[^`]*`", "", text[1:]) + where
 
 
-def _name_of(declared: Any) -> str:
+def name_of_type(declared: Any) -> str:
+    """A declared type as people call it; of an enumeration, its values."""
     if get_origin(declared) is Annotated:
         declared = get_args(declared)[0]
     if choices := _choices(declared):

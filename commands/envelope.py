@@ -21,6 +21,7 @@ class Envelope(msgspec.Struct, frozen=True):
             be asked what an event has led to.
         occurred_at: when its events happened in the business, where that is not now.
         metadata: stored beside every event that it leads to.
+        idempotency_key: sent again under the same key, the command is answered with what it led to the first time.
     """
 
     command: Command
@@ -29,6 +30,7 @@ class Envelope(msgspec.Struct, frozen=True):
     causation_id: str | None = None
     occurred_at: datetime | None = None
     metadata: Mapping[str, Any] | None = None
+    idempotency_key: str | None = None
 
 
 def enclose(
@@ -38,7 +40,9 @@ def enclose(
     causation_id: str | None = None,
     occurred_at: datetime | None = None,
     metadata: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
 ) -> Envelope:
     """A command in a fresh envelope."""
     command_id = new_id()
-    return Envelope(command, command_id, correlation_id or command_id, causation_id, occurred_at, metadata)
+    correlation = correlation_id or command_id
+    return Envelope(command, command_id, correlation, causation_id, occurred_at, metadata, idempotency_key)

@@ -2,9 +2,12 @@
 
 EventfoldError
 ├── Rejected            a decision refused the command, for a reason of the business
+├── NotAuthorised       its sender may not send the command
 ├── InvalidCommand      fields are missing, unknown, of the wrong type or out of range (an InvalidInput)
 ├── NoHandler           nothing handles the command (a NotFound)
-└── TooManyConflicts    every attempt met a change by somebody else (a Conflict)
+├── TooManyConflicts    every attempt met a change by somebody else (a Conflict)
+├── IdempotencyConflict an idempotency key is that of another command (a Conflict)
+└── KeyTaken            an idempotency key was taken and given up again and again (a Conflict)
 """
 
 from collections.abc import Sequence
@@ -34,6 +37,22 @@ class InvalidCommand(InvalidInput):
         super().__init__(f"{command}: {'; '.join(faults)}")
 
 
+class NotAuthorised(EventfoldError):
+    """Whoever sent a command may not. Nothing was stored.
+
+    Attributes:
+        command: the command's name.
+        reason: for the sender.
+    """
+
+    code = "not_authorised"
+    status = 403
+
+    def __init__(self, command: str, reason: str) -> None:
+        self.command, self.reason = command, reason
+        super().__init__(f"{command}: not allowed: {reason}")
+
+
 class NoHandler(NotFound):
     """No handler is registered for a command."""
 
@@ -44,3 +63,29 @@ class TooManyConflicts(Conflict):
     """Every attempt at a command met a change by somebody else. Nothing was stored; dispatch it again later."""
 
     code = "too_many_conflicts"
+
+
+class IdempotencyConflict(Conflict):
+    """A command came under an idempotency key that another command has used. Nothing was stored; give it a key of its own.
+
+    Attributes:
+        key: the key.
+        first: the name of the command that has used it.
+        command: the name of the command that came with it now; the same name where only its fields differ.
+    """
+
+    code = "idempotency_conflict"
+
+    def __init__(self, key: str, first: str, command: str) -> None:
+        self.key, self.first, self.command = key, first, command
+        other = f"another {first}" if first == command else f"a {first}"
+        super().__init__(f"idempotency key {key!r}: expected the command that used it first, {other}, got a {command}")
+
+
+class KeyTaken(Conflict):
+    """An idempotency key is taken by a command that was done at the same time, and is not kept any more. Dispatch it again."""
+
+    code = "key_taken"
+
+    def __init__(self) -> None:
+        super().__init__("the idempotency key was taken at the same time, and is not kept any more; dispatch it again")

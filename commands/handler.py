@@ -1,14 +1,14 @@
 """Decisions: pure functions from state and command to events, and how their streams are found."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_type_hints, overload
 
 import msgspec
 
 from commands.command import Command
 from commands.stream_rule import StreamRule, rule_for
-from eventstore import Aggregate, DefinitionError, Query
+from eventstore import Aggregate, DefinitionError, Event, Query
 from eventstore.aggregate import initial as initial_of
 
 P = ParamSpec("P")
@@ -65,6 +65,11 @@ class Handler(Generic[P, R]):
         function: Callable[..., Any] = self.function
         return function(**states, **{self._command_name: command})
 
+    @property
+    def yields(self) -> tuple[type[Event], ...]:
+        """The events that it may decide on, as far as its return annotation says."""
+        return tuple(dict.fromkeys(_events_in(self.returns)))
+
     def start(self, command: Command) -> Aggregate[Any]:
         """The state of a decision over a query before the first event.
 
@@ -79,6 +84,13 @@ class Handler(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<handler {self.name} of {self.command.__name__}>"
+
+
+def _events_in(annotation: Any) -> Iterator[type[Event]]:
+    if isinstance(annotation, type) and issubclass(annotation, Event):
+        yield annotation
+    for inner in get_args(getattr(annotation, "__value__", annotation)):  # `type X = A | B`, Python 3.12
+        yield from _events_in(inner)
 
 
 @overload

@@ -4,13 +4,26 @@ import asyncio
 import time
 from typing import Any
 
+from commands.idempotency.ledger import Ledger
 from commands.receipt import Receipt
-from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Pause, Remember, Step, Steps
+from commands.steps import (
+    Append,
+    FindOutcome,
+    KeepOutcome,
+    LoadQuery,
+    LoadStreams,
+    LookUpVersion,
+    Pause,
+    ReadReceipt,
+    Remember,
+    Step,
+    Steps,
+)
 from eventstore import EventStore, Loaded
 from eventstore.loading import load_query
 
 
-def run(steps: Steps, store: EventStore) -> Receipt:
+def run(steps: Steps, store: EventStore, ledger: Ledger) -> Receipt:
     """Does what the steps ask for, blocking."""
     result: Any = None
     failure: Exception | None = None
@@ -21,12 +34,12 @@ def run(steps: Steps, store: EventStore) -> Receipt:
             return _receipt(stop)
         result, failure = None, None
         try:
-            result = _perform(step, store)
+            result = _perform(step, store, ledger)
         except Exception as error:  # noqa: BLE001 - thrown into the steps, which decide
             failure = error
 
 
-async def run_async(steps: Steps, store: EventStore) -> Receipt:
+async def run_async(steps: Steps, store: EventStore, ledger: Ledger) -> Receipt:
     """Does what the steps ask for; reads in threads, appends in groups with other tasks."""
     result: Any = None
     failure: Exception | None = None
@@ -37,7 +50,7 @@ async def run_async(steps: Steps, store: EventStore) -> Receipt:
             return _receipt(stop)
         result, failure = None, None
         try:
-            result = await _perform_async(step, store)
+            result = await _perform_async(step, store, ledger)
         except Exception as error:  # noqa: BLE001 - thrown into the steps, which decide
             failure = error
 
@@ -47,35 +60,50 @@ def _receipt(stop: StopIteration) -> Receipt:
     return receipt
 
 
-def _perform(step: Step, store: EventStore) -> Any:
+def _perform(step: Step, store: EventStore, ledger: Ledger) -> Any:
     match step:
         case LoadStreams() | LoadQuery():
             return _load(step, store)
         case LookUpVersion(stream):
             return store.stream_version(stream)
-        case Append(appends, condition):
-            return store.append_all(appends, condition=condition)
+        case Append(appends, condition, beside):
+            return store.append_all(appends, condition=condition, beside=beside)
         case Remember(loaded, appends, appended):
             return store.snapshots.after_append(loaded, appends, appended)
         case Pause(seconds):
             return time.sleep(seconds)
+        case FindOutcome() | KeepOutcome() | ReadReceipt():
+            return _once(step, store, ledger)
 
 
-async def _perform_async(step: Step, store: EventStore) -> Any:
+async def _perform_async(step: Step, store: EventStore, ledger: Ledger) -> Any:
     match step:
         case LoadStreams() | LoadQuery():
             return await asyncio.to_thread(_load, step, store)
         case LookUpVersion(stream):
             return await asyncio.to_thread(store.stream_version, stream)
-        case Append(appends, condition):
-            return await store.append_all_async(appends, condition=condition)
+        case Append(appends, condition, beside):
+            return await store.append_all_async(appends, condition=condition, beside=beside)
         case Remember(loaded, appends, appended):
             return store.snapshots.after_append(loaded, appends, appended)
         case Pause(seconds):
             return await asyncio.sleep(seconds)
+        case FindOutcome() | KeepOutcome() | ReadReceipt():
+            return await asyncio.to_thread(_once, step, store, ledger)
 
 
 def _load(step: LoadStreams | LoadQuery, store: EventStore) -> list[Loaded[Any]] | Loaded[Any]:
     if isinstance(step, LoadQuery):
         return load_query(store.backend, step.aggregate, step.query, step.start)
     return [store.load_stream(aggregate, stream) for aggregate, stream in step.targets]
+
+
+def _once(step: FindOutcome | KeepOutcome | ReadReceipt, store: EventStore, ledger: Ledger) -> Any:
+    match step:
+        case FindOutcome(claim):
+            return ledger.find(claim)
+        case KeepOutcome(claim, outcome):
+            return ledger.keep(claim, outcome)
+        case ReadReceipt(outcome):
+            events = tuple(store.event(each).event for each in outcome.event_ids)
+            return Receipt(outcome.stream, outcome.version, outcome.position, events, outcome.versions)

@@ -17,6 +17,7 @@ import msgspec
 from commands.envelope import Envelope
 from commands.errors import TooManyConflicts
 from commands.handler import Handler
+from commands.idempotency.claim import Claim, Outcome
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from eventstore import (
@@ -56,10 +57,30 @@ class LookUpVersion(msgspec.Struct, frozen=True):
 
 
 class Append(msgspec.Struct, frozen=True):
-    """Append; answered with `Appended`."""
+    """Append; answered with `Appended`. `beside` is what companions of the log write in the same transaction."""
 
     appends: list[StreamAppend]
     condition: AppendCondition | None
+    beside: tuple[object, ...] = ()
+
+
+class FindOutcome(msgspec.Struct, frozen=True):
+    """Look up what is kept under an idempotency key; answered with it, or None."""
+
+    claim: Claim
+
+
+class KeepOutcome(msgspec.Struct, frozen=True):
+    """Keep the outcome of a command that stores nothing; answered with whether the key was free."""
+
+    claim: Claim
+    outcome: Outcome
+
+
+class ReadReceipt(msgspec.Struct, frozen=True):
+    """Read the events of a command that was done before; answered with its receipt."""
+
+    outcome: Outcome
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -76,16 +97,20 @@ class Remember(msgspec.Struct, frozen=True):
     appended: Appended
 
 
-Step: TypeAlias = LoadStreams | LoadQuery | LookUpVersion | Append | Remember | Pause
+Step: TypeAlias = (
+    LoadStreams | LoadQuery | LookUpVersion | Append | Remember | Pause | FindOutcome | KeepOutcome | ReadReceipt
+)
 Steps: TypeAlias = Generator[Step, Any, Receipt]
 
 
-def dispatch_steps(handler: Handler[..., Any], envelope: Envelope, policy: RetryPolicy) -> Steps:
+def dispatch_steps(
+    handler: Handler[..., Any], envelope: Envelope, policy: RetryPolicy, beside: tuple[object, ...] = ()
+) -> Steps:
     """Decides and appends, trying again after a conflict."""
     attempt = 1
     while True:
         try:
-            return (yield from (_over_query if handler.query else _over_streams)(handler, envelope))
+            return (yield from (_over_query if handler.query else _over_streams)(handler, envelope, beside))
         except (WrongExpectedVersion, AppendConditionFailed) as conflict:
             if attempt >= policy.attempts:
                 raise TooManyConflicts(
@@ -95,7 +120,7 @@ def dispatch_steps(handler: Handler[..., Any], envelope: Envelope, policy: Retry
         attempt += 1
 
 
-def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
+def _over_streams(handler: Handler[..., Any], envelope: Envelope, beside: tuple[object, ...]) -> Steps:
     command = envelope.command
     targets = [(each.aggregate, each.stream(command)) for each in handler.parameters]
     loaded: list[Loaded[Any]] = yield LoadStreams(targets)
@@ -111,7 +136,7 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope) -> Steps:
     if not appends:
         first = loaded[0]
         return Receipt(first.stream, first.version, max(each.position for each in loaded), (), {})
-    appended: Appended = yield Append([*appends, *_guards(loaded, appends)], None)
+    appended: Appended = yield Append([*appends, *_guards(loaded, appends)], None, beside)
     by_stream = {each.stream: (aggregate, each) for (aggregate, _), each in zip(targets, loaded, strict=True)}
     yield Remember(by_stream, appends, appended)
     return _receipt(appends, appended)
@@ -132,7 +157,7 @@ def _guards(loaded: Sequence[Loaded[Any]], appends: Sequence[StreamAppend]) -> l
     return [StreamAppend(stream, (), version) for stream, version in read.items()]
 
 
-def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:
+def _over_query(handler: Handler[..., Any], envelope: Envelope, beside: tuple[object, ...]) -> Steps:
     command, parameter = envelope.command, handler.parameters[0]
     assert handler.query is not None  # noqa: S101 - for the type checker; the caller has looked
     query = handler.query(command)
@@ -144,7 +169,7 @@ def _over_query(handler: Handler[..., Any], envelope: Envelope) -> Steps:
         version: int = yield LookUpVersion(stream)
         return Receipt(stream, version, loaded.position, (), {})
     appends = [StreamAppend(stream, _enclose(events, envelope), ANY)]
-    appended: Appended = yield Append(appends, AppendCondition(query, loaded.position))
+    appended: Appended = yield Append(appends, AppendCondition(query, loaded.position), beside)
     return _receipt(appends, appended)
 
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from commands import Bus, Command, Handler, Middleware, Receipt, RetryPolicy, enclose
-from commands.bus import check_middleware
+from commands import Bus, Command, Envelope, Handler, Idempotency, Middleware, Receipt, RetryPolicy, enclose
+from commands.bus import Innermost, check_middleware, pipeline
+from commands.middleware.look_up import LookUp, bound
 from eventfold.parts import Parts
+from eventfold.react import react, retry_reaction_of
 from eventfold.session import Session
 from eventfold.worker import Worker
 from eventstore import Aggregate, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
@@ -25,6 +27,7 @@ from projections import (
     ModelQuery,
     ParkedEvents,
     Progress,
+    Reaction,
     ReportingView,
     Retried,
     Verified,
@@ -61,11 +64,14 @@ class Application:
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
         views: reporting views over the tables of projections.
+        reactions: functions under `@reaction`.
         aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
             them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
-        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost.
+        middleware: plain callables `(envelope, call_next) -> receipt`, the first one outermost. Some are shipped, such as
+            `log_commands()` and `look_up(...)`.
         retry: how often a conflicting command is decided again.
+        idempotency: how long idempotency keys are kept, and whose they are.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
@@ -81,18 +87,22 @@ class Application:
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
         views: Iterable[ReportingView] = (),
+        reactions: Iterable[Reaction] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
-        middleware: Sequence[Middleware] = (),
+        middleware: Sequence[Middleware | LookUp] = (),
         retry: RetryPolicy | None = None,
+        idempotency: Idempotency | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
-        check_middleware(middleware, awaited=False)
+        self._middleware = bound(middleware, self.query, self.was_done)
+        check_middleware(self._middleware, awaited=False)
         self.name = name
-        self._parts = Parts(url, handlers, projections, views, aggregates, events, options)
-        self._middleware = tuple(middleware)
+        self._parts = Parts(url, handlers, projections, views, aggregates, events, options, reactions)
+        self._parts.application = self
         self._retry = retry if retry is not None else RetryPolicy()
+        self._idempotency = idempotency if idempotency is not None else Idempotency()
         self._bus: Bus | None = None
 
     @property
@@ -104,6 +114,21 @@ class Application:
     def store(self) -> EventStore:
         """The log, opened on first use."""
         return self._parts.store
+
+    @property
+    def inner(self) -> Innermost:
+        """What stands between the middleware and the log, which is opened."""
+        store = self.store
+        return Innermost(store, self._parts.ledger, self._parts.handlers, self._retry, self._idempotency)
+
+    def was_done(self, envelope: Envelope) -> bool:
+        """Whether a command was done before, under its idempotency key."""
+        return self.inner.done(envelope)
+
+    @property
+    def pipeline(self) -> tuple[str, ...]:
+        """The way of a command from the outside to the decision, a name for each step."""
+        return pipeline(self._middleware, self._retry)
 
     @property
     def engine(self) -> Engine:
@@ -118,6 +143,7 @@ class Application:
         causation_id: str | None = None,
         occurred_at: datetime | None = None,
         metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> Receipt:
         """Validates a command, decides it, and appends the events.
 
@@ -127,6 +153,8 @@ class Application:
             causation_id: the id of the event or message that caused it; its events carry it on. By default the command's own id.
             occurred_at: when its events happened in the business, where that is not now.
             metadata: stored beside every event that it leads to.
+            idempotency_key: a text that the sender makes up for this command, and sends again with it: from then on the answer is
+                what it led to the first time, in any process, also where both arrive at the same moment.
 
         Returns:
             The receipt, whose `token` makes a query wait for this write.
@@ -136,16 +164,18 @@ class Application:
             Rejected: the decision refused.
             TooManyConflicts: every attempt met a change by somebody else.
             NoHandler: nothing handles the command.
+            IdempotencyConflict: the key is that of another command.
             StoreError: the database refused or is gone.
         """
         if self._bus is None:
-            self._bus = Bus(self.store, self._parts.handlers, self._middleware, self._retry)
+            self._bus = Bus(self.inner, self._middleware)
         envelope = enclose(
             command,
             correlation_id=correlation_id,
             causation_id=causation_id,
             occurred_at=occurred_at,
             metadata=metadata,
+            idempotency_key=idempotency_key,
         )
         return self._bus.dispatch(envelope)
 
@@ -360,6 +390,19 @@ class Application:
         """
         self.engine.catch_up(on_progress)
 
+    def react(self) -> int:
+        """Carries out, in this thread, what reactions have yet to do up to the log's end as it is now.
+
+        What a worker has in hand, and what is paused, is left. Neither queries nor `catch_up` ever carry out a reaction.
+
+        Returns:
+            By how many positions the reactions have moved, in all; 0 where there was nothing to do.
+
+        Raises:
+            ReactionFailed: one stands still, or has parked an event; the others have caught up.
+        """
+        return react(self._parts)
+
     def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
         """Folds the whole log anew beside the rows that queries see, and then puts the new rows in their place at once.
 
@@ -377,36 +420,39 @@ class Application:
         return sum(rebuild(self.store, track, on_progress=on_progress) for track in self.engine.find(projection))
 
     def parked(self, projection: str | None = None) -> list[ParkedEvents]:
-        """The events that rows could not take, by key.
+        """The events that rows could not take, or that reactions have failed on, by key.
 
         Args:
-            projection: its name; all by default.
+            projection: its name, or a reaction's; all by default.
 
         Raises:
-            DefinitionError: there is no projection of that name.
+            DefinitionError: there is none of that name.
         """
-        tracks = self.engine.tracks if projection is None else self.engine.find(projection)
-        return [each for track in tracks for each in parked_of(track)]
+        return [each for track in self._parts.tracks(projection) for each in parked_of(track)]
 
     def retry_parked(self, projection: str, *keys: Any) -> list[Retried]:
         """Folds parked events in order onto their rows, as far as they go. Workers need not be stopped.
 
+        Of a reaction, it carries them out, in this thread.
+
         Args:
-            projection: its name.
+            projection: its name, or a reaction's.
             keys: of the rows; by default all. Events whose key could not be told are left to a rebuild.
 
         Raises:
-            DefinitionError: there is no projection of that name.
+            DefinitionError: there is none of that name.
             NotFound: nothing is parked for one of the keys.
             NeedsRebuild: the rows were made by another version of the projection; a rebuild folds parked events too.
         """
+        if any(each.name == projection for each in self._parts.reactions):
+            return retry_reaction_of(self._parts, projection, keys)
         return retry_parked(self.store, self.engine.find(projection), keys)
 
     def discard_parked(self, projection: str, key: Any, position: int | None = None) -> int:
         """Gives parked events up: the row never contains them, unless the projection is rebuilt or reset.
 
         Args:
-            projection: its name.
+            projection: its name, or a reaction's, which never carries them out.
             key: of the row; None for the events whose key could not be told.
             position: of the one event to give up; all of the key by default.
 
@@ -414,26 +460,28 @@ class Application:
             How many they were, in all targets.
 
         Raises:
-            DefinitionError: there is no projection of that name.
+            DefinitionError: there is none of that name.
             NotFound: no such event is parked.
         """
-        return discard_parked(self.store, self.engine.find(projection), key, position)
+        return discard_parked(self.store, self._parts.tracks(projection), key, position)
 
     def pause(self, projection: str) -> None:
         """Lets nobody keep a projection, in any process, until it is resumed. Its rows can be read, rebuilt and mended.
 
+        The same holds for a reaction, which is not carried out meanwhile.
+
         Raises:
-            DefinitionError: there is no projection of that name.
+            DefinitionError: there is none of that name.
         """
-        pause(self.store, self.engine.find(projection))
+        pause(self.store, self._parts.tracks(projection))
 
     def resume(self, projection: str) -> None:
-        """Lets a paused projection go on from where it stands.
+        """Lets a paused projection, or reaction, go on from where it stands.
 
         Raises:
-            DefinitionError: there is no projection of that name.
+            DefinitionError: there is none of that name.
         """
-        resume(self.store, self.engine.find(projection))
+        resume(self.store, self._parts.tracks(projection))
 
     def reset(self, projection: str) -> None:
         """Empties the rows that queries see, and lets workers and queries fold them anew from the beginning of the log.
@@ -461,7 +509,10 @@ class Application:
         return [verify(self.store, each, sample=sample, repair=repair) for each in self.engine.find(projection)]
 
     def worker(self) -> Worker:
-        """A worker that keeps the read models up to date: `run()` it, or use it as a context manager in a thread."""
+        """A worker that keeps the read models up to date and carries out reactions.
+
+        `run()` it, or use it as a context manager in a thread.
+        """
         return Worker(self._parts)
 
     def subscribe(self, *, after: int = 0, **filters: Any) -> Subscription:

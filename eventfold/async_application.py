@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from commands import AsyncBus, AsyncMiddleware, Command, Handler, Receipt, RetryPolicy, enclose
-from commands.bus import check_middleware
+from commands import AsyncBus, AsyncMiddleware, Command, Handler, Idempotency, Receipt, RetryPolicy, enclose
+from commands.bus import check_middleware, pipeline
+from commands.middleware.look_up import LookUp, bound
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_session import AsyncSession
@@ -25,6 +26,7 @@ from projections import (
     FieldChange,
     ParkedEvents,
     Progress,
+    Reaction,
     ReportingView,
     Retried,
     Verified,
@@ -46,10 +48,12 @@ class AsyncApplication:
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
         views: reporting views over the tables of projections.
+        reactions: functions under `@reaction`; one under `async def` is given this application, any other its `sync` core.
         aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
-        middleware: `async def (envelope, call_next) -> receipt`, the first one outermost.
+        middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
         retry: how often a conflicting command is decided again.
+        idempotency: how long idempotency keys are kept, and whose they are.
         name: for people.
         options: as for `open_store`.
     """
@@ -61,27 +65,33 @@ class AsyncApplication:
         handlers: Iterable[Handler[..., Any]] = (),
         projections: Iterable[BoundProjection[Any]] = (),
         views: Iterable[ReportingView] = (),
+        reactions: Iterable[Reaction] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
-        middleware: Sequence[AsyncMiddleware] = (),
+        middleware: Sequence[AsyncMiddleware | LookUp] = (),
         retry: RetryPolicy | None = None,
+        idempotency: Idempotency | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
-        check_middleware(middleware, awaited=True)
         self.sync = Application(
             url,
             handlers=handlers,
             projections=projections,
             views=views,
+            reactions=reactions,
             aggregates=aggregates,
             events=events,
             retry=retry,
+            idempotency=idempotency,
             name=name,
             **options,
         )
-        self._middleware = tuple(middleware)
+        self.sync.parts.application = self
+        self._middleware = bound(middleware, self.sync.query, self.sync.was_done)
+        check_middleware(self._middleware, awaited=True)
         self._retry = retry if retry is not None else RetryPolicy()
+        self._idempotency = idempotency if idempotency is not None else Idempotency()
         self._bus: AsyncBus | None = None
 
     @property
@@ -100,6 +110,11 @@ class AsyncApplication:
         return AsyncEventStore(self.sync.store)
 
     @property
+    def pipeline(self) -> tuple[str, ...]:
+        """The way of a command from the outside to the decision, a name for each step."""
+        return pipeline(self._middleware, self._retry)
+
+    @property
     def engine(self) -> Engine:
         """What keeps the read models; its methods block."""
         return self.sync.engine
@@ -112,17 +127,19 @@ class AsyncApplication:
         causation_id: str | None = None,
         occurred_at: datetime | None = None,
         metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> Receipt:
         """Validates a command, decides it, and appends the events. See `Application.dispatch`."""
         if self._bus is None:
-            store = await asyncio.to_thread(lambda: self.sync.store)
-            self._bus = AsyncBus(store, self.sync.parts.handlers, self._middleware, self._retry)
+            inner = await asyncio.to_thread(lambda: self.sync.inner)
+            self._bus = AsyncBus(inner, self._middleware)
         envelope = enclose(
             command,
             correlation_id=correlation_id,
             causation_id=causation_id,
             occurred_at=occurred_at,
             metadata=metadata,
+            idempotency_key=idempotency_key,
         )
         return await self._bus.dispatch(envelope)
 
@@ -232,6 +249,10 @@ class AsyncApplication:
     async def catch_up(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Brings every read model up to date. See `Application.catch_up`; `on_progress` is called in the event loop."""
         await asyncio.to_thread(self.sync.catch_up, None if on_progress is None else _in_loop(on_progress))
+
+    async def react(self) -> int:
+        """Carries out what reactions have yet to do. See `Application.react`; coroutines run in an event loop of their own."""
+        return await asyncio.to_thread(self.sync.react)
 
     async def rebuild(self, projection: str, on_progress: Callable[[Progress], None] = lambda _progress: None) -> int:
         """Folds the whole log anew. See `Application.rebuild`; `on_progress` is called in the event loop."""

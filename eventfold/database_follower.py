@@ -4,21 +4,18 @@ So that nobody else waits for that database, nor for the workers that reach it.
 """
 
 import logging
-import threading
 
+from eventfold.follower import Follower
+from eventfold.outdated import Outdated
 from eventfold.parts import Parts
-from eventstore import StoreBusy, StoreError, StoreUnavailable
-from eventstore.signal import ThreadBell
-from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
+from eventstore import StoreError
 from projections.leases import Leases
 from projections.other_database import OtherDatabase
-from projections.rebuild import outdated, rebuild
-from projections.track import Track
 
 logger = logging.getLogger(__name__)
 
 
-class DatabaseFollower:
+def database_follower(parts: Parts, database: OtherDatabase, lease_seconds: float) -> Follower:
     """One other database's part of a worker.
 
     Args:
@@ -26,77 +23,39 @@ class DatabaseFollower:
         database: the database.
         lease_seconds: how long the worker may be silent before others take over.
     """
+    elsewhere = _Elsewhere(parts, database, lease_seconds)
+    return Follower(
+        parts.store, f"read models in {database.description}", elsewhere.step, elsewhere.retry_in, elsewhere.release
+    )
 
+
+class _Elsewhere:
     def __init__(self, parts: Parts, database: OtherDatabase, lease_seconds: float) -> None:
-        self._parts = parts
+        self._engine = parts.engine
         self._tracks = parts.engine.elsewhere[database]
-        self._unbuilt = list(self._tracks)
         self._leases = Leases(parts.engine, seconds=lease_seconds, database=database)
-        self._stopping = threading.Event()
-        self._bell = ThreadBell(parts.store.signal)
-        self._thread = threading.Thread(target=self._work, name=f"eventfold-{database.description}", daemon=True)
+        self._outdated = [Outdated(parts.store, each, self._leases) for each in self._tracks]
 
-    def start(self) -> None:
-        """Works until it is stopped."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends after the batch in hand, and waits for that."""
-        self._stopping.set()
-        self._bell.ring()
-        self._thread.join()
-
-    def _work(self) -> None:
-        failures = 0
+    def step(self) -> bool:
+        """Moves the lanes that this worker holds by a batch."""
         try:
-            while not self._stopping.is_set():
-                moved = False
-                try:
-                    moved = self._step()
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - nothing but `stop` ends it
-                    failures += 1
-                    self._failed(error)
-                if failures:
-                    self._stopping.wait(backoff(failures))
-                elif not moved:
-                    self._bell.wait(self._pause())
-            self._release()
-        finally:
-            self._bell.close()
-
-    def _step(self) -> bool:
-        while self._unbuilt:
-            self._rebuild(self._unbuilt[0])
-            self._unbuilt.pop(0)
-        if not self._leases.due_in:
-            self._leases.keep()
-        return self._parts.engine.step(self._tracks, owner=self._leases.name)
-
-    def _rebuild(self, track: Track) -> None:
-        """Rebuilds what another version of the code has made; tried again while the database is away."""
-        if not outdated(track):
-            return
-        logger.info("projection %s has changed: rebuilding %s", track.projection.name, track.name)
-        try:
-            rebuild(self._parts.store, track)
-        except (StoreUnavailable, StoreBusy):
+            if not self._leases.due_in:
+                self._leases.keep()
+                self._outdated = [each for each in self._outdated if not each.mended()]
+            return self._engine.step(self._tracks, owner=self._leases.name)
+        except StoreError as error:
+            for track in self._tracks:
+                track.failed(error)
             raise
-        except Exception:  # its status says "outdated"
-            logger.exception("projection %s cannot be rebuilt", track.projection.name)
 
-    def _failed(self, error: Exception) -> None:
-        """Each track says once what it stands still for."""
-        for track in self._tracks:
-            track.failed(error)
+    def retry_in(self) -> float | None:
+        """Seconds until a failed lane is tried again, or the leases are renewed."""
+        lanes = [lane for track in self._tracks for lane in track.lanes]
+        return min([self._leases.due_in, *[wait for lane in lanes if (wait := lane.retry_in) is not None]])
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Lets go of the leases."""
         try:
             self._leases.release()
         except StoreError as error:  # they end by themselves
             logger.warning("the worker could not let go of its leases: %s", error)
-
-    def _pause(self) -> float:
-        lanes = [lane for track in self._tracks for lane in track.lanes]
-        waits = [wait for lane in lanes if (wait := lane.retry_in) is not None]
-        return max(0.01, min([SAFETY_POLL_SECONDS, self._leases.due_in, *waits]))

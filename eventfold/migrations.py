@@ -1,4 +1,4 @@
-"""The migrations of an application's database: the log's own and those of its projections, as one list."""
+"""The migrations of an application's database: the log's own, those of its projections and its commands, as one list."""
 
 import tempfile
 from pathlib import Path
@@ -6,21 +6,26 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from eventfold.command_tables import command_migrator
 from eventfold.projection_tables import projection_migrator
 from eventstore import EventStore
+from eventstore.migration import Migrator
 from eventstore.opening import open_backend
 
 
 def migrate(store: EventStore) -> list[str]:
     """Applies what is missing, and returns the names."""
-    migrator = projection_migrator(store)
-    return store.backend.migrate() + (migrator.migrate() if migrator is not None else [])
+    return store.backend.migrate() + [name for each in _migrators(store) for name in each.migrate()]
 
 
 def pending(store: EventStore) -> list[str]:
     """The names of what `migrate` would apply."""
-    migrator = projection_migrator(store)
-    return store.backend.pending_migrations() + (migrator.pending() if migrator is not None else [])
+    return store.backend.pending_migrations() + [name for each in _migrators(store) for name in each.pending()]
+
+
+def _migrators(store: EventStore) -> list[Migrator]:
+    """Those of the rooms above the log."""
+    return [each for each in (projection_migrator(store), command_migrator(store)) if each is not None]
 
 
 def missing_file(url: str) -> Path | None:

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler
+from commands.idempotency.ledger import Ledger
+from eventfold.command_tables import ledger_of, migrate_commands
 from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
 from eventfold.projection_tables import migrate_projections
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
@@ -27,6 +29,7 @@ from projections import (
     ViewQuery,
 )
 from projections.other_database import OtherDatabase, close_others, other_database
+from projections.reaction import Reaction, reaction_track
 from projections.track import Track
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ class Parts:
         aggregates: Iterable[type[Aggregate[Any]]],
         events: Any,
         options: Mapping[str, Any],
+        reactions: Iterable[Reaction] = (),
     ) -> None:
         self.url = url
         self.handlers = HandlerMap(handlers)
@@ -60,6 +64,9 @@ class Parts:
         for view in self.views:
             if not isinstance(view, ReportingView):
                 raise DefinitionError(f"views: expected a ReportingView, got {view!r}")
+        self.reactions = tuple(reactions)
+        self._check_reactions()
+        self.application: Any = None  # whose parts these are: what a reaction is given
         self.declared_aggregates = _checked(aggregates)
         self.aggregates = self._aggregates()
         self.events = self._events(events)
@@ -68,24 +75,79 @@ class Parts:
         self._opening = threading.RLock()  # two threads that come first must not open two logs
         self._store: EventStore | None = None
         self._engine: Engine | None = None
+        self._ledger: Ledger | None = None
+        self._reactions: list[tuple[Reaction, Track]] = []
         self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
 
     @property
     def store(self) -> EventStore:
-        """The log, opened on first use."""
+        """The log, opened on first use; reactions that it has not seen yet begin now."""
         with self._opening:
             if self._store is None:
-                self._store = self.open(migrate=self._options.get("migrate"))
+                self._store = self._opened()
+                if any(each.consistency == "inline" for each in self.projections):
+                    self._engine = Engine(
+                        self._store, self.projections, views=self.views
+                    )  # appends fold from the first one on
             return self._store
 
+    @property
+    def ledger(self) -> Ledger:
+        """The idempotency keys, kept beside the log."""
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = ledger_of(self.store)
+            return self._ledger
+
+    @property
+    def reactions_in_log(self) -> list[tuple[Reaction, Track]]:
+        """Each reaction with where it stands."""
+        with self._opening:
+            assert self.store is not None  # noqa: S101 - opens the log, which registers them
+            return self._reactions
+
+    def tracks(self, name: str | None = None) -> list[Track]:
+        """Where a projection stands in its targets, or a reaction; of all by default.
+
+        Raises:
+            DefinitionError: there is none of that name.
+        """
+        reactions = [track for reaction, track in self.reactions_in_log if name in {None, reaction.name}]
+        if name is None:
+            return [*self.engine.tracks, *reactions]
+        return reactions or self.engine.find(name)
+
+    def reaction(self, name: str) -> tuple[Reaction, Track]:
+        """A reaction by its name, and where it stands.
+
+        Raises:
+            DefinitionError: there is none of that name.
+        """
+        for each in self.reactions_in_log:
+            if each[0].name == name:
+                return each
+        known = ", ".join(each.name for each in self.reactions) or "none"
+        raise DefinitionError(f"no reaction is called {name!r} (there are: {known})")
+
     def open(self, *, migrate: bool | None) -> EventStore:
-        """Opens the log and sees to the tables of the projections."""
+        """Opens the log and sees to the tables of commands and projections."""
         options = {key: value for key, value in self._options.items() if key != "migrate"}
         store = open_store(self.url, events=self.events, migrate=migrate, **options)
         try:
             migrate_projections(store, migrate=migrate)
+            migrate_commands(store, migrate=migrate)
             self._prepare_others(store, migrate)
+        except BaseException:
+            close_others(store.backend)
+            store.close()
+            raise
+        return store
+
+    def _opened(self) -> EventStore:
+        store = self.open(migrate=self._options.get("migrate"))
+        try:
+            self._reactions = [(each, reaction_track(store, each)) for each in self.reactions]
         except BaseException:
             close_others(store.backend)
             store.close()
@@ -128,8 +190,9 @@ class Parts:
     def engine(self) -> Engine:
         """What keeps the read models."""
         with self._opening:
+            store = self.store
             if self._engine is None:
-                self._engine = Engine(self.store, self.projections, views=self.views)
+                self._engine = Engine(store, self.projections, views=self.views)
             return self._engine
 
     @cached_property
@@ -227,7 +290,8 @@ class Parts:
             if self._store is not None:
                 close_others(self._store.backend)
                 self._store.close()
-            self._store = self._engine = None
+            self._store = self._engine = self._ledger = None
+            self._reactions = []
 
     @contextmanager
     def _others(self, store: EventStore) -> Iterator[list[OtherDatabase]]:
@@ -268,6 +332,17 @@ class Parts:
                         "with url=, or give the log a sqlite:// or postgresql:// URL"
                     )
 
+    def _check_reactions(self) -> None:
+        names = [each.projection.name for each in self.projections]
+        for each in self.reactions:
+            if not isinstance(each, Reaction):
+                raise DefinitionError(f"reactions: expected functions under @reaction, got {each!r}")
+            if each.name in names:
+                raise DefinitionError(
+                    f"reactions: another reaction or projection is called {each.name!r}; give each its own name"
+                )
+            names.append(each.name)
+
     def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
         of_handlers = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
         found = dict.fromkeys([*of_handlers, *self.declared_aggregates])
@@ -292,6 +367,8 @@ class Parts:
             found.extend(events_of(aggregate))
         for bound in self.projections:
             found.extend(bound.projection.events)
+        for reaction in self.reactions:
+            found.extend(reaction.events)
         return tuple(dict.fromkeys(found))
 
 

@@ -16,7 +16,11 @@ def migrate_projections(store: EventStore, *, migrate: bool | None) -> None:
     Raises:
         NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
     """
-    migrator = projection_migrator(store)
+    bring_up(projection_migrator(store), store, migrate=migrate)
+
+
+def bring_up(migrator: Migrator | None, store: EventStore, *, migrate: bool | None) -> None:
+    """Makes or checks the tables of a room. See `migrate_projections`."""
     if migrator is None:
         return
     database = store.backend.sql

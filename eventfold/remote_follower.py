@@ -1,20 +1,13 @@
 """Keeps one target that is on a server of its own up to date, in a thread of its own, so that nobody waits for that server."""
 
-import logging
-import threading
-
+from eventfold.follower import Follower
+from eventfold.outdated import Outdated
 from eventfold.parts import Parts
-from eventstore import StoreBusy, StoreUnavailable
-from eventstore.signal import ThreadBell
-from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
 from projections.leases import Leases
-from projections.rebuild import outdated, rebuild
 from projections.track import Track
 
-logger = logging.getLogger(__name__)
 
-
-class RemoteFollower:
+def remote_follower(parts: Parts, track: Track, leases: Leases) -> Follower:
     """One remote target's part of a worker.
 
     Args:
@@ -22,62 +15,23 @@ class RemoteFollower:
         track: the projection in that target.
         leases: the worker's, which keeps them.
     """
+    remote = _Remote(parts, track, leases)
+    return Follower(parts.store, f"{track.projection.name} in {track.name}", remote.step, remote.retry_in)
 
+
+class _Remote:
     def __init__(self, parts: Parts, track: Track, leases: Leases) -> None:
         self._parts = parts
         self._track = track
         self._leases = leases
-        self._stopping = threading.Event()
-        self._bell = ThreadBell(parts.store.signal)
-        self._thread = threading.Thread(target=self._work, name=f"eventfold-{track.name}", daemon=True)
+        self._outdated = Outdated(parts.store, track, leases)
         self._rebuilt = False
 
-    def start(self) -> None:
-        """Works until it is stopped."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends after the batch in hand, and waits for that."""
-        self._stopping.set()
-        self._bell.ring()
-        self._thread.join()
-
-    def _work(self) -> None:
-        failures = 0
-        try:
-            while not self._stopping.is_set():
-                try:
-                    moved = self._step()
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - nothing but `stop` ends it
-                    logger.warning("projection %s in %s: %s", self._track.projection.name, self._track.name, error)
-                    failures += 1
-                    moved = False
-                if failures:
-                    self._stopping.wait(backoff(failures))
-                elif not moved:
-                    self._bell.wait(self._pause())
-        finally:
-            self._bell.close()
-
-    def _step(self) -> bool:
-        if not self._rebuilt:
-            self._rebuild()
-            self._rebuilt = True
+    def step(self) -> bool:
+        """Moves the lanes that this worker holds by a batch."""
+        self._rebuilt = self._rebuilt or self._outdated.mended()
         return self._parts.engine.step([self._track], owner=self._leases.name)
 
-    def _rebuild(self) -> None:
-        """Rebuilds what another version of the code has made; tried again while the server is away."""
-        if not outdated(self._track):
-            return
-        logger.info("projection %s has changed: rebuilding %s", self._track.projection.name, self._track.name)
-        try:
-            rebuild(self._parts.store, self._track)
-        except (StoreUnavailable, StoreBusy):
-            raise
-        except Exception:  # its status says "outdated"
-            logger.exception("projection %s cannot be rebuilt", self._track.projection.name)
-
-    def _pause(self) -> float:
-        waits = [wait for lane in self._track.lanes if (wait := lane.retry_in) is not None]
-        return max(0.01, min([SAFETY_POLL_SECONDS, *waits]))
+    def retry_in(self) -> float | None:
+        """Seconds until the next failed lane is tried again."""
+        return min((wait for lane in self._track.lanes if (wait := lane.retry_in) is not None), default=None)

@@ -1,22 +1,24 @@
-"""The worker: keeps the read models up to date until it is stopped."""
+"""The worker: keeps the read models up to date and carries out reactions until it is stopped."""
 
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Self
 
-from eventfold.database_follower import DatabaseFollower
+from eventfold.database_follower import database_follower
+from eventfold.follower import Follower
+from eventfold.outdated import Outdated
 from eventfold.parts import Parts
-from eventfold.remote_follower import RemoteFollower
+from eventfold.reaction_follower import reaction_follower
+from eventfold.remote_follower import remote_follower
 from eventfold.view_keeper import ViewKeeper
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
 from projections.leases import LEASE_SECONDS, Leases
-from projections.rebuild import outdated, rebuild
-from projections.track import Track
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +27,23 @@ GATHER_SECONDS = 0.004
 would take the processor and the database's lock from each other; so what has come in meanwhile is taken in one batch."""
 
 
+INLINE_SECONDS = 1.0
+"""How often is looked for events that should have been folded inline, and were appended by a process that does not do so."""
+
+
+PRUNE_SECONDS = 60.0
+"""How often is looked for idempotency keys that have expired."""
+
+
 class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
+    Each partition of a reaction is carried out in a thread of its own, so that a slow side effect holds up nobody else.
+    Coroutines run in the event loop that has begun `async with app.worker()`, and in one of that thread's own otherwise.
+
     Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
     projections among themselves; when one comes or goes, the others let go of some, or take them over. Rows that were made by
-    another version of a projection or its model are rebuilt first.
+    another version of a projection or its model are rebuilt first, by one of them; the others go on with all else meanwhile.
 
     Nothing but `stop` ends it: after an error it waits, longer each time, and tries again.
 
@@ -49,7 +62,11 @@ class Worker:
         self._stopping = threading.Event()
         self._bell: ThreadBell | None = None
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outdated: list[Outdated] = []
         self._failures = 0
+        self._inline_at = 0.0
+        self._prune_at = 0.0
 
     @property
     def running(self) -> bool:
@@ -95,6 +112,7 @@ class Worker:
         self.stop()
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         return await asyncio.to_thread(self.start)
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -105,17 +123,23 @@ class Worker:
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)
-        leases = Leases(self._parts.engine, seconds=self._lease_seconds)
+        reactions = self._parts.reactions_in_log
+        leases = Leases(self._parts.engine, seconds=self._lease_seconds, beside=[track for _, track in reactions])
+        mine = [*self._parts.engine.local, *self._parts.engine.inline]
+        self._outdated = [Outdated(self._parts.store, each, leases) for each in mine]
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
-        followers = [
-            RemoteFollower(self._parts, each, leases)
-            for each in self._parts.engine.tracks
-            if each.remote and each.elsewhere is None
+        followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.beside_log]
+        followers += [
+            database_follower(self._parts, each, self._lease_seconds) for each in self._parts.engine.elsewhere
+        ]
+        followers += [
+            reaction_follower(self._parts, reaction, track, lane, leases, self._loop)
+            for reaction, track in reactions
+            for lane in track.lanes
         ]
         keepers = [ViewKeeper(self._parts, each) for each in self._parts.engine.views.values()]
-        elsewhere = [DatabaseFollower(self._parts, each, self._lease_seconds) for each in self._parts.engine.elsewhere]
-        beside: list[RemoteFollower | ViewKeeper | DatabaseFollower] = [*followers, *keepers, *elsewhere]
+        beside: list[Follower | ViewKeeper] = [*followers, *keepers]
         for each in beside:
             each.start()
         try:
@@ -138,9 +162,24 @@ class Worker:
             self._stopping.clear()
 
     def _step(self, leases: Leases) -> bool:
+        engine = self._parts.engine
+        self._prune()
         if not leases.due_in:
             leases.keep()
-        return self._parts.engine.step(self._parts.engine.local, owner=leases.name)
+            self._rebuild_outdated()  # what another worker has begun, and left
+        moved = engine.step(engine.local, owner=leases.name)
+        if engine.inline and time.monotonic() >= self._inline_at:
+            if not engine.step(engine.inline, owner=leases.name):
+                self._inline_at = time.monotonic() + INLINE_SECONDS
+            elif not engine.local:
+                moved = True
+        return moved
+
+    def _prune(self) -> None:
+        """Now and then, forgets the idempotency keys that have expired."""
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_SECONDS
+            self._parts.ledger.prune()
 
     def _release(self, leases: Leases) -> None:
         try:
@@ -174,16 +213,5 @@ class Worker:
         return max(0.01, min(waits))
 
     def _rebuild_outdated(self) -> bool:
-        for track in self._parts.engine.local:
-            if outdated(track):
-                self._rebuild(track)
+        self._outdated = [each for each in self._outdated if not each.mended()]
         return True
-
-    def _rebuild(self, track: Track) -> None:
-        logger.info("projection %s has changed: rebuilding %s", track.projection.name, track.name)
-        try:
-            rebuild(self._parts.store, track)
-        except (StoreUnavailable, StoreBusy):
-            raise
-        except Exception:  # the others go on; its status says "outdated"
-            logger.exception("projection %s cannot be rebuilt", track.projection.name)

@@ -1,6 +1,7 @@
 """What a database must do to hold the log. The store above it validates, encodes, gathers and wakes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
@@ -12,6 +13,7 @@ from eventstore.share import id_of, share_of
 from eventstore.sql_database import SqlDatabase
 
 if TYPE_CHECKING:
+    from eventstore.companion import Companion
     from eventstore.log_import import LogImport
     from eventstore.snapshot import SnapshotTable
 
@@ -58,6 +60,8 @@ class WriteRequest(msgspec.Struct, frozen=True):
     condition: AppendCondition | None = None
     own_ids: bool = False
     """Whether the caller chose event ids, so that the request may be a repetition."""
+    beside: tuple[object, ...] = ()
+    """What companions write with it, each knows its own; see `eventstore.companion`."""
 
     @property
     def has_guards(self) -> bool:
@@ -187,8 +191,18 @@ class Backend(Protocol):
         Returns only after the transaction is durable. Raises only when no request was stored.
         """
 
-    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+    def commit_with(
+        self, requests: Sequence[WriteRequest], companions: "Sequence[Companion]"
+    ) -> list[Written | Exception]:
+        """The same, and what companions write is in the transaction. One that refuses an append makes only that one fail."""
+
+    def write_on(
+        self, connection: Connection, request: WriteRequest, companions: "Sequence[Companion]" = ()
+    ) -> Written:
         """Stores a request in the transaction that the caller has open on `connection`, and does not commit."""
+
+    def excluding(self, connection: Connection | None, types: Iterable[str]) -> AbstractContextManager[None]:
+        """Nobody else appends events of these types meanwhile, nor until the transaction of the connection has ended."""
 
     def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
         """Up to `limit` events of one stream."""
@@ -201,6 +215,11 @@ class Backend(Protocol):
 
     def log_page(self, wanted: LogFilter, after: int, up_to: int, limit: int, *, backwards: bool = False) -> list[Row]:
         """Up to `limit` matching events with `after < position <= up_to`, oldest first (newest first if backwards)."""
+
+    def log_page_on(
+        self, connection: Connection | None, wanted: LogFilter, after: int, up_to: int, limit: int
+    ) -> list[Row]:
+        """The same, as the transaction of a connection sees it; None stands for the log in memory."""
 
     def horizon(self) -> int:
         """The position up to which the log is complete: nothing at or below it can still appear."""

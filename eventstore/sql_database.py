@@ -76,6 +76,14 @@ class SqlDatabase:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def durable(self) -> Iterator[Connection]:
+        """A write transaction that waits for the disk, as an append does: for what the log cannot say again."""
+        with self._turn, self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
     def migrator(self, room: str, package: str) -> Migrator:
         """Migrations of another room for this database; they lie in `<package>.<dialect>`."""
         migrations = load_migrations(

@@ -19,6 +19,7 @@ from eventstore.backend import (
 )
 from eventstore.bounds import check_instant, check_number
 from eventstore.codec import Codec
+from eventstore.companion import Companion
 from eventstore.errors import InvalidInput, NotFound
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.fork import LeftBackend, watch
@@ -60,6 +61,7 @@ class EventStore:
         self.signal = Signal()
         self._group: GroupCommit[WriteRequest, Written] = GroupCommit(self._commit)
         self._stop_listening: Any = None
+        self._companions: tuple[Companion, ...] = ()
         if backend.sql is not None:
             watch(self)
 
@@ -99,20 +101,27 @@ class EventStore:
         *,
         condition: AppendCondition | None = None,
         connection: OpenTransaction | None = None,
+        beside: tuple[object, ...] = (),
     ) -> Appended:
         """Appends to several streams at once: all of it is stored, or nothing. See `append`.
 
         A stream without events is guarded: its expected version must hold, and nothing is written to it. So a decision
         that read it is stored only where it has not moved, whoever else appends at the same time.
+
+        Args:
+            appends: the streams, each with its events and expected version.
+            condition: a query that nothing may match after a position.
+            connection: a transaction that the caller has open on the same database, and commits himself.
+            beside: what companions of the log write in the same transaction.
         """
-        request = self._prepare(appends, condition)
+        request = self._prepare(appends, condition, beside)
         if connection is None:
             return _appended(request, self._group.submit(request))
         return self._append_on(connection, request)
 
     def _append_on(self, connection: OpenTransaction, request: WriteRequest) -> Appended:
         transaction = joined(connection)
-        written = self.backend.write_on(transaction, request)
+        written = self.backend.write_on(transaction, request, self._concerned([request]))
         after_commit(transaction, self.announce)
         return _appended(request, written)
 
@@ -129,16 +138,24 @@ class EventStore:
         return _appended(request, await self._group.submit_async(request))
 
     async def append_all_async(
-        self, appends: Sequence[StreamAppend], *, condition: AppendCondition | None = None
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: AppendCondition | None = None,
+        beside: tuple[object, ...] = (),
     ) -> Appended:
         """`append_all` for an asyncio task: many tasks share one transaction, and the event loop stays free."""
-        request = self._prepare(appends, condition)
+        request = self._prepare(appends, condition, beside)
         written = await self._group.submit_async(request)
         return _appended(request, written)
 
-    def _prepare(self, appends: Sequence[StreamAppend], condition: AppendCondition | None) -> WriteRequest:
+    def _prepare(
+        self, appends: Sequence[StreamAppend], condition: AppendCondition | None, beside: tuple[object, ...]
+    ) -> WriteRequest:
         """Validated and encoded; the condition asks for the older names of its types, too."""
         request = prepare(appends, condition, max_payload=self.max_payload)
+        if beside:
+            request = msgspec.structs.replace(request, beside=beside)
         return request if condition is None else self._with_older_names(request, condition)
 
     def _prepare_one(
@@ -155,13 +172,26 @@ class EventStore:
 
     def _commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Commits a group and wakes its readers once."""
-        outcomes = self.backend.commit(requests)
+        if self._companions and (companions := self._concerned(requests)):
+            outcomes = self.backend.commit_with(requests, companions)
+        else:
+            outcomes = self.backend.commit(requests)
         for outcome in outcomes:
             if type(outcome) is Written:
                 self.signal.ring()
                 self.backend.announce()
                 break
         return outcomes
+
+    def accompany(self, companion: Companion) -> None:
+        """From now on, a companion writes rows of other tables in the transaction of each append that concerns it.
+
+        Appends that concern none take the same way as without any.
+        """
+        self._companions = (*self._companions, companion)
+
+    def _concerned(self, requests: Sequence[WriteRequest]) -> tuple[Companion, ...]:
+        return tuple([each for each in self._companions if any(each.concerns(request) for request in requests)])
 
     def announce(self) -> None:
         """Wakes whoever waits for news of the log, in this process and in others."""

@@ -4,11 +4,13 @@ from projections.engine import Engine
 from projections.errors import (
     EventParked,
     GenerationDropped,
+    InlineFailed,
     InvalidQuery,
     NeedsRebuild,
     NotYetVisible,
     ProjectionFailed,
     ProjectionPaused,
+    ReactionFailed,
     RebuildRefused,
     RollbackRefused,
     RowsRefused,
@@ -24,6 +26,7 @@ from projections.page import Page
 from projections.parked import Poison
 from projections.projection import BoundProjection, Projection, projection
 from projections.query import ModelQuery
+from projections.reaction import Reaction, reaction
 from projections.rebuild import Progress, rebuild
 from projections.reporting_view import ReportingView
 from projections.rollback import prune, rollback
@@ -32,8 +35,10 @@ from projections.search import Hit, OpenIndex
 from projections.search_query import SearchQuery
 from projections.stale import Stale
 from projections.status import ProjectionStatus, status_of
+from projections.targets.custom import CustomTarget
 from projections.targets.elasticsearch import ElasticsearchIndex
 from projections.targets.memory import MemoryTable
+from projections.targets.rows_apart import RowsApart, RowsMissing
 from projections.targets.sql_table import SqlTable
 from projections.verify import Fault, Verified, verify
 from projections.view_query import ViewQuery
@@ -43,6 +48,7 @@ from projections.watch import Changed, Watch
 __all__ = [
     "BoundProjection",
     "Changed",
+    "CustomTarget",
     "ElasticsearchIndex",
     "Engine",
     "EventParked",
@@ -51,6 +57,7 @@ __all__ = [
     "GenerationDropped",
     "GroupedQuery",
     "Hit",
+    "InlineFailed",
     "InvalidQuery",
     "Measure",
     "MemoryTable",
@@ -66,10 +73,14 @@ __all__ = [
     "ProjectionFailed",
     "ProjectionPaused",
     "ProjectionStatus",
+    "Reaction",
+    "ReactionFailed",
     "RebuildRefused",
     "ReportingView",
     "Retried",
     "RollbackRefused",
+    "RowsApart",
+    "RowsMissing",
     "RowsRefused",
     "SearchQuery",
     "SqlTable",
@@ -88,6 +99,7 @@ __all__ = [
     "min_of",
     "projection",
     "prune",
+    "reaction",
     "rebuild",
     "rollback",
     "status_of",

@@ -7,6 +7,8 @@ cannot take stops its projection, and one whose rows the database refuses is loo
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreError, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
@@ -204,6 +206,9 @@ def _unfetched(lane: Lane, error: Exception) -> None:
 
 def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
     """Folds once for all targets of one partition that hold the same rows, because they stand at one position."""
+    epochs = [
+        each.epoch for each in lanes
+    ]  # read before what is parked: another thread may look a remote lane up meanwhile
     track, partition, parked = lanes[0].track, lanes[0].partition, lanes[0].parked
     fetch = lanes[0].fetch
     folded = fold(track.projection, events, fetch, partition, parked)
@@ -212,7 +217,10 @@ def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, 
         folded = fold_apart(track.projection, events, fetch, partition, parked, attempts)
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
-    return [Work(lane, changed(lane, folded, start, to, error), events, folded.failure) for lane in lanes]
+    return [
+        Work(lane, replace(changed(lane, folded, start, to, error), epoch=epoch), events, folded.failure)
+        for lane, epoch in zip(lanes, epochs, strict=True)
+    ]
 
 
 def changed(lane: Lane, folded: Folded, start: int, to: int, error: str | None) -> Change:

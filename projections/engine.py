@@ -20,6 +20,7 @@ from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
 from projections.errors import NeedsRebuild, ProjectionPaused, UnknownModel
+from projections.inline import InlineFolds
 from projections.lane import Lane, Offer
 from projections.other_database import OtherDatabase
 from projections.past import Past
@@ -45,7 +46,9 @@ class Engine:
         lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own,
             or of its database.
         local: the tracks that are moved together.
+        beside_log: the tracks whose rows alone are on a server of their own; each is moved apart.
         elsewhere: the tracks of each other database, which are moved together.
+        inline: the tracks that appends move. The engine only folds what was appended without them.
         views: by name.
 
     Raises:
@@ -69,7 +72,11 @@ class Engine:
         self._batches = BatchRunner(store, codec, batch_size, self._offer)
         self.past = Past(store)
         self.lock = threading.Lock()
-        self.local = [each for each in self.tracks if not each.remote]
+        self.inline = [each for each in self.tracks if each.inline]
+        if self.inline:
+            store.accompany(InlineFolds(store, self.inline))
+        self.local = [each for each in self.tracks if not each.remote and not each.inline]
+        self.beside_log = [each for each in self.tracks if each.remote and each.elsewhere is None]
         locks: dict[Any, threading.Lock] = {}
         self._apart = {
             each: locks.setdefault(each.elsewhere or each, threading.Lock()) for each in self.tracks if each.remote
@@ -92,9 +99,11 @@ class Engine:
         """
         chosen = self.tracks if tracks is None else tracks
         moved = False
-        if local := [each for each in chosen if not each.remote]:
-            with self.lock:
-                moved = self._step(local, owner)
+        local = [each for each in chosen if not each.remote and not each.inline]
+        for together in [local, *[[each] for each in chosen if each.inline]]:
+            if together:
+                with self.lock:
+                    moved = self._step(together, owner) or moved
         for lock in dict.fromkeys(self._apart[each] for each in chosen if each.remote):
             with lock:
                 moved = self._step([each for each in chosen if self._apart.get(each) is lock], owner) or moved
@@ -188,8 +197,12 @@ class Engine:
         return found
 
     def caught_up(self, owner: str | None = None) -> bool:
-        """Whether every lane stands where the log ended when a step last looked; those that have failed do not count."""
-        return all(each.failure is not None or each.position >= self._horizon for each in self._lanes(owner))
+        """Whether every lane stands where the log ended when a step last looked.
+
+        Those that have failed do not count, and those that appends move.
+        """
+        lanes = [each for each in self._lanes(owner) if not each.track.inline]
+        return all(each.failure is not None or each.position >= self._horizon for each in lanes)
 
     def retry_in(self, owner: str | None = None) -> float | None:
         """Seconds until the next failed lane is tried again; None where none has failed."""
@@ -234,7 +247,9 @@ class Engine:
     def _refresh(self, track: Track, owner: str | None) -> None:
         """Looks a track up, unless it is in the middle of catching up, where its last write told enough."""
         lanes = [each for each in track.lanes if each.runnable and owner in {None, each.owner}]
-        if any(not 0 < each.position < self._horizon or isinstance(each.failure, ProjectionPaused) for each in lanes):
+        if track.inline or any(
+            not 0 < each.position < self._horizon or isinstance(each.failure, ProjectionPaused) for each in lanes
+        ):
             look_up(track)
 
 

@@ -3,7 +3,9 @@
 EventfoldError
 ├── NotYetVisible       the read model does not contain the write yet, and the time to wait is over
 ├── ProjectionFailed    a fold raised, or returned something that is not a row
-│   └── EventParked     the event waits aside with its followers of the same key; all else goes on
+│   ├── EventParked     the event waits aside with its followers of the same key; all else goes on
+│   └── InlineFailed    a read model that is kept inline refuses an append; nothing was stored
+├── ReactionFailed      a side effect raised
 ├── ProjectionPaused    nobody keeps the rows until the projection is resumed
 ├── RebuildRefused      the database refused the rows of a rebuild; the live rows are untouched
 ├── ViewRefused         the database refused the SQL of a reporting view, or a row that it gives; nothing was changed
@@ -93,6 +95,31 @@ class EventParked(ProjectionFailed):
         self.args = (_parked_text(projection, position, key, reason),)
 
 
+class InlineFailed(ProjectionFailed):
+    """A read model that is kept inline cannot take an event, so the append is refused. Nothing was stored.
+
+    Attributes:
+        event_type: of the event at fault.
+        stream: of the event at fault.
+    """
+
+    code = "inline_failed"
+
+    def __init__(
+        self, projection: str, position: int, key: object, reason: str, event_type: str, stream: str, *, own: bool
+    ) -> None:
+        super().__init__(projection, position, key, reason)
+        self.event_type, self.stream = event_type, stream
+        event = f"the event {event_type!r} of stream {stream!r}"
+        what = (
+            f"failed on {event}"
+            if own
+            else f"has to fold {event} at position {position} first, which was appended without it, and failed"
+        )
+        text = f"nothing was stored: projection {projection!r}, which is kept inline, {what}, key {key!r}: {reason}. Mend the fold"
+        self.args = (f"{text}, or append what it can take." if own else f"{text}.",)
+
+
 def _parked_text(projection: str, position: int, key: object, reason: str) -> str:
     if key is None:
         return (
@@ -103,6 +130,32 @@ def _parked_text(projection: str, position: int, key: object, reason: str) -> st
         f"projection {projection!r} has parked the events of key {key!r} from position {position} on: {reason}. The row is as it "
         f"was before them; mend what is wrong and run `eventfold projections parked retry {projection}`"
     )
+
+
+class ReactionFailed(EventfoldError):
+    """A reaction raised an error, which is tried again, or has been parked with the later events of its key.
+
+    Attributes:
+        reaction: the reaction's name.
+        position: of the event that it failed on.
+        key: within which events are carried out in order; None where `key=` failed.
+        reason: what is wrong.
+        parked: whether the event waits aside.
+    """
+
+    code = "reaction_failed"
+
+    def __init__(self, reaction: str, position: int, key: str | None, reason: str, *, parked: bool = False) -> None:
+        self.reaction, self.position, self.key, self.reason, self.parked = reaction, position, key, reason, parked
+        if parked:
+            events = "the event at position" if key is None else f"the events of key {key!r} from position"
+            text = (
+                f"has parked {events} {position}{'' if key is None else ' on'}: {reason}. All others go on; mend what is wrong and "
+                f"run `eventfold reactions retry {reaction}`"
+            )
+        else:
+            text = f"failed on the event at position {position}, key {key!r}: {reason}. It waits before that event and tries again."
+        super().__init__(f"reaction {reaction!r} {text}")
 
 
 class RebuildRefused(EventfoldError):

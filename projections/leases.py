@@ -33,9 +33,11 @@ class Leases:
         seconds: how long a lease lasts unless it is renewed.
         name: of the worker; nobody else's, ever.
         database: another one than the log's: the leases of the tracks there, among those workers that reach it.
+        beside: what else it works on, beside the engine's tracks.
 
     Attributes:
         name: of the worker.
+        seconds: how long a lease lasts unless it is renewed.
     """
 
     def __init__(
@@ -44,14 +46,14 @@ class Leases:
         *,
         seconds: float = LEASE_SECONDS,
         name: str | None = None,
+        beside: Sequence[Track] = (),
         database: OtherDatabase | None = None,
     ) -> None:
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.name = name or worker_name()
         self._engine = engine
-        self._seconds = seconds
-        mine = [each for each in engine.tracks if each.elsewhere is database]
-        self._tracks = mine
-        self._lock = engine.lock if database is None else engine.lock_of(mine[0])
+        self._tracks = [*[each for each in engine.tracks if each.elsewhere is database], *beside]
+        self._lock = engine.lock if database is None else engine.lock_of(self._tracks[0])
+        self.seconds = seconds
         self._workers = workers_of(engine.store.backend) if database is None else SqlWorkers(database)
         self._alive: Sequence[str] = ()
         self._unwanted: dict[Lane, float] = {}
@@ -66,10 +68,10 @@ class Leases:
     def keep(self) -> None:
         """Shows that this worker is alive, renews its leases, lets go of what is too much, and takes what is free."""
         with self._lock:
-            alive = self._workers.beat(self.name, self._seconds)
+            alive = self._workers.beat(self.name, self.seconds)
             if alive != self._alive:
                 self._alive, self._kept = alive, set()
-                self._settled_at = time.monotonic() + 2 * self._seconds
+                self._settled_at = time.monotonic() + 2 * self.seconds
             lanes = [lane for track in self._tracks if look_up(track) for lane in track.lanes]
             mine = [each for each in lanes if each.owner == self.name]
             share = _share(len(lanes), alive, self.name)
@@ -78,8 +80,10 @@ class Leases:
             if surplus:
                 self._release(surplus)
             self._lease([*[each for each in mine if each not in surplus], *taken])
+            if taken:
+                self._engine.store.signal.ring()  # threads of this worker wait for what is theirs
             hungry = sum(each.owner == self.name for each in lanes) < share and time.monotonic() < self._settled_at
-        self._due = time.monotonic() + (_HUNGRY_SECONDS if hungry else self._seconds / _PARTS)
+        self._due = time.monotonic() + (_HUNGRY_SECONDS if hungry else self.seconds / _PARTS)
 
     def release(self) -> None:
         """Lets go of everything, so that others need not wait for the leases to end."""
@@ -92,13 +96,13 @@ class Leases:
         free = [each for each in lanes if each.owner is None or each.owner not in self._alive]
         now = time.monotonic()
         self._unwanted = {each: self._unwanted.get(each, now) for each in free}
-        late = [each for each in free[max(0, wanted) :] if now - self._unwanted[each] >= 2 * self._seconds]
+        late = [each for each in free[max(0, wanted) :] if now - self._unwanted[each] >= 2 * self.seconds]
         self._kept.update(late)
         return free[: max(0, wanted)] + late
 
     def _lease(self, lanes: Sequence[Lane]) -> None:
         for track, partitions in _by_track(lanes):
-            track.generation.lease(partitions, self.name, self._seconds)
+            track.generation.lease(partitions, self.name, self.seconds)
             look_up(track)
 
     def _release(self, lanes: Sequence[Lane]) -> None:
@@ -107,6 +111,11 @@ class Leases:
             look_up(track)
         if lanes:
             self._engine.store.announce()
+
+
+def worker_name() -> str:
+    """A name for a worker that nobody else has, ever."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def _share(lanes: int, alive: Sequence[str], name: str) -> int:

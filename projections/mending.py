@@ -183,7 +183,7 @@ def discard(store: EventStore, track: Track, key: Any, position: int | None = No
         if left and left[0].error is None:
             reason = f"the event before it, at position {gone[0]}, was discarded; it has not been tried since"
             still = Parked(text, left[0].position, reason)
-        partition, epoch = _place(info, key)
+        partition, epoch = place_of(info, key)
         if generation.mend(Mended(text, partition, epoch, gone, discarded=True, still=still)):
             store.announce()
             return len(gone)
@@ -238,7 +238,7 @@ class _Retry:
             at_fault = parked[len(done)]
             still = Parked(self._text, at_fault.position, failure.reason, at_fault.attempts + 1)
         last = done[-1].position if done else 0
-        partition, epoch = _place(info, self._key)
+        partition, epoch = place_of(info, self._key)
         return Mended(
             self._text,
             partition,
@@ -262,7 +262,7 @@ class _Retry:
         return found, None
 
     def _stuck(self, info: GenerationInfo, at_fault: Parked, reason: str) -> Mended:
-        partition, epoch = _place(info, self._key)
+        partition, epoch = place_of(info, self._key)
         still = Parked(self._text, at_fault.position, reason, at_fault.attempts + 1)
         return Mended(self._text, partition, epoch, still=still)
 
@@ -290,7 +290,7 @@ def _live(track: Track) -> tuple[GenerationInfo, Generation]:
     return live, track.target.generation(live.number)
 
 
-def _place(info: GenerationInfo, key: Any) -> tuple[int, int]:
+def place_of(info: GenerationInfo, key: Any) -> tuple[int, int]:
     """The partition that a key belongs to, and its epoch."""
     partition = 0 if key is None else partition_of(key, len(info.checkpoints))
     return partition, info.checkpoints[partition].epoch

@@ -82,17 +82,20 @@ class ParkedKey(msgspec.Struct, frozen=True):
 
 
 class Mended(msgspec.Struct, frozen=True):
-    """What becomes of events that waited aside for one key.
+    """What becomes of events that waited aside for one key, or of a row that is not what the log makes of it.
 
     Attributes:
         key: as JSON text.
         partition: that the key belongs to.
         epoch: the one that the checkpoint must have. It is raised, so that whoever folds on as if nothing had happened is refused.
         gone: positions of the events that wait no longer; each of them must still wait.
-        rows: the key's row, if they were folded into it.
+        rows: the key's row, if they were folded into it, or it was mended.
         events: how many of them count as folded.
         discarded: whether they were given up.
         still: the first one that goes on waiting, with what is wrong with it now.
+        position: where the partition must stand; None where that does not matter.
+        as_of: up to where a mended row contains everything, which may be after the partition's position; that of a row into which
+            waiting events were folded is the last of these.
     """
 
     key: str
@@ -103,6 +106,8 @@ class Mended(msgspec.Struct, frozen=True):
     events: int = 0
     discarded: bool = False
     still: Parked | None = None
+    position: int | None = None
+    as_of: int | None = None
 
 
 def key_text(key: Any) -> str:

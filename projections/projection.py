@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args, overload
 
 from eventstore import DefinitionError, Recorded
 from projections.parked import POISON, Poison
@@ -15,6 +15,7 @@ R = TypeVar("R")
 K = TypeVar("K")
 KeyFunction: TypeAlias = Callable[[Recorded[Any]], Any]
 Fold: TypeAlias = Callable[[R | None, Recorded[Any]], R | None]
+Consistency: TypeAlias = Literal["async", "inline"]
 KeyedFold: TypeAlias = Callable[[R | None, Recorded[Any], K], R | None]
 
 
@@ -65,7 +66,9 @@ class Projection(Generic[R]):
         """Changes with the projection's version and with the shape of its model."""
         return hashlib.sha256(f"{self.version}:{self.model.shape}".encode()).hexdigest()[:16]
 
-    def into(self, *targets: Target, partitions: int = 1, poison: Poison = POISON) -> "BoundProjection[R]":
+    def into(
+        self, *targets: Target, partitions: int = 1, poison: Poison = POISON, consistency: Consistency = "async"
+    ) -> "BoundProjection[R]":
         """The projection with the places its rows are kept in.
 
         Args:
@@ -73,9 +76,11 @@ class Projection(Generic[R]):
             partitions: into how many shares the keys are divided, so that as many workers can keep them side by side. A
                 change of it holds from the next rebuild on.
             poison: what is done about an event that a live row cannot take; by default it is tried three times, and then parked.
+            consistency: "inline" folds each event in the transaction of its own append, which is refused where the fold raises;
+                "async" folds it afterwards. Targets of both kinds are named in an `into` for each kind.
 
         Raises:
-            DefinitionError: no target is given, two have the same name, or one cannot be divided.
+            DefinitionError: no target is given, two have the same name, or one cannot be divided or kept inline.
         """
         where = f"projection {self.name!r}"
         if not targets:
@@ -88,22 +93,45 @@ class Projection(Generic[R]):
         if check_partitions(where, partitions) > 1:
             for target in targets:
                 require_divisible(where, target)
-        return BoundProjection(self, targets, partitions, poison)
+        if consistency not in get_args(Consistency):
+            raise DefinitionError(f'{where}: consistency: expected "async" or "inline", got {consistency!r}')
+        if consistency == "inline":
+            _require_inline(where, targets, partitions)
+        return BoundProjection(self, targets, partitions, poison, consistency)
 
     def __repr__(self) -> str:
         return f"<projection {self.name} version {self.version}>"
 
 
 class BoundProjection(Generic[R]):
-    """A projection, its targets, into how many partitions its keys are divided, and what is done about poison."""
+    """A projection and its targets, how its keys are divided, what is done about poison, and when it is folded."""
 
     def __init__(
-        self, projection: Projection[R], targets: Sequence[Target], partitions: int = 1, poison: Poison = POISON
+        self,
+        projection: Projection[R],
+        targets: Sequence[Target],
+        partitions: int = 1,
+        poison: Poison = POISON,
+        consistency: Consistency = "async",
     ) -> None:
         self.projection = projection
         self.targets = tuple(targets)
         self.partitions = partitions
         self.poison = poison
+        self.consistency = consistency
+
+
+def _require_inline(where: str, targets: Sequence[Target], partitions: int) -> None:
+    for target in targets:
+        if not getattr(target, "joins_appends", False):
+            raise DefinitionError(
+                f"{where}: consistency: {type(target).__name__}({target.name!r}) cannot be kept inline, because its rows are not "
+                "in the log's own database; name it in an into() of its own, without consistency="
+            )
+    if partitions > 1:
+        raise DefinitionError(
+            f"{where}: partitions: expected 1 where consistency is inline, got {partitions}; the appends fold, one after the other"
+        )
 
 
 class Define(Protocol):

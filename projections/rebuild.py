@@ -13,6 +13,7 @@ import msgspec
 
 from eventstore import EventStore
 from projections.errors import GenerationDropped
+from projections.inline import swap_inline
 from projections.partition import Partition, check_partitions, require_divisible
 from projections.partition_build import MAX_MEMORY, WRITE_SECONDS, Limits, PartitionBuild
 from projections.target import Generation, building_of, live_of
@@ -140,7 +141,7 @@ def _run(
     try:
         while True:
             _fold(store, builds, on_progress)
-            if any(each.overtaken for each in builds) or track.target.swap(generation, partitions=track.partitions):
+            if any(each.overtaken for each in builds) or _swap(store, track, generation):
                 break
     except GenerationDropped:
         logger.info("projection %s: another process has rebuilt %s meanwhile", track.projection.name, track.name)
@@ -148,6 +149,12 @@ def _run(
     drop_older(track)
     store.announce()
     return sum(each.events for each in builds)
+
+
+def _swap(store: EventStore, track: Track, generation: Generation) -> bool:
+    if track.inline:
+        return swap_inline(store, track, generation.number)
+    return track.target.swap(generation, partitions=track.partitions)
 
 
 def _fold(store: EventStore, builds: Sequence[PartitionBuild], on_progress: OnProgress) -> None:

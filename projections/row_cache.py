@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from projections.target import Fetched, Generation
+from projections.target import Fetched, Generation, Joined
 
 _SAMPLE = 16
 _PLACES = 300
@@ -23,7 +23,7 @@ class RowCache:
         complete: whether there are no stored rows yet.
     """
 
-    def __init__(self, generation: Generation, *, max_bytes: int, complete: bool) -> None:
+    def __init__(self, generation: Generation | Joined, *, max_bytes: int, complete: bool) -> None:
         self._generation = generation
         self._max_bytes = max_bytes
         self._rows: dict[Any, Any] = {}

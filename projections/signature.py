@@ -10,7 +10,7 @@ from eventstore import DefinitionError, Event, Recorded
 from eventstore.event import event_classes
 from projections.model import Model, bare, model_of, shown
 
-_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 EXAMPLE = (
     "(row: Balance | None, recorded: Recorded[AccountEvent]), and a third one, as in key: str, where the key is wanted"
 )
@@ -43,7 +43,7 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
         hints = get_type_hints(function)
     except NameError as error:
         raise DefinitionError(f"projection {name!r}: an annotation cannot be resolved: {error}") from error
-    if len(parameters) not in {2, 3} or any(each.kind not in _POSITIONAL for each in parameters.values()):
+    if len(parameters) not in {2, 3} or any(each.kind not in POSITIONAL for each in parameters.values()):
         found = inspect.signature(function)
         raise DefinitionError(f"projection {name!r}: expected two positional parameters, as in {EXAMPLE}; got {found}")
     if missing := [each for each in parameters if each not in hints]:

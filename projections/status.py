@@ -37,6 +37,7 @@ class ProjectionStatus(msgspec.Struct, frozen=True):
         rate: events folded per second, in about the last five seconds.
         parked: how many events wait aside.
         discarded: how many were given up; until the next rebuild, the rows are those of the log without them.
+        consistency: "inline" where appends fold their events themselves, "async" where that is done afterwards.
     """
 
     projection: str
@@ -53,6 +54,7 @@ class ProjectionStatus(msgspec.Struct, frozen=True):
     rate: float = 0.0
     parked: int = 0
     discarded: int = 0
+    consistency: str = "async"
 
 
 def status_of(store: EventStore, track: Track) -> ProjectionStatus:
@@ -79,6 +81,7 @@ def status_of(store: EventStore, track: Track) -> ProjectionStatus:
         rebuilding_position=None if building is None else building.position,
         events_behind=behind,
         seconds_behind=seconds,
+        consistency="inline" if track.inline else "async",
     )
     if live is None:
         return status

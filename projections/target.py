@@ -193,6 +193,19 @@ class Generation(Protocol):
         """
 
 
+class Joined(Protocol):
+    """A generation within the transaction of an append."""
+
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """The rows that exist under these keys."""
+
+    def apply(self, change: Change) -> bool:
+        """Writes rows and position; False, and nothing is written, where the partition does not stand there any more."""
+
+    def parked(self) -> list[ParkedKey]:
+        """The keys for which events wait aside, in the order of their first ones."""
+
+
 class Reader(Protocol):
     """Reads the live rows. What it reads later is never older than the position that it has told.
 
@@ -222,11 +235,23 @@ class Reader(Protocol):
         """
 
 
+class RowsSwapped(Exception):
+    """Other rows are the live ones than those that were read before, and may not contain all that was seen in these yet."""
+
+
 class BoundTarget(Protocol):
     """A target that knows its database, its projection's name and its model.
 
     One whose rows are on a server of their own, which may be slow or away while the log is not, has an attribute `remote` that is
-    true. It is written apart from the others, rows first and the position after them.
+    true. It is written apart from the others, rows first and the position after them. So a reader may have seen rows that were
+    ahead of their position when others take their place. Such a target offers `reading_on()` too: a reader that raises
+    `RowsSwapped` then, until one that stands far enough is told to `accept()` the new rows.
+
+    One whose rows can be written in an append's own transaction says so by `joins_appends` in its declaration. In `database` it has
+    the `SqlDatabase` where they are, if there is one, and it has these methods for a transaction that is open on a connection,
+    which is None for rows in memory: `live_on(connection, fingerprint)`, the live generation, made where there is none, and held
+    until the end; `held(connection)`, all of them; `swap_on(connection, generation)`; and `on(connection)` of a generation,
+    a `Joined`.
     """
 
     def generations(self) -> list[GenerationInfo]:

@@ -23,6 +23,7 @@ class Track:
         partitions: of the generations that are made from now on; the live one may have another number.
         poison: what is done about an event that a row cannot take.
         declared: the target as the user declares it, where there is one.
+        inline: whether appends fold their events themselves.
 
     Attributes:
         lanes: one for each partition of the live generation.
@@ -37,6 +38,8 @@ class Track:
         partitions: int = 1,
         poison: Poison = POISON,
         declared: Target | None = None,
+        *,
+        inline: bool = False,
     ) -> None:
         self.projection = projection
         self.name = name
@@ -44,6 +47,7 @@ class Track:
         self.partitions = partitions
         self.poison = poison
         self.declared = declared
+        self.inline = inline
         self.paused = False
         self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
@@ -145,12 +149,14 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
             each.partitions,
             each.poison,
             target,
+            inline=each.consistency == "inline",
         )
         for each in bindings
         for target in each.targets
     ]
     _check_names(tracks)
     _check_places(tracks)
+    _check_inline(store, tracks)
     return tracks
 
 
@@ -183,3 +189,13 @@ def ahead_of_log(track: Track, position: int, end: int) -> str:
         f"the log ends at {end}: they are of another log, or this one was restored. Name another database, or fold them anew "
         f"with `eventfold projections reset {track.projection.name}`"
     )
+
+
+def _check_inline(store: EventStore, tracks: Iterable[Track]) -> None:
+    """What is kept inline shares the log's database, be it a SQL one or the memory of the process."""
+    for track in tracks:
+        if track.inline and getattr(track.target, "database", None) is not store.backend.sql:
+            raise DefinitionError(
+                f"projection {track.projection.name!r}: consistency: {track.name!r} cannot be kept inline, because its rows are "
+                f"not in the log's own database, {store.backend.description}; leave out consistency=, or choose another target"
+            )

@@ -10,9 +10,9 @@ from eventstore import EventStore
 from eventstore.difference import Difference, difference
 from projections.fold import fold, fold_key, in_memory
 from projections.moment import Moment
-from projections.parked import read_key
+from projections.parked import Mended, key_text, read_key
 from projections.partition import WHOLE, Partition
-from projections.target import Change, Checkpoint, Generation
+from projections.target import Checkpoint, Generation
 from projections.touching import contained, touching
 from projections.track import Track
 
@@ -67,7 +67,8 @@ def verify(
         store: the log.
         track: the projection and its target.
         sample: compare only so many of the keys, chosen at random; the log is read all the same.
-        repair: write the rows that differ as they should be, and no others.
+        repair: write the rows that differ as they should be, and no others. That raises the epoch of their partition, so that no
+            worker folds on upon a row that it remembers.
         seed: makes the same choice again.
         on_progress: called after every batch with the position reached and the one to be reached.
 
@@ -114,21 +115,21 @@ def _expected(
 def _confirmed(store: EventStore, track: Track, generation: Generation, key: Any, *, repair: bool) -> Fault | None:
     """The fault, if the row still differs while its checkpoint stands still."""
     for _ in range(ATTEMPTS):
-        at, row, same = _row_at_rest(generation, key)
-        if not same:
+        found = _row_at_rest(generation, key)
+        if found is None:
             continue
+        at, row, as_of = found
         if at.parked and key in _parked(track, generation):
             return None
-        should = fold_key(track.projection, key, touching(store, track.projection, key, Moment(at.position)))
+        should = fold_key(track.projection, key, touching(store, track.projection, key, Moment(as_of)))
         if row == should:
             return None
-        repaired = repair and generation.apply(
-            Change({key: should}, at.position, at.position, 0, at.error, at.partition, at.epoch)
-        )
-        if repair and not repaired:
-            continue
-        held = repaired and generation.fetch([key]).rows.get(key) == should  # an index keeps what has the same version
-        return _fault(key, row, should, repaired=held)
+        if not repair:
+            return _fault(key, row, should, repaired=False)
+        mended = Mended(key_text(key), at.partition, at.epoch, rows={key: should}, position=at.position, as_of=as_of)
+        if generation.mend(mended):
+            store.announce()
+            return _fault(key, row, should, repaired=generation.fetch([key]).rows.get(key) == should)
     return None
 
 
@@ -137,12 +138,14 @@ def _parked(track: Track, generation: Generation) -> set[Any]:
     return {read_key(track.projection.model, each.key) for each in generation.parked()}
 
 
-def _row_at_rest(generation: Generation, key: Any) -> tuple[Checkpoint, Any, bool]:
-    """A row and its partition's checkpoint, and whether that stood still while the row was read."""
+def _row_at_rest(generation: Generation, key: Any) -> tuple[Checkpoint, Any, int] | None:
+    """A row, its partition's checkpoint, and up to where the row contains everything, if they stood still while they were read."""
     before = _checkpoint(generation, key)
-    row = generation.fetch([key]).rows.get(key)
+    fetched = generation.fetch([key])
     after = _checkpoint(generation, key)
-    return before, row, before.position == after.position and before.epoch == after.epoch
+    if (before.position, before.epoch) != (after.position, after.epoch):
+        return None
+    return before, fetched.rows.get(key), max(before.position, fetched.ahead.get(key, 0))
 
 
 def _checkpoint(generation: Generation, key: Any) -> Checkpoint:

@@ -6,6 +6,7 @@ where they are read: a database that crashed may have taken back the last rows t
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from eventstore import StoreBusy
@@ -16,7 +17,7 @@ from projections.errors import EventParked, NotYetVisible, ProjectionFailed, Pro
 from projections.moment import Moment
 from projections.parked import key_text, read_key
 from projections.stale import Stale, StaleOption
-from projections.target import Reader
+from projections.target import Reader, RowsSwapped
 from projections.targets.memory import MemoryReader
 from projections.track import Track
 
@@ -24,6 +25,10 @@ T = TypeVar("T")
 
 HELP_SECONDS = 0.05
 """How long one wait takes at most, for the engine or for news: another process may have moved the track meanwhile."""
+
+
+SWAP_SECONDS = 2.0
+"""How long to wait, after a swap of rows that may have been ahead of their position, for the new ones to be where those were."""
 
 
 def past_reader(engine: Engine, track: Track, moment: Moment, only: Any) -> MemoryReader:
@@ -51,14 +56,38 @@ def read_live(
         NotYetVisible, ProjectionFailed, ProjectionPaused, StoreBusy: as `read_after`.
     """
     track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
+    while True:
+        try:
+            return _read_live(engine, track, token, read, seconds=seconds, stale=stale, key=key)
+        except RowsSwapped:  # what was read before stood no further than the log does now
+            read_after(engine, track, engine.store.head(), _accept, seconds=SWAP_SECONDS, stale=True)
+
+
+def _accept(reader: Any) -> None:
+    reader.accept()
+
+
+def _read_live(
+    engine: Engine,
+    track: Track,
+    token: str | None,
+    read: Callable[[Reader], T],
+    *,
+    seconds: float,
+    stale: StaleOption,
+    key: Any,
+) -> T:
     if token is None:
-        with track.target.reading() as reader:
+        with _reading_on(track) as reader:
             return read(reader)
     position = position_of(token)
 
     def told(reader: Reader) -> T:
-        if callable(stale) and (reached := reader.position) < position:
-            stale(Stale(track.projection.name, position, reached))
+        if callable(stale):
+            reached = reader.position
+            missing = _parked_before(track, position, key) if reader.parked else None
+            if reached < position or missing is not None:
+                stale(Stale(track.projection.name, position, reached, missing))
         return read(reader)
 
     return read_after(engine, track, position, told, seconds=seconds, stale=bool(stale), key=key)
@@ -95,12 +124,13 @@ def read_after(
     deadline = time.monotonic() + seconds
     remembered = True
     while True:
-        visible = (remembered and track.position >= position) or _wait(engine, track, position, deadline, stale=stale)
+        perhaps = remembered and (track.inline or track.position >= position)
+        visible = perhaps or _wait(engine, track, position, deadline, stale=stale)
         over = not visible or (not remembered and time.monotonic() >= deadline)
-        with track.target.reading() as reader:
+        with _reading_on(track) as reader:
             if reader.position >= position or (over and stale):
-                if not stale and reader.parked:
-                    _require_folded(track, position, key)
+                if not stale and reader.parked and (missing := _parked_before(track, position, key)) is not None:
+                    raise missing
                 return read(reader)
             reached = reader.position
         if over:
@@ -108,18 +138,27 @@ def read_after(
         remembered = False
 
 
-def _require_folded(track: Track, position: int, key: Any) -> None:
-    """Makes sure that a write is in the rows, and not aside.
+def _reading_on(track: Track) -> AbstractContextManager[Reader]:
+    """A reader that shows nothing older than what was read before."""
+    found: AbstractContextManager[Reader] = getattr(track.target, "reading_on", track.target.reading)()
+    return found
 
-    Raises:
-        EventParked: it is not.
+
+def _parked_before(track: Track, position: int, key: Any) -> EventParked | None:
+    """Why a write is not in the rows, but aside; None where it is in them.
+
+    Args:
+        track: of the read model that is queried.
+        position: of the write.
+        key: of the row that is read, where it is only one: then an earlier event that it waits for counts, too.
     """
     text = None if key is None else key_text(key)
     found = track.generation.parked_events(text, position=position if text is None else None)
-    if found and found[0].position <= position:
-        first = track.generation.parked_events(found[0].key)[:1] or found
-        chosen = read_key(track.projection.model, first[0].key)
-        raise EventParked(track.projection.name, first[0].position, chosen, str(first[0].error))
+    if not found or found[0].position > position:
+        return None
+    first = track.generation.parked_events(found[0].key)[:1] or found
+    chosen = read_key(track.projection.model, first[0].key)
+    return EventParked(track.projection.name, first[0].position, chosen, str(first[0].error))
 
 
 def _wait(engine: Engine, track: Track, position: int, deadline: float, *, stale: bool) -> bool:

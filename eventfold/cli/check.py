@@ -24,6 +24,7 @@ TABLES = {
         Column("materialized"),
         Column("refresh", needed=lambda row: row["refresh"] is not None),
     ),
+    "reactions": (word("reaction"), Column("events")),
     "problems": (Column("problem", style="red"),),
     "hints": (Column("hint", style="yellow"),),
 }
@@ -99,5 +100,8 @@ def _made_of(parts: Parts) -> dict[str, Any]:
                 "refresh": each.schedule,
             }
             for each in parts.views
+        ],
+        "reactions": [
+            {"reaction": each.name, "events": [event_type(cls) for cls in each.events]} for each in parts.reactions
         ],
     }

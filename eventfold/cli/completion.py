@@ -29,5 +29,6 @@ model_names = _completer(
         *[each.name for each in parts.views],
     ]
 )
+reaction_names = _completer(lambda parts: [each.name for each in parts.reactions])
 projection_names = _completer(lambda parts: [each.projection.name for each in parts.projections])
 view_names = _completer(lambda parts: [each.name for each in parts.views])

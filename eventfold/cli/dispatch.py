@@ -40,6 +40,9 @@ def dispatch(
     ] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored beside its events.")] = None,
     occurred_at: Annotated[str | None, typer.Option(metavar="INSTANT", help=f"When it happened. {HELP}")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Sent again under this key, it is answered and not done again.")
+    ] = None,
 ) -> None:
     """Send a command, and print its receipt.
 
@@ -51,6 +54,7 @@ def dispatch(
     message = read_command(cls, given | read_fields(fields or [], cls))
     options = {
         "correlation_id": correlation_id,
+        "idempotency_key": idempotency_key,
         "metadata": read_metadata(metadata or []) or None,
         "occurred_at": since(occurred_at, "--occurred-at") if occurred_at is not None else None,
     }

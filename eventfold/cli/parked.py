@@ -14,7 +14,7 @@ from eventfold.cli.table import Column, builtin, number, word
 from eventstore import NotFound
 from eventstore.backend import LogFilter
 from eventstore.recorded import to_datetime
-from projections.mending import waiting
+from projections.mending import parked_of, waiting
 
 _TARGET = Column("target", whole=True, needed=lambda row: row["target"] != row["projection"])
 _ERROR = Column("error", style="red")
@@ -73,7 +73,9 @@ def list_parked(
 
     A key is parked when an event of it has failed often enough. All its later events follow; all other keys go on.
     """
-    rows = [builtin(each) for each in session.application.parked(name)]
+    engine = session.application.engine
+    tracks = engine.tracks if name is None else engine.find(name)
+    rows = [builtin(each) for track in tracks for each in parked_of(track)]
     show_rows(rows, LIST_COLUMNS, session.format, empty="nothing is parked")
 
 

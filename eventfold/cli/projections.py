@@ -23,6 +23,7 @@ LIST_COLUMNS = (
     word("model"),
     word("key"),
     TARGETS,
+    Column("consistency", "kept", whole=True, needed=lambda row: row["consistency"] == "inline"),
     Column("events"),
 )
 _TARGET = Column("target", whole=True, needed=lambda row: row["target"] != row["projection"])
@@ -30,6 +31,7 @@ STATUS_COLUMNS = (
     word("projection"),
     _TARGET,
     word("state"),
+    Column("consistency", "kept", whole=True, needed=lambda row: row["consistency"] == "inline"),
     Column("generation", "gen", right=True, whole=True, needed=lambda row: row["generation"] > 1),
     number("position"),
     number("lag"),
@@ -66,6 +68,7 @@ def list_projections(session: Session) -> None:
             "model": each.projection.model.cls.__name__,
             "key": each.projection.model.key.name,
             "targets": [target.name for target in each.targets],
+            "consistency": each.consistency,
             "events": [event_type(cls) for cls in each.projection.events],
         }
         for each in session.application.parts.projections

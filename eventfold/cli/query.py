@@ -1,20 +1,18 @@
 """`eventfold query`: the rows of a read model."""
 
 import re
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 
 from eventfold.application import Application
+from eventfold.cli.columns import ColumnsOption, chosen_fields, columns_of, row_as_dict
 from eventfold.cli.completion import model_names
 from eventfold.cli.fields import read_value
 from eventfold.cli.moments import AtOption, OccurredOption, PositionOption, bounds_of
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption, warn_of_more
 from eventfold.cli.session import Session, command, usage_error, warn
-from eventfold.cli.table import Column, number, word
 from eventstore import NotFound
 from eventstore.token import token_of
 from projections import ModelQuery, ViewQuery, status_of
@@ -51,6 +49,7 @@ def query(
     order: Annotated[
         list[str] | None, typer.Option(metavar="FIELD", help="Sort by it; -FIELD the greatest first.")
     ] = None,
+    columns: ColumnsOption = None,
     limit: LimitOption = 100,
     page_after: Annotated[str | None, typer.Option(metavar="CURSOR", help="The page after this one.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many rows there are.")] = False,
@@ -77,6 +76,8 @@ def query(
         usage_error("a moment in the past waits for nothing; leave out --fresh and --after")
     if fresh:
         after = token_of(app.store.head())
+    known = chosen.model
+    fields = chosen_fields(known, columns)
     if bounds:
         chosen = chosen.as_of(**bounds)
     elif after is None:
@@ -85,26 +86,33 @@ def query(
     if key is not None:
         if where or order or page_after or count:
             usage_error("KEY names one row; leave out --where, --order, --page-after and --count")
-        _show_one(session, chosen, chosen.model, key, after)
+        _show_one(session, chosen, known, fields, key, after)
         return
     for condition in where or []:
-        chosen = chosen.where(**condition_of_text(condition, chosen.model))
+        chosen = chosen.where(**condition_of_text(condition, known))
     chosen = chosen.order_by(*order or [])
     if count:
         show_record({"count": chosen.count(after=after)}, session.format)
     else:
-        _show_page(session, chosen, chosen.model, limit, page_after, after)
+        _show_page(session, chosen, fields, limit, page_after, after)
 
 
-def _show_one(session: Session, chosen: ModelQuery[Any], model: Model, text: str, after: str | None) -> None:
+def _show_one(
+    session: Session, chosen: ModelQuery[Any], model: Model, fields: list[Field], text: str, after: str | None
+) -> None:
     row = chosen.get(read_value(text, model.key.type), after=after)
     if row is None:
         raise NotFound(f"{model.cls.__name__}: there is no row under the key {text!r}")
-    show_record(row_as_dict(row), session.format)
+    show_record(row_as_dict(row, fields), session.format)
 
 
 def _show_page(
-    session: Session, chosen: ModelQuery[Any], model: Model, limit: int, page_after: str | None, after: str | None
+    session: Session,
+    chosen: ModelQuery[Any],
+    fields: list[Field],
+    limit: int,
+    page_after: str | None,
+    after: str | None,
 ) -> None:
     if limit and isinstance(chosen, ViewQuery) and not chosen.view.declared.unique:
         rows, following = chosen.limit(limit).all(after=after), None
@@ -115,22 +123,10 @@ def _show_page(
         rows, following = chosen.all(after=after), None
     else:
         usage_error("--page-after needs the size of a page: give --limit")
-    columns = [column_of(each) for each in model.fields]
-    show_rows([row_as_dict(each) for each in rows], columns, session.format, empty="no rows")
+    found = [row_as_dict(each, fields) for each in rows]
+    show_rows(found, columns_of(fields), session.format, empty="no rows")
     if following is not None:
         warn_of_more(f"--page-after {following}")
-
-
-def column_of(field: Field) -> Column:
-    """How a field is shown in a table."""
-    if field.type in {int, float, Decimal}:
-        return number(field.name)
-    return word(field.name) if field.type in {date, datetime} else Column(field.name)
-
-
-def row_as_dict(row: Any) -> dict[str, Any]:
-    """A row's fields by name."""
-    return {name: getattr(row, name) for name in row.__struct_fields__}
 
 
 def condition_of_text(text: str, model: Model) -> dict[str, Any]:

@@ -11,16 +11,19 @@ from eventfold.cli import (
     blame,
     causes,
     check,
+    commands,
     diff,
     dispatch,
     effects,
     events,
     history,
+    idempotency,
     init,
     log,
     migrate,
     projections,
     query,
+    reactions,
     schema,
     search,
     snapshots,
@@ -44,14 +47,15 @@ app = typer.Typer(
 )
 for _noun in (init, check, migrate, status):
     _noun.add_to(app, "Set up")
-for _noun in (dispatch, streams, events, query, search):
+for _noun in (commands, dispatch, streams, events, query, search):
     _noun.add_to(app, "Write and read")
 for _noun in (state, history, blame, bisect, causes, effects, diff):
     _noun.add_to(app, "Ask the history")
 for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
-for _noun in (projections, views, snapshots, worker):
+for _noun in (projections, views, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
+idempotency.add_to(app, "Write and read")
 log.add_to(app, "Move")
 
 

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from eventfold.cli.columns import ColumnsOption, chosen_fields, columns_of, row_as_dict
 from eventfold.cli.completion import model_names
 from eventfold.cli.output import show_rows
 from eventfold.cli.paging import LimitOption, warn_of_more
-from eventfold.cli.query import column_of, condition_of_text, row_as_dict, warn_if_behind
+from eventfold.cli.query import condition_of_text, warn_if_behind
 from eventfold.cli.session import Session, command, usage_error
 from eventfold.cli.table import Column, number
 from eventstore.token import token_of
@@ -38,6 +39,7 @@ def search(
     where: Annotated[
         list[str] | None, typer.Option(metavar="CONDITION", help="Only rows for which it holds, as for `query`.")
     ] = None,
+    columns: ColumnsOption = None,
     limit: LimitOption = 20,
     page_after: Annotated[str | None, typer.Option(metavar="CURSOR", help="The page after this one.")] = None,
     after: Annotated[
@@ -52,6 +54,7 @@ def search(
     app = session.application
     cls: Any = app.parts.model(model)
     known = model_of(cls)
+    fields = chosen_fields(known, columns)
     found = app.query(cls).search(text, fields=field or (), fuzziness=_fuzziness(fuzziness), highlight=highlight)
     if fresh:
         after = token_of(app.store.head())
@@ -62,12 +65,12 @@ def search(
     if not limit:
         usage_error("--limit: expected at least 1: most rows fit a little, so that all of them say little")
     page = found.page(cursor=page_after, size=limit, after=after)
-    rows = [{"score": hit.score, **row_as_dict(hit.row)} for hit in page.items]
-    columns = [number("score"), *[column_of(each) for each in known.fields]]
+    rows = [{"score": hit.score, **row_as_dict(hit.row, fields)} for hit in page.items]
+    shown = [number("score"), *columns_of(fields)]
     if highlight:
         rows = [{**row, "highlights": dict(hit.highlights)} for row, hit in zip(rows, page.items, strict=True)]
-        columns.append(Column("highlights"))
-    show_rows(rows, columns, session.format, empty="nothing was found")
+        shown.append(Column("highlights"))
+    show_rows(rows, shown, session.format, empty="nothing was found")
     if page.next is not None:
         warn_of_more(f"--page-after {page.next}")
 

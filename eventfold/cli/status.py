@@ -6,6 +6,8 @@ import typer
 
 from eventfold.cli.output import show_record
 from eventfold.cli.projections import STATUS_COLUMNS, status_rows
+from eventfold.cli.reactions import STATUS_COLUMNS as REACTION_COLUMNS
+from eventfold.cli.reactions import reaction_rows
 from eventfold.cli.session import Session, command, warn
 from eventfold.cli.table import builtin, number, word
 
@@ -20,15 +22,16 @@ def add_to(app: typer.Typer, panel: str) -> None:
 def status(session: Session) -> None:
     """Show how the log and its readers stand.
 
-    That is the database, the log's head, the projections with their lag, and stalled appends, which hold readers back, by
-    the process that holds them open. It never migrates: where migrations are pending it names them, and looks at nothing that
-    needs them.
+    That is the database, the log's head, the projections and reactions with their lag, and stalled appends, which hold readers
+    back, by the process that holds them open. It never migrates: where migrations are pending it names them, and looks at
+    nothing that needs them.
     """
     app = session.application
     pending = app.parts.pending_migrations()
     with app.parts.open_unchecked() as store:
         record: dict[str, Any] = {"application": app.name, "database": store.backend.description}
-    record |= {"pending_migrations": pending, "events": None, "head": None, "projections": [], "stalled_appends": []}
+    record |= {"pending_migrations": pending, "events": None, "head": None, "projections": []}
+    record |= {"reactions": [], "stalled_appends": []}
     if pending:
         warn("migrations are pending: run `eventfold migrate`")
         if all(name.startswith("projections/") for name in pending):  # the log itself is there
@@ -39,6 +42,8 @@ def status(session: Session) -> None:
             "events": app.store.backend.count(),
             "head": app.store.head(),
             "projections": status_rows(app),
+            "reactions": reaction_rows(app),
             "stalled_appends": [builtin(each) for each in app.store.stalled_appends()],
         }
-    show_record(record, session.format, {"projections": STATUS_COLUMNS, "stalled_appends": STALLED_COLUMNS})
+    tables = {"projections": STATUS_COLUMNS, "reactions": REACTION_COLUMNS, "stalled_appends": STALLED_COLUMNS}
+    show_record(record, session.format, tables)

@@ -1,4 +1,4 @@
-"""`eventfold worker`: keeps the read models up to date."""
+"""`eventfold worker`: keeps the read models up to date, and carries out reactions."""
 
 import logging
 import os
@@ -20,8 +20,11 @@ from eventfold.cli.signals import signals_interrupt
 from eventfold.parallel_rebuild import rebuild_in_processes
 from eventstore import EventfoldError
 from projections import status_of
+from projections.leases import LEASE_SECONDS, worker_name
 from projections.partition_build import Limits
 from projections.rebuild import outdated
+from projections.rebuild_turn import RebuildTurn
+from projections.track import Track
 
 logger = logging.getLogger("eventfold.worker")
 
@@ -37,14 +40,14 @@ def run(
     session: Session,
     *,
     until_caught_up: Annotated[
-        bool, typer.Option("--until-caught-up", help="End when the read models contain all that is in the log now.")
+        bool, typer.Option("--until-caught-up", help="End when all that is in the log now is folded and carried out.")
     ] = False,
     processes: Annotated[
         int, typer.Option("--processes", min=1, max=256, help="So many workers, each in a process of its own.")
     ] = 1,
     parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
-    """Keep the read models up to date until SIGTERM or Ctrl-C.
+    """Keep the read models up to date, and carry out reactions, until SIGTERM or Ctrl-C.
 
     These end it after the batch in hand, with exit code 0. Rows that another version of the code has made are rebuilt
     first. Any number of workers may run at once, on any number of machines: they share the partitions among themselves.
@@ -67,14 +70,23 @@ def _catch_up(app: Application) -> None:
         if outdated(track):
             rebuild_with_bar(app, track)
     start = min((status.position for status in (status_of(app.store, each) for each in app.engine.tracks)), default=0)
+    errors = list[EventfoldError]()
     try:
         with bar("catch up", start) as shown:
             app.engine.catch_up(on_progress=shown.move)
-    except EventfoldError as error:  # becomes the command's one error; what else stands still is said here
+    except EventfoldError as error:
+        errors.append(error)
         for failure in (track.failure or track.gave_up for track in app.engine.tracks):
             if failure not in {None, error, error.__cause__}:
                 warn(f"error: {failure}", style="red")
-        raise
+    try:
+        app.react()
+    except EventfoldError as error:
+        errors.append(error)
+    for other in errors[1:]:
+        warn(f"error: {other}", style="red")
+    if errors:  # becomes the command's one error; what else stands still was said here
+        raise errors[0]
 
 
 def _serve(app: Application, orphaned: Orphaned | None) -> None:
@@ -83,7 +95,8 @@ def _serve(app: Application, orphaned: Orphaned | None) -> None:
     with signals_interrupt(), ThreadPoolExecutor(1, "eventfold-worker") as threads:
         worker = app.worker()
         working = threads.submit(worker.run)
-        logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
+        reactions = f" and carrying out {len(app.parts.reactions)} reactions" if app.parts.reactions else ""
+        logger.info("keeping %d projections of %s up to date%s", len(app.parts.projections), app.name, reactions)
         try:
             while not wait([working], None if orphaned is None else 1.0).done:
                 if orphaned:
@@ -105,8 +118,7 @@ def _supervise(session: Session, processes: int) -> None:
         children: list[Child] = []
         try:
             for track in app.engine.tracks:
-                if outdated(track):
-                    rebuild_in_processes(app.store, track, processes, Limits(), environment=session.environment)
+                _rebuild_by_all(session, track, processes)
             app.close()
             logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
             arguments = ["worker", "run", "--parent", str(os.getpid())]
@@ -119,6 +131,22 @@ def _supervise(session: Session, processes: int) -> None:
         finally:
             for each in children:
                 each.stop()
+
+
+def _rebuild_by_all(session: Session, track: Track, processes: int) -> None:
+    """Rebuilds what is outdated, unless another worker is at it: then the workers to be started take over if that is needed."""
+    store, owner = session.application.store, worker_name()
+    turn = RebuildTurn(track, owner, LEASE_SECONDS)
+    whose = turn.take(processes if track.declared is None or track.declared.divisible else 1)
+    if whose == owner:
+        on_progress = turn.renewing()
+        rebuild_in_processes(
+            store, track, processes, Limits(), environment=session.environment, on_progress=on_progress
+        )
+    elif whose is not None:
+        logger.info(
+            "projection %s has changed, and worker %s is rebuilding %s", track.projection.name, whose, track.name
+        )
 
 
 def _log_to_stderr() -> None:

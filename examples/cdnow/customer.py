@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, assert_never
 
 from eventfold import Aggregate, Command, Event, Meta, NewEvent, Rejected, handles, replace
+from examples.cdnow.months import months_between
 
 
 class Tier(StrEnum):
@@ -24,9 +25,20 @@ THRESHOLDS = {Tier.PLATINUM: 1_000_00, Tier.GOLD: 250_00, Tier.SILVER: 100_00, T
 
 
 class Purchased(Event):
+    """A purchase.
+
+    Attributes:
+        on: the day.
+        cds: how many.
+        cents: for how much.
+        active_month: of the customer's first purchase in a month, how many months after that of the very first one it is; None of
+            every further purchase in the same month. So a projection counts customers by months, and need know none of them.
+    """
+
     on: date
     cds: int
     cents: int
+    active_month: int | None = None
 
 
 class TierChanged(Event):
@@ -90,7 +102,8 @@ def record_purchase(customer: Customer, command: RecordPurchase) -> list[NewEven
     """A purchase, and the tier that it earns. A tier once reached is never lost."""
     if customer.last_purchase is not None and command.on < customer.last_purchase:
         raise Rejected(f"a purchase on {command.on} cannot follow the one on {customer.last_purchase}")
-    events: list[CustomerEvent] = [Purchased(command.on, command.cds, command.cents)]
+    month = active_month(customer, command.on)
+    events: list[CustomerEvent] = [Purchased(command.on, command.cds, command.cents, month)]
     earned = earned_tier(customer.cents + command.cents)
     if is_higher(earned, customer.tier):
         events.append(TierChanged(earned))
@@ -104,6 +117,14 @@ def grant_tier(customer: Customer, command: GrantTier) -> list[NewEvent[Customer
     if not is_higher(command.tier, customer.tier):
         raise Rejected(f"customer {command.customer_id} has the tier {customer.tier} already")
     return [occurred_on(command.on, TierChanged(command.tier))]
+
+
+def active_month(customer: Customer, on: date) -> int | None:
+    """See `Purchased`."""
+    if customer.first_purchase is None or customer.last_purchase is None:
+        return 0
+    again = months_between(customer.last_purchase, on) == 0
+    return None if again else months_between(customer.first_purchase, on)
 
 
 def earned_tier(cents: int) -> Tier:

@@ -1,7 +1,7 @@
-"""What the demo shows: tables of both read models, and a customer at three moments."""
+"""What the demo shows: tables of the read models, and what was so at three moments."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import msgspec
@@ -10,14 +10,20 @@ from rich.table import Table
 
 from eventfold import Application
 from examples.cdnow.customer import Customer, Tier
+from examples.cdnow.profile import dollars
 from examples.cdnow.read_models import CustomerRow, MonthlyRevenue
 
-END_OF_1997 = datetime(1997, 12, 31, 23, 59, 59, tzinfo=UTC)
+THREE_DAYS = date(1997, 2, 14), date(1997, 12, 31), date(1998, 6, 15)
 
 
-def dollars(cents: int) -> str:
-    """1177 as `$11.77`."""
-    return f"${cents // 100:,}.{cents % 100:02}"
+def end_of(day: date) -> datetime:
+    """The last moment of a day."""
+    return datetime.combine(day, time.max, UTC)
+
+
+def revenue_as_of(app: Application, day: date) -> list[MonthlyRevenue]:
+    """`monthly_revenue` as it was at the end of a day."""
+    return app.query(MonthlyRevenue).as_of(occurred=end_of(day)).all()
 
 
 def show_months(console: Console, months: Sequence[MonthlyRevenue]) -> None:
@@ -27,6 +33,18 @@ def show_months(console: Console, months: Sequence[MonthlyRevenue]) -> None:
     orders, cds, cents = (sum(getattr(each, name) for each in months) for name in ("orders", "cds", "cents"))
     table.add_section()
     table.add_row("all", f"{orders:,}", f"{cds:,}", dollars(cents), style="bold")
+    console.print(table)
+
+
+def show_revenue_as_of(console: Console, app: Application) -> None:
+    table = _table(
+        "monthly_revenue as of three days", "as of", ">months", ">orders", ">revenue", ">the last month so far"
+    )
+    for day in THREE_DAYS:
+        months = revenue_as_of(app, day)
+        orders, cents = sum(each.orders for each in months), sum(each.cents for each in months)
+        so_far = dollars(months[-1].cents) if months else "-"
+        table.add_row(str(day), str(len(months)), f"{orders:,}", dollars(cents), so_far)
     console.print(table)
 
 
@@ -48,7 +66,7 @@ def show_three_moments(console: Console, app: Application, customer_id: str) -> 
     """A customer after the first purchase, at the end of 1997 and now; what changed is green."""
     moments = {
         "after the first purchase": app.load(Customer, customer_id, at_version=1),
-        "at the end of 1997": app.load(Customer, customer_id, occurred=END_OF_1997),
+        "at the end of 1997": app.load(Customer, customer_id, occurred=end_of(date(1997, 12, 31))),
         "now": app.load(Customer, customer_id),
     }
     table = _table(f"customer {customer_id} at three moments", "field", *(f">{each}" for each in moments))

@@ -6,24 +6,35 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.schema import DropSchema
 
 from eventfold import Application
-from examples.cdnow.app import DEFAULT_DATABASE, SCHEMA, cdnow
+from examples.cdnow.app import DEFAULT_DATABASE, INDEX, SCHEMA, cdnow
 
 
 class NotEmptyError(Exception):
     """The database that was named holds events already."""
 
 
-def open_empty(database: str) -> tuple[Application, str]:
+class SearchAwayError(Exception):
+    """The Elasticsearch that was named does not answer."""
+
+
+def open_empty(database: str, search: str | None = None) -> tuple[Application, str]:
     """The application over an empty log, and a sentence that says how it came to be empty.
 
-    `cdnow.db` in the working directory, and on PostgreSQL the schema `eventfold_cdnow`, are the demo's own: they are removed
-    and made anew. Any other file is left alone.
+    `cdnow.db` in the working directory, on PostgreSQL the schema `eventfold_cdnow`, and in Elasticsearch the indices of
+    `eventfold-cdnow-customers` are the demo's own: they are removed and made anew. Any other file is left alone.
+
+    Args:
+        database: its URL.
+        search: that of an Elasticsearch, if there is one.
 
     Raises:
         NotEmptyError: it is a file of the caller's that holds events.
+        SearchAwayError: the Elasticsearch does not answer.
     """
+    if search is not None:
+        _remove_indices(search)
     removed = database == DEFAULT_DATABASE and _remove_file(Path(make_url(database).database or ""))
-    app = cdnow(database)
+    app = cdnow(database, search)
     try:
         if not app.store.head():
             return app, "made anew, in place of an earlier demo's" if removed else "new"
@@ -32,7 +43,7 @@ def open_empty(database: str) -> tuple[Application, str]:
         app.close()
         raise
     app.close()
-    return cdnow(database), f"schema {SCHEMA} made anew, in place of an earlier demo's"
+    return cdnow(database, search), f"schema {SCHEMA} made anew, in place of an earlier demo's"
 
 
 def _remove_schema(app: Application) -> None:
@@ -51,3 +62,14 @@ def _remove_file(path: Path) -> bool:
     for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         each.unlink(missing_ok=True)
     return found
+
+
+def _remove_indices(url: str) -> None:
+    from elasticsearch import ApiError, Elasticsearch, TransportError
+
+    try:
+        with Elasticsearch(url, request_timeout=10, max_retries=0) as client:
+            for index in client.indices.get(index=f"{INDEX}__g*", expand_wildcards="all"):
+                client.indices.delete(index=index)
+    except (ApiError, TransportError, ValueError) as error:
+        raise SearchAwayError(f"Elasticsearch at {url} does not answer as it should: {error}") from error

@@ -2,14 +2,15 @@
 
 import csv
 import gzip
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import islice
 from pathlib import Path
 
 from examples.cdnow.customer import RecordPurchase, earned_tier
-from examples.cdnow.read_models import CustomerRow, MonthlyRevenue
+from examples.cdnow.profile import band_of, profile_of
+from examples.cdnow.read_models import Cohort, CustomerRow, MonthlyRevenue
 
 FILE = Path(__file__).with_name("purchases.csv.gz")
 ROWS = 69_659
@@ -51,9 +52,11 @@ def expected_customers(purchases: Iterable[RecordPurchase]) -> Iterator[Customer
         by_customer[each.customer_id].append(each)
     for customer_id, own in sorted(by_customer.items()):
         cents = sum(each.cents for each in own)
-        days = [each.on for each in own]
         cds = sum(each.cds for each in own)
-        yield CustomerRow(customer_id, earned_tier(cents), len(own), cds, cents, min(days), max(days))
+        first, last = min(each.on for each in own), max(each.on for each in own)
+        tier = earned_tier(cents)
+        profile = profile_of(tier, len(own), cds, cents, first)
+        yield CustomerRow(customer_id, tier, band_of(cents), len(own), cds, cents, first, last, profile)
 
 
 def expected_months(purchases: Iterable[RecordPurchase]) -> Iterator[MonthlyRevenue]:
@@ -63,3 +66,16 @@ def expected_months(purchases: Iterable[RecordPurchase]) -> Iterator[MonthlyReve
         by_month[f"{each.on:%Y-%m}"].append(each)
     for month, own in sorted(by_month.items()):
         yield MonthlyRevenue(month, len(own), sum(each.cds for each in own), sum(each.cents for each in own))
+
+
+def expected_cohorts(purchases: Iterable[RecordPurchase]) -> list[Cohort]:
+    """What `cohorts` must hold, computed without the framework: a customer counts once in each month with a purchase."""
+    months = defaultdict(set)
+    for each in purchases:
+        months[each.customer_id].add(each.on.year * 12 + each.on.month - 1)
+    counted = Counter((min(own), month - min(own)) for own in months.values() for month in own)
+    cohorts = []
+    for (first, since), customers in sorted(counted.items()):
+        cohort = f"{first // 12}-{first % 12 + 1:02}"
+        cohorts.append(Cohort(f"{cohort}+{since:02}", cohort, since, customers))
+    return cohorts

@@ -50,6 +50,7 @@ class LiveAlias:
         former: list[dict[str, Any]] = [{"remove": {"index": each, "alias": self._name}} for each in shown - {index}]
         latter = {"add": {"index": index, "alias": self._name, "filter": NOT_DELETED}}
         try:
+            self._server.ask(lambda client: client.indices.refresh(index=index))  # nobody sees less than before
             self._server.ask(lambda client: client.indices.update_aliases(actions=[*former, latter]))
         except NotFoundError:  # whoever makes the index lets the alias follow
             return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from projections.targets.elasticsearch_server import Busy, ElasticsearchServer
+from projections.targets.rows_apart import RowsMissing
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -23,7 +24,7 @@ _BUSY = {429, 502, 503, 504}
 _encode = msgspec.json.Encoder().encode
 
 
-class IndexMissing(Exception):
+class IndexMissing(RowsMissing):
     """There is no index of that name."""
 
 
@@ -48,8 +49,8 @@ class Bulk:
         self._alias = alias
         self._options: dict[str, Any] = {"require_alias": True, "refresh": "wait_for" if wait else False}
 
-    def write(self, documents: Sequence[Document], version: int) -> dict[str, str]:
-        """Stores documents, unless they are there in this or a newer version.
+    def write(self, documents: Sequence[Document], version: int, *, again: bool = False) -> dict[str, str]:
+        """Stores documents, unless they are there in this or a newer version; `again` also where they are there in this one.
 
         Returns:
             The reasons why documents were refused, by their ids.
@@ -60,20 +61,20 @@ class Bulk:
         """
         chunks = list(_chunks(documents))
         if len(chunks) <= 1:
-            return self._send(chunks[0], version) if chunks else {}
+            return self._send(chunks[0], version, again=again) if chunks else {}
         with ThreadPoolExecutor(min(SENDERS, len(chunks)), "eventfold-bulk") as senders:
             refused: dict[str, str] = {}
-            for each in senders.map(lambda chunk: self._send(chunk, version), chunks):
+            for each in senders.map(lambda chunk: self._send(chunk, version, again=again), chunks):
                 refused.update(each)
             return refused
 
-    def _send(self, chunk: Sequence[Document], version: int) -> dict[str, str]:
+    def _send(self, chunk: Sequence[Document], version: int, *, again: bool) -> dict[str, str]:
         refused: dict[str, str] = {}
         left: Sequence[Document] = chunk
 
         def call(client: "Elasticsearch") -> None:
             nonlocal left
-            lines: Any = _lines(left, version)  # the client sends bytes as they are
+            lines: Any = _lines(left, version, again=again)  # the client sends bytes as they are
             answer = client.bulk(
                 index=self._alias,
                 operations=lines,
@@ -88,8 +89,8 @@ class Bulk:
         return refused
 
 
-def _lines(chunk: Sequence[Document], version: int) -> list[bytes]:
-    tail = b',"version":%d,"version_type":"external"}}' % version
+def _lines(chunk: Sequence[Document], version: int, *, again: bool) -> list[bytes]:
+    tail = b',"version":%d,"version_type":"%s"}}' % (version, b"external_gte" if again else b"external")
     return [line for each in chunk for line in (b'{"index":{"_id":' + _encode(each.id) + tail, each.body)]
 
 

@@ -14,12 +14,13 @@ from projections.target import Generation, GenerationInfo
 from projections.targets.elasticsearch_alias import LiveAlias, own_name
 from projections.targets.elasticsearch_bulk import IndexMissing
 from projections.targets.elasticsearch_document import Documents
-from projections.targets.elasticsearch_generation import ElasticsearchGeneration, lost
 from projections.targets.elasticsearch_mapping import IndexField, mapping_of
 from projections.targets.elasticsearch_reader import ElasticsearchReader
 from projections.targets.elasticsearch_rows import ElasticsearchRows
+from projections.targets.elasticsearch_seen import SeenGeneration
 from projections.targets.elasticsearch_server import ElasticsearchServer
 from projections.targets.register import Register
+from projections.targets.rows_apart import GenerationApart, lost
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -63,7 +64,9 @@ class BoundElasticsearchIndex:
         self._mapping = mapping_of(fields, {"eventfold": {"projection": projection, "model": model.cls.__qualname__}})
         self._settings, self._refresh_interval, self._wait = settings, refresh_interval, wait
         self._alias = LiveAlias(server, name, register)
-        self._opened: dict[int, ElasticsearchGeneration] = {}
+        self._opened: dict[int, GenerationApart] = {}
+        self._configured = 0
+        self._seen = SeenGeneration(self._rows, waits=wait)
 
     @property
     def client(self) -> "Elasticsearch":
@@ -74,14 +77,14 @@ class BoundElasticsearchIndex:
         """All generations, oldest first."""
         return self._register.all()
 
-    def generation(self, number: int) -> ElasticsearchGeneration:
+    def generation(self, number: int) -> GenerationApart:
         """The generation of this number, made once, so that its index is looked up once."""
         found = self._opened.get(number)
         if found is None:
-            found = self._opened[number] = ElasticsearchGeneration(self._register, number, self._open)
+            found = self._opened[number] = GenerationApart(self._register, number, self._open)
         return found
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> ElasticsearchGeneration:
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> GenerationApart:
         """A new generation. Its index is made when it is first used, so that a server which is away keeps nobody waiting."""
         number = self._register.create(fingerprint, live=live, partitions=partitions)
         return self.generation(number)
@@ -89,12 +92,12 @@ class BoundElasticsearchIndex:
     def swap(self, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
         """Makes a generation the live one: first in the register, which our queries ask, and then for the alias."""
         info = self._register.one(generation.number)
-        rows = self._open(info)
-        try:
-            rows.configure({"index.refresh_interval": self._refresh_interval})
-            rows.refresh()  # nobody sees less than before
-        except IndexMissing as error:
-            raise GenerationDropped(self._projection, self.index, info.number) from error
+        if info.made_us != self._configured:  # once: it takes so long that the live rows are further on by then
+            try:
+                self._open(info).configure({"index.refresh_interval": self._refresh_interval})
+            except IndexMissing as error:
+                raise GenerationDropped(self._projection, self.index, info.number) from error
+            self._configured = info.made_us
         if not self._register.swap(info.number, partitions=partitions, behind=behind):
             return False
         self._alias.follow()
@@ -119,7 +122,12 @@ class BoundElasticsearchIndex:
     @contextmanager
     def reading(self) -> Iterator[ElasticsearchReader]:
         """A reader of the live rows."""
-        yield ElasticsearchReader(self._register, self._rows, key=self._model.key.name, shown=self._wait)
+        yield ElasticsearchReader(self._register, self._rows, self._seen, key=self._model.key.name)
+
+    @contextmanager
+    def reading_on(self) -> Iterator[ElasticsearchReader]:
+        """The same for whoever has read before: it raises `RowsSwapped` where he might see older rows than then."""
+        yield ElasticsearchReader(self._register, self._rows, self._seen, key=self._model.key.name, reads_on=True)
 
     @contextmanager
     def rows(self, number: int) -> Iterator[Iterable[Any]]:
@@ -144,4 +152,5 @@ class BoundElasticsearchIndex:
     def _rows(self, info: GenerationInfo) -> ElasticsearchRows:
         alias = own_name(self.index, info.number, info.made_us)
         key = self._model.key.name
-        return ElasticsearchRows(self._server, alias, self.index, self._documents, key=key, wait=self._wait)
+        wait = self._wait and info.state == "live"  # before that the index is shown to nobody, and never refreshed
+        return ElasticsearchRows(self._server, alias, self.index, self._documents, key=key, wait=wait)

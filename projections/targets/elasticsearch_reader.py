@@ -8,10 +8,11 @@ from projections.search import Hit, Text
 from projections.selection import Selection
 from projections.target import GenerationInfo, live_of
 from projections.targets.elasticsearch_bulk import IndexMissing
-from projections.targets.elasticsearch_generation import lost
 from projections.targets.elasticsearch_rows import ElasticsearchRows
+from projections.targets.elasticsearch_seen import SeenGeneration
 from projections.targets.memory_select import aggregated
 from projections.targets.register import Register
+from projections.targets.rows_apart import lost
 
 T = TypeVar("T")
 
@@ -22,20 +23,28 @@ class ElasticsearchReader:
     Args:
         register: knows which generation is live, and where it stands.
         rows_of: the index of a generation.
+        seen: what this process has read before.
         key: the name of the key's field.
-        shown: whether queries see a write when its position is known: otherwise the index is refreshed before it is read.
+        reads_on: whether to raise `RowsSwapped` in place of showing what may be older than that.
 
     Attributes:
         parked: how many events up to the position that it has told are not in the rows.
     """
 
     def __init__(
-        self, register: Register, rows_of: Callable[[GenerationInfo], ElasticsearchRows], *, key: str, shown: bool
+        self,
+        register: Register,
+        rows_of: Callable[[GenerationInfo], ElasticsearchRows],
+        seen: SeenGeneration,
+        *,
+        key: str,
+        reads_on: bool = False,
     ) -> None:
         self._register = register
         self._rows_of = rows_of
+        self._seen = seen
         self._key = key
-        self._fresh = shown
+        self._reads_on = reads_on
         self._told = False
         self.parked = 0
 
@@ -46,6 +55,11 @@ class ElasticsearchReader:
         live = live_of(self._register.all())
         self.parked = 0 if live is None else live.parked
         return 0 if live is None else live.position
+
+    def accept(self) -> None:
+        """Takes the live rows for new enough, because their position was asked for and is."""
+        if (live := live_of(self._register.all())) is not None:
+            self._seen.accept(live)
 
     def select(self, selection: Selection) -> list[Any]:
         """The rows that a query wants. A row under its key is read at once; others as queries see them."""
@@ -83,8 +97,10 @@ class ElasticsearchReader:
                 return nothing
             rows = self._rows_of(live)
             try:
-                if refresh and self._told and not self._fresh:
-                    rows.refresh()
+                if self._reads_on:
+                    self._seen.require(live)
+                if refresh:
+                    self._seen.show(live, everything=self._told)
                 return read(rows)
             except IndexMissing as error:
                 if live.furthest == 0:  # it is made when the first row is written

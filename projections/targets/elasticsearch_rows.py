@@ -95,8 +95,10 @@ class ElasticsearchRows:
 
     # -- writing and reading by key --------------------------------------------------------------------------------
 
-    def write(self, rows: Mapping[Any, Any], position: int) -> None:
+    def write(self, rows: Mapping[Any, Any], position: int, *, again: bool = False) -> None:
         """Stores rows as they are at a position, unless they are there as they are at this or a later one.
+
+        With `again`, one that is there as it is at this position is replaced.
 
         Raises:
             RowsRefused: rows do not fit the index; the others are written.
@@ -112,7 +114,7 @@ class ElasticsearchRows:
                 refused[key] = str(error)
             else:
                 documents.append(Document(id_of(key), body))
-        if reasons := self._bulk.write(documents, position):
+        if reasons := self._bulk.write(documents, position, again=again):
             keys = {id_of(key): key for key in rows}
             refused.update((keys[id_], reason) for id_, reason in reasons.items())
         if refused:

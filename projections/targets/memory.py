@@ -38,6 +38,7 @@ class MemoryTable:
 
     needs_sql = False
     divisible = True
+    joins_appends = True
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -76,6 +77,10 @@ class MemoryGeneration:
     def apply(self, change: Change) -> bool:
         """Writes rows and position together."""
         return self._table.apply(self.number, change)
+
+    def on(self, _connection: None) -> "MemoryGeneration":
+        """The same, within an append."""
+        return self
 
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside."""
@@ -155,18 +160,22 @@ class MemoryReader:
 
 
 class BoundMemoryTable:
-    """The generations of one projection in memory."""
+    """The generations of one projection in memory.
+
+    Attributes:
+        paused: whether nobody may move them.
+    """
 
     def __init__(self, name: str, projection: str) -> None:
         self._name, self._projection = name, projection
         self._lock = threading.Lock()
         self._generations: dict[int, _Stored] = {}
-        self._paused = False
+        self.paused = False
 
     def generations(self) -> list[GenerationInfo]:
         """All generations, oldest first."""
         with self._lock:  # not between the two halves of a swap
-            return [replace(each.info, paused=self._paused) for each in self._generations.values()]
+            return [replace(each.info, paused=self.paused) for each in self._generations.values()]
 
     def generation(self, number: int) -> MemoryGeneration:
         """The generation of this number."""
@@ -183,18 +192,23 @@ class BoundMemoryTable:
             raise GenerationDropped(self._projection, self._name, number)
         return found
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> MemoryGeneration:
-        """A new, empty generation; where another thread has just made it, that one."""
+    def create(self, fingerprint: str, *, live: bool, partitions: int = 1, position: int = 0) -> MemoryGeneration:
+        """A new, empty generation that stands at a position; where another thread has just made it, that one."""
         with self._lock:
             known = [each.info for each in self._generations.values()]
             if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
                 return self.generation(found.number)
             number, now = max(self._generations, default=0) + 1, _now()
-            checkpoints = tuple(Checkpoint(each, 0, 0, None, now) for each in range(partitions))
+            checkpoints = tuple(Checkpoint(each, position, 0, None, now) for each in range(partitions))
             state = "live" if live else "building"
             info = GenerationInfo(self._projection, self._name, number, state, fingerprint, checkpoints, now)
             self._generations[number] = _Stored(info, {})
             return self.generation(number)
+
+    def live_on(self, _connection: None, fingerprint: str) -> GenerationInfo:
+        """The live generation within an append, made where there is none."""
+        found = live_of(self.generations())
+        return self.create(fingerprint, live=True).info if found is None else found
 
     def apply(self, number: int, change: Change) -> bool:
         """Writes rows and position of a generation together."""
@@ -222,7 +236,7 @@ class BoundMemoryTable:
                 ]
             found = {at.partition: at for at in old.info.checkpoints}
             at = found[mended.partition]
-            if at.epoch != mended.epoch:
+            if at.epoch != mended.epoch or mended.position not in {None, at.position}:
                 return False
             gone = len(mended.gone)
             found[mended.partition] = replace(
@@ -240,7 +254,7 @@ class BoundMemoryTable:
     def pause(self, *, paused: bool) -> None:
         """Lets nobody move the rows until further notice, or lets them again."""
         with self._lock:
-            self._paused = paused
+            self.paused = paused
             if (live := self._live()) is not None:
                 found = tuple(replace(at, epoch=at.epoch + paused) for at in live.info.checkpoints)
                 self._put(live, replace(live.info, checkpoints=found))
@@ -264,6 +278,14 @@ class BoundMemoryTable:
                 self._put(former, replace(live, state="retired", checkpoints=fenced(live)))
             self._put(chosen, replace(chosen.info, state="live", checkpoints=checkpoints))
             return True
+
+    def held(self, _connection: None) -> list[GenerationInfo]:
+        """All generations."""
+        return self.generations()
+
+    def swap_on(self, _connection: None, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
+        """The same, while nobody appends."""
+        return self.swap(generation, partitions=partitions, behind=behind)
 
     def reopen(self, number: int) -> bool:
         """Makes a retired generation one that is being built."""

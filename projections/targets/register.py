@@ -26,8 +26,8 @@ class Register(Protocol):
             GenerationDropped: it is gone.
         """
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int) -> int:
-        """The number of a new generation; where somebody has just made it, that one's."""
+    def create(self, fingerprint: str, *, live: bool, partitions: int, position: int = 0) -> int:
+        """The number of a new generation, which stands at a position; where somebody has just made it, that one's."""
 
     def advance(self, number: int, change: Change) -> bool:
         """Moves a partition's position, if it stands where the change begins and has its epoch."""
@@ -94,7 +94,7 @@ class SqlRegister:
         """A generation by its number."""
         return self._registry.one(number)
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int) -> int:
+    def create(self, fingerprint: str, *, live: bool, partitions: int, position: int = 0) -> int:
         """The number of a new generation."""
         with self._database.transaction() as connection:
             self._registry.hold(connection)
@@ -102,7 +102,8 @@ class SqlRegister:
             if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
                 return found.number
             number = max((each.number for each in known), default=0) + 1
-            self._registry.insert(connection, number, "live" if live else "building", fingerprint, partitions)
+            state = "live" if live else "building"
+            self._registry.insert(connection, number, state, fingerprint, partitions, position)
             return number
 
     def advance(self, number: int, change: Change) -> bool:
@@ -201,11 +202,11 @@ class MemoryRegister:
 
     def one(self, number: int) -> GenerationInfo:
         """A generation by its number."""
-        return self._table.stored(number).info
+        return replace(self._table.stored(number).info, paused=self._table.paused)
 
-    def create(self, fingerprint: str, *, live: bool, partitions: int) -> int:
+    def create(self, fingerprint: str, *, live: bool, partitions: int, position: int = 0) -> int:
         """The number of a new generation."""
-        return self._table.create(fingerprint, live=live, partitions=partitions).number
+        return self._table.create(fingerprint, live=live, partitions=partitions, position=position).number
 
     def advance(self, number: int, change: Change) -> bool:
         """Moves a generation's position."""

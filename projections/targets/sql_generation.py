@@ -52,6 +52,10 @@ class SqlGeneration:
         self._rows.write(connection, change.rows)
         return True
 
+    def on(self, connection: Connection) -> "JoinedGeneration":
+        """The same within a transaction, which somebody else commits."""
+        return JoinedGeneration(self, connection, self._registry, self._rows)
+
     def parked(self) -> list[ParkedKey]:
         """The keys for which events wait aside."""
         return self._registry.parked(self.number)
@@ -79,3 +83,27 @@ class SqlGeneration:
         """Ends the owner's leases."""
         with self.database.transaction() as connection:
             self._registry.release(connection, self.number, partitions, owner)
+
+
+class JoinedGeneration:
+    """A generation within a transaction that somebody else has begun, and commits."""
+
+    def __init__(
+        self, generation: SqlGeneration, connection: Connection, registry: GenerationRegistry, rows: SqlRows
+    ) -> None:
+        self._generation = generation
+        self._connection = connection
+        self._registry = registry
+        self._rows = rows
+
+    def fetch(self, keys: Sequence[Any]) -> Fetched:
+        """The rows that exist under these keys."""
+        return Fetched(self._rows.fetch(self._connection, keys) if keys else {})
+
+    def apply(self, change: Change) -> bool:
+        """Writes rows and position."""
+        return self._generation.write(self._connection, change)
+
+    def parked(self) -> list[ParkedKey]:
+        """The keys for which events wait aside."""
+        return self._registry.parked_on(self._connection, self._generation.number)

@@ -90,44 +90,65 @@ class BoundSqlTable:
 
     def create(self, fingerprint: str, *, live: bool, partitions: int = 1) -> SqlGeneration:
         """A new, empty generation; where another process has just made it, that one."""
-        state = "live" if live else "building"
         with self.database.transaction() as connection:
-            self._registry.hold(connection)
-            if self.database.dialect == "postgresql":  # a crash may take rows back, but not the table that queries name
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-            known = self._registry.within(connection)
-            if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
-                return self.generation(found.number)
-            number = max((each.number for each in known), default=0) + 1
-            physical = self._physical(number)
-            self._view.require_free(connection, physical.name)
-            physical.create(connection)
-            self._registry.insert(connection, number, state, fingerprint, partitions)
-            if live:
-                self._view.show(connection, physical)
-            else:
-                for view in self.views:
-                    view.check(connection, self, number)
+            return self._create(connection, fingerprint, live=live, partitions=partitions)
+
+    def _create(self, connection: Connection, fingerprint: str, *, live: bool, partitions: int) -> SqlGeneration:
+        self._registry.hold(connection)
+        if self.database.dialect == "postgresql":  # a crash may take rows back, but not the table that queries name
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        known = self._registry.within(connection)
+        if (found := live_of(known) if live else building_of(known, fingerprint)) is not None:
+            return self.generation(found.number)
+        number = max((each.number for each in known), default=0) + 1
+        physical = self._physical(number)
+        self._view.require_free(connection, physical.name)
+        physical.create(connection)
+        self._registry.insert(connection, number, "live" if live else "building", fingerprint, partitions)
+        if live:
+            self._view.show(connection, physical)
+        else:
+            for view in self.views:
+                view.check(connection, self, number)
         return self.generation(number)
+
+    def live_on(self, connection: Connection, fingerprint: str) -> GenerationInfo:
+        """The live generation, held until the transaction of an append ends; made where there is none."""
+        found = self._registry.live(connection)
+        if found is None:
+            self._create(connection, fingerprint, live=True, partitions=1)
+            found = live_of(self._registry.within(connection, lock=True))
+        assert found is not None  # noqa: S101 - it has just been made, or another one was
+        return found
+
+    def held(self, connection: Connection) -> list[GenerationInfo]:
+        """All generations, held until the transaction ends."""
+        return self._registry.within(connection, lock=True)
 
     def swap(self, generation: Generation, *, partitions: int = 1, behind: bool = False) -> bool:
         """Shows a generation in place of the live one, unless a part of it stands behind, and that is not wanted."""
-        number = generation.number
         with self.database.transaction() as connection:
-            for view in self.views:
-                view.hold(connection)
-            known = self._registry.within(connection, lock=True)
-            chosen, live = self._registry.chosen(known, number), live_of(known)
-            checkpoints = swapped(chosen, live, partitions, behind=behind)
-            if checkpoints is None:
-                return False
-            if live is not None:
-                self._registry.set_state(connection, live.number, "retired")
-                self._registry.replace(connection, live.number, fenced(live))
-            self._registry.set_state(connection, number, "live")
-            self._registry.replace(connection, number, checkpoints)
-            follow = [step for view in self.views for step in view.prepare(connection)]
-            show_together(connection, [*follow, lambda: self._view.show(connection, self._physical(number))])
+            return self.swap_on(connection, generation, partitions=partitions, behind=behind)
+
+    def swap_on(
+        self, connection: Connection, generation: Generation, *, partitions: int = 1, behind: bool = False
+    ) -> bool:
+        """The same within a transaction."""
+        number = generation.number
+        for view in self.views:
+            view.hold(connection)
+        known = self._registry.within(connection, lock=True)
+        chosen, live = self._registry.chosen(known, number), live_of(known)
+        checkpoints = swapped(chosen, live, partitions, behind=behind)
+        if checkpoints is None:
+            return False
+        if live is not None:
+            self._registry.set_state(connection, live.number, "retired")
+            self._registry.replace(connection, live.number, fenced(live))
+        self._registry.set_state(connection, number, "live")
+        self._registry.replace(connection, number, checkpoints)
+        follow = [step for view in self.views for step in view.prepare(connection)]
+        show_together(connection, [*follow, lambda: self._view.show(connection, self._physical(number))])
         return True
 
     def reopen(self, number: int) -> bool:

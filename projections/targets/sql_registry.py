@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -30,7 +31,19 @@ class GenerationRegistry:
     def within(self, connection: Connection, *, lock: bool = False) -> list[GenerationInfo]:
         """All generations, as a transaction sees them; `lock` holds them and their checkpoints until it ends."""
         lock = lock and self._database.dialect == "postgresql"
-        rows = connection.exec_driver_sql(self._sql["lock" if lock else "list"], self.mine)
+        return self._read(connection.exec_driver_sql(self._sql["lock" if lock else "list"], self.mine))
+
+    def live(self, connection: Connection) -> GenerationInfo | None:
+        """The live generation, held until the transaction ends; None where there is none, or it has just been replaced.
+
+        Through the driver's cursor: it is asked within each append that is folded inline.
+        """
+        cursor = connection.connection.cursor()
+        cursor.execute(self._sql["live"], self.mine)
+        found = self._read(cursor.fetchall())
+        return found[0] if found else None
+
+    def _read(self, rows: Iterable[Any]) -> list[GenerationInfo]:
         found: dict[tuple[int, str, str, int, bool], list[Checkpoint]] = {}
         for number, state, fingerprint, made, paused, *checkpoint in rows:
             found.setdefault((number, state, fingerprint, made, bool(paused)), []).append(Checkpoint(*checkpoint))
@@ -68,11 +81,19 @@ class GenerationRegistry:
             raise GenerationDropped(*self.mine, number)
         return found
 
-    def insert(self, connection: Connection, number: int, state: str, fingerprint: str, partitions: int) -> None:
-        """Adds a generation whose partitions stand at position 0."""
+    def insert(
+        self,
+        connection: Connection,
+        number: int,
+        state: str,
+        fingerprint: str,
+        partitions: int,
+        position: int = 0,
+    ) -> None:
+        """Adds a generation whose partitions stand at a position."""
         now = _now()
         connection.exec_driver_sql(self._sql["insert"], (*self.mine, number, state, fingerprint, now))
-        self._put(connection, number, [Checkpoint(each, 0, 0, None, now) for each in range(partitions)])
+        self._put(connection, number, [Checkpoint(each, position, 0, None, now) for each in range(partitions)])
 
     def set_state(self, connection: Connection, number: int, state: str) -> None:
         """Makes a generation live, retired or building."""
@@ -88,7 +109,8 @@ class GenerationRegistry:
         now = _now()
         at = (*self.mine, number, change.partition)
         moved = (change.to_position, change.events, change.error, len(change.parked), change.events, now, now)
-        cursor = connection.exec_driver_sql(self._sql["advance"], (*moved, *at, change.from_position, change.epoch))
+        cursor = connection.connection.cursor()  # the driver's own: it runs within each append that is folded inline
+        cursor.execute(self._sql["advance"], (*moved, *at, change.from_position, change.epoch))
         if cursor.rowcount != 1:
             return False
         if change.parked:
@@ -99,8 +121,12 @@ class GenerationRegistry:
     def parked(self, number: int) -> list[ParkedKey]:
         """The keys for which events wait aside."""
         with self._database.reading() as connection:
-            found = connection.exec_driver_sql(self._sql["parked"], (*self.mine, number))
-            return sorted((ParkedKey(*row) for row in found), key=lambda each: each.position)
+            return self.parked_on(connection, number)
+
+    def parked_on(self, connection: Connection, number: int) -> list[ParkedKey]:
+        """The same, as a transaction sees it."""
+        found = connection.exec_driver_sql(self._sql["parked"], (*self.mine, number))
+        return sorted((ParkedKey(*row) for row in found), key=lambda each: each.position)
 
     def parked_events(self, number: int, key: str | None, position: int | None) -> list[Parked]:
         """The events that wait aside, oldest first."""
@@ -118,7 +144,10 @@ class GenerationRegistry:
         """
         at, gone = (*self.mine, number, mended.partition), len(mended.gone)
         counted = (gone, gone if mended.discarded else 0, mended.events)
-        if connection.exec_driver_sql(self._sql["fence"], (*counted, *at, mended.epoch)).rowcount != 1:
+        fence, standing = self._sql["fence"], [mended.epoch]
+        if mended.position is not None:
+            fence, standing = f"{fence} AND position = {self._mark}", [*standing, mended.position]
+        if connection.exec_driver_sql(fence, (*counted, *at, *standing)).rowcount != 1:
             return False
         taken = [
             connection.exec_driver_sql(self._sql["unpark"], (*at, mended.key, each)).rowcount for each in mended.gone
@@ -181,6 +210,7 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
     return {
         "list": listing,
         "lock": f"{listing} FOR UPDATE",
+        "live": _live(database.dialect, listing),
         "live_position": f"SELECT min(c.position), sum(c.parked) FROM {joined} WHERE {mine} AND g.state = 'live'",
         "insert": f"INSERT INTO {generations} (projection, target, number, state, fingerprint, made_at) VALUES (?, ?, ?, ?, ?, ?)",
         "state": f"UPDATE {generations} SET state = ? WHERE {mine} AND number = ?",
@@ -209,6 +239,11 @@ def _statements(database: SqlDatabase) -> dict[str, str]:
         "interrupt": f"UPDATE {checkpoints} SET epoch = epoch + 1 WHERE {mine} AND number IN (SELECT g.number FROM {generations} g "
         f"WHERE g.projection = {checkpoints}.projection AND g.target = {checkpoints}.target AND g.state = 'live')",
     }
+
+
+def _live(dialect: str, listing: str) -> str:
+    found = listing.replace(" ORDER BY", " AND g.state = 'live' ORDER BY")
+    return found if dialect == "sqlite" else f"{found} FOR UPDATE"
 
 
 def _now() -> int:

@@ -25,6 +25,8 @@ class SqlTable:
             of the environment. It may be away while the log is not.
     """
 
+    joins_appends = True
+
     def __init__(
         self,
         name: str,

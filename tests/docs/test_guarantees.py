@@ -40,6 +40,7 @@ def test_every_port_has_guarantees() -> None:
         "History",
         "Copy",
         "Read model",
+        "Inline read models",
         "Rebuild",
         "Input",
         "Crash",

@@ -25,7 +25,8 @@ def wait_until_caught_up(url: str) -> None:
         looking.store.signal.add(bell.set)
         head = looking.store.head()
         for _ in range(int(PATIENCE_SECONDS * 20)):
-            standing = [each.position for track in engine.tracks for each in track.target.generations()]
+            generations = [each for track in engine.tracks for each in track.target.generations()]
+            standing = [each.position for each in generations if each.state == "live"]
             if standing and min(standing) >= head:
                 return
             bell.wait(0.05)
@@ -156,14 +157,14 @@ def test_given_an_unexpected_error_then_it_is_logged_and_told_and_the_worker_goe
 def test_given_a_projection_that_cannot_be_rebuilt_then_the_others_go_on(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_arguments: object) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
         raise ZeroDivisionError("out of the blue")
 
     with open_app(sqlite_url) as app:
         fill(app.store, 5)
         app.catch_up()
-        monkeypatch.setattr("eventfold.worker.outdated", lambda track: track.projection.name == "stock")
-        monkeypatch.setattr("eventfold.worker.rebuild", refuse)
+        monkeypatch.setattr("projections.rebuild_turn.outdated", lambda track: track.projection.name == "stock")
+        monkeypatch.setattr("eventfold.outdated.rebuild", refuse)
         with app.worker():
             fill(app.store, 5, seed=5)
             wait_until_caught_up(sqlite_url)

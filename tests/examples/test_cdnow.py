@@ -15,11 +15,14 @@ import pytest
 
 from eventfold import Application
 from examples.cdnow.app import cdnow
+from examples.cdnow.checks import claims
 from examples.cdnow.customer import Customer, Purchased, RecordPurchase
+from examples.cdnow.demo import next_commands
 from examples.cdnow.fresh import NotEmptyError, open_empty
-from examples.cdnow.purchases import expected_customers, expected_months, read_purchases
-from examples.cdnow.read_models import CustomerRow, MonthlyRevenue
+from examples.cdnow.purchases import expected_cohorts, expected_customers, expected_months, read_purchases
+from examples.cdnow.read_models import Cohort, CustomerRow, MonthlyRevenue
 from examples.cdnow.replay import replay
+from tests.services.elasticsearch import Elasticsearch
 
 ROOT = Path(__file__).parents[2]
 ROWS = 2_000
@@ -44,6 +47,15 @@ def test_the_read_models_equal_what_plain_python_makes_of_the_file(app: Applicat
     app.catch_up()
     assert app.query(CustomerRow).all() == list(expected_customers(purchases))
     assert app.query(MonthlyRevenue).all() == list(expected_months(purchases))
+    assert app.query(Cohort).all() == expected_cohorts(purchases)
+
+
+def test_every_claim_holds_and_none_does_once_a_purchase_is_missing_from_the_log(app: Application) -> None:
+    purchases = read_purchases(200)
+    replay(app, purchases[1:])
+    app.catch_up()
+    assert [claim for claim, holds in claims(app, purchases[1:]) if not holds] == []
+    assert [claim for claim, holds in claims(app, purchases) if holds] == []
 
 
 def test_rebuilt_rows_equal_the_live_ones(app: Application) -> None:
@@ -57,7 +69,7 @@ def test_rebuilt_rows_equal_the_live_ones(app: Application) -> None:
 def test_a_purchase_occurred_at_midnight_of_its_date(app: Application) -> None:
     app.dispatch(SOME)
     recorded = next(app.store.read_stream("customer-00001"))
-    assert recorded.event == Purchased(date(1997, 1, 1), 1, 11_77)
+    assert recorded.event == Purchased(date(1997, 1, 1), 1, 11_77, active_month=0)
     assert recorded.occurred_at == datetime(1997, 1, 1, tzinfo=UTC)
 
 
@@ -96,13 +108,13 @@ def test_the_demos_own_schema_is_made_anew_and_nothing_else_is_touched(postgres_
 def test_the_demo_tells_its_whole_story_and_what_it_says_to_type_next_works(tmp_path: Path) -> None:
     first = demo(tmp_path, "--rows", str(ROWS))
     assert first.returncode == 0, first.stdout + first.stderr
-    assert first.stdout.count("✓") == 3
+    assert first.stdout.count("✓") == 5
+    assert "without Elasticsearch, so customers are not searched" in first.stdout
     assert f"{ROWS:,} commands validated, decided and durably appended" in first.stdout
     advice = re.findall(r"^  \S*eventfold (.+)$", first.stdout, re.MULTILINE)
-    assert len(advice) == 12
+    assert len(advice) == len(next_commands("", searched=False))
     for line in advice:
-        program = [sys.executable, "-c", "from eventfold.cli import main; main()"]
-        result = start(tmp_path, *program, *shlex.split(line), "--app", "examples.cdnow.app:app")
+        result = eventfold(tmp_path, line)
         assert result.returncode == 0, line + result.stdout + result.stderr
 
 
@@ -114,7 +126,49 @@ def test_the_demo_begins_afresh_in_its_own_file(tmp_path: Path) -> None:
 def test_the_demo_runs_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
     result = demo(tmp_path, "--rows", "500", "--database", postgres_url)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("✓") == 3
+    assert result.stdout.count("✓") == 5
+
+
+def test_the_demo_searches_the_customers_and_removes_only_its_own_indices(
+    tmp_path: Path, elasticsearch_server: Elasticsearch, elasticsearch_name: str
+) -> None:
+    elasticsearch_server.ask(f"/{elasticsearch_name}", "PUT")
+    for _ in range(2):
+        result = demo(tmp_path, "--rows", "500", "--elasticsearch", elasticsearch_server.url)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert re.search(r"✓ \d+ customers can be searched", result.stdout)
+        own = elasticsearch_server.indices("eventfold-cdnow-customers__*")
+        assert [each.partition("__g")[2].partition("-")[0] for each in own] == ["1", "2"]  # rebuilt once, each time
+    assert f"export ELASTICSEARCH_URL='{elasticsearch_server.url}'" in result.stdout
+    [line] = re.findall(r"^  \S*eventfold (search .+)$", result.stdout, re.MULTILINE)
+    found = eventfold(tmp_path, line, ELASTICSEARCH_URL=elasticsearch_server.url)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "platinum customer since" in found.stdout
+    assert elasticsearch_server.indices(elasticsearch_name) == [elasticsearch_name]
+    for index in own:
+        elasticsearch_server.ask(f"/{index}", "DELETE")
+
+
+def test_the_demo_says_in_one_sentence_that_elasticsearch_does_not_answer(tmp_path: Path) -> None:
+    result = demo(tmp_path, "--rows", "50", "--elasticsearch", "http://127.0.0.1:1")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.startswith("error: Elasticsearch at http://127.0.0.1:1 does not answer")
+    assert not (tmp_path / "cdnow.db").exists()
+
+
+def test_the_dashboard_shows_what_the_demo_made_and_draws_the_cohorts(tmp_path: Path) -> None:
+    demo(tmp_path, "--rows", "500")
+    shown = start(tmp_path, sys.executable, "-m", "examples.cdnow.dashboard", "--plot", "cohorts.svg")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    headings = ("revenue by month", "customers by tier", "customers by band", "cohorts: % that bought again")
+    assert [each for each in headings if each not in shown.stdout] == []
+    assert "months since the month of the first purchase" in (tmp_path / "cohorts.svg").read_text(encoding="utf-8")
+
+
+def test_the_dashboard_of_an_empty_log_says_what_to_run(tmp_path: Path) -> None:
+    shown = start(tmp_path, sys.executable, "-m", "examples.cdnow.dashboard")
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert shown.stdout == "error: SQLite cdnow.db has no purchases yet: run `make demo` first\n"
 
 
 def test_the_demo_says_in_one_sentence_what_is_wrong_with_a_database(tmp_path: Path) -> None:
@@ -125,7 +179,7 @@ def test_the_demo_says_in_one_sentence_what_is_wrong_with_a_database(tmp_path: P
 
 def test_the_demo_is_interrupted_with_a_message_and_begins_afresh_afterwards(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "examples.cdnow.demo"],
+        [sys.executable, "-m", "examples.cdnow.demo", "--elasticsearch", "none"],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -144,16 +198,23 @@ def test_the_demo_is_interrupted_with_a_message_and_begins_afresh_afterwards(tmp
 
 
 def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return start(folder, sys.executable, "-m", "examples.cdnow.demo", *arguments)
+    return start(folder, sys.executable, "-m", "examples.cdnow.demo", "--elasticsearch", "none", *arguments)
 
 
-def start(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+def eventfold(folder: Path, line: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    program = [sys.executable, "-c", "from eventfold.cli import main; main()"]
+    return start(folder, *program, *shlex.split(line), "--app", "examples.cdnow.app:app", **variables)
+
+
+def start(folder: Path, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    env = environment() | variables
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 def environment() -> dict[str, str]:
     own = {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    return {key: value for key, value in os.environ.items() if not key.startswith("EVENTFOLD_")} | own
+    others = {key: value for key, value in os.environ.items() if not key.startswith(("EVENTFOLD_", "ELASTICSEARCH_"))}
+    return others | own
 
 
 def tier_changes(app: Application) -> int:

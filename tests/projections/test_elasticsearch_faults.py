@@ -264,7 +264,7 @@ def test_an_index_that_somebody_has_removed_is_said_to_be_missing(
     elasticsearch_server.ask(f"/{shown(elasticsearch_server, elasticsearch_name)}", "DELETE")
     engine.store.append("thing-a", [Added(1)])
 
-    with pytest.raises(NeedsRebuild, match=r"the index of generation 1 .* is missing from Elasticsearch"):
+    with pytest.raises(NeedsRebuild, match=r"the rows of generation 1 .* are missing where they were kept"):
         engine.catch_up()
 
     rebuild(engine.store, engine.tracks[0])

@@ -8,11 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from eventfold import Application
 from projections import Engine, rebuild
+from projections.partition import partition_of
 from projections.selection import Order, Selection
 from tests.projections.conftest import OpenShop
 from tests.projections.nursery import Nursery
 from tests.projections.shop import (
+    EVENTS,
+    Added,
+    Moved,
     assert_counted_once,
     assert_each_partition_straight,
     assert_straight,
@@ -23,6 +28,7 @@ from tests.projections.shop import (
     positions,
     rows_of,
 )
+from tests.projections.victim import Sent, echo
 
 KILLS = {"sqlite": 45, "postgresql": 25}
 """By each of the kinds of work; in all more than 200."""
@@ -125,6 +131,42 @@ def test_given_one_worker_after_the_other_killed_then_each_partition_equals_the_
     assert max(before) > 0
     assert_straight(store, engine)
     assert_counted_once(store, engine)
+
+
+def test_given_one_worker_after_the_other_killed_while_it_reacts_then_every_effect_is_there_and_none_is_skipped(
+    url: str, open_store: OpenShop
+) -> None:
+    store, runs = open_store(), len(seeds(url)) // 3
+    with Application(url, reactions=[echo], events=(*EVENTS, Sent)) as app, Nursery(url) as nursery:
+        _, track = app.parts.reaction("echo")
+        before = [0, 0]
+        for seed in range(runs):
+            fill(store, 8, seed=seed * 8)
+            nursery.run_until_killed(seed, "react", after(seed) // 4, lambda: fill(store, 1, seed=store.head()))
+
+            now = [each.position for each in track.generation.info.checkpoints]
+            assert all(one >= other for one, other in zip(now, before, strict=True))
+            assert_nothing_skipped(app, now)
+            before = now
+        while track.generation.info.position < app.store.head():  # until the lease of the last one has ended
+            app.react()
+        sent = assert_nothing_skipped(app, [app.store.head()] * 2)
+
+    assert min(before) > 0
+    assert len(sent) - len(set(sent)) <= 2 * runs  # a crash repeats no more than the effect in hand of each partition
+
+
+def assert_nothing_skipped(app: Application, positions: list[int]) -> list[int]:
+    """Up to each partition's position every effect is there, and those of a key were first made in order."""
+    found = [each for each in app.store.read_log() if isinstance(each.event, Sent)]
+    sent = [each.event.of for each in found]
+    for recorded in app.store.read_log(types=[Added, Moved]):
+        reached = positions[partition_of(echo.key_of(recorded), 2)]
+        assert recorded.position > reached or recorded.position in sent
+    for stream in {each.stream for each in found}:
+        firsts = list(dict.fromkeys(each.event.of for each in found if each.stream == stream))
+        assert firsts == sorted(firsts)
+    return sent
 
 
 def test_while_another_process_rebuilds_and_swaps_a_reader_sees_all_rows_at_any_time(

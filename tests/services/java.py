@@ -9,10 +9,10 @@ from pathlib import Path
 HOMES = Path("/usr/lib/jvm")
 
 
-def find_java(least: int) -> Path | None:
-    """The home of the newest installed Java of at least this major version."""
+def find_java(least: int, most: int) -> Path | None:
+    """The home of the newest installed Java whose major version lies between these."""
     found = {home.resolve(): _major(home) for home in _homes()}
-    fitting = [(major, home) for home, major in found.items() if major >= least]
+    fitting = [(major, home) for home, major in found.items() if least <= major <= most]
     return max(fitting)[1] if fitting else None
 
 

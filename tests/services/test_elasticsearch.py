@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.elasticsearch import LEAST_JAVA, Elasticsearch, ElasticsearchServer
+from tests.services.elasticsearch import Elasticsearch, ElasticsearchServer, release_of_the_client
 from tests.services.java import find_java
 from tests.services.maven import CannotFetchError, extract, is_complete
 
@@ -80,12 +80,13 @@ os.kill(os.getpid(), signal.SIGKILL)
         Elasticsearch(url, "").ask("/")
 
 
-def test_the_newest_java_that_is_new_enough_is_found() -> None:
-    found = find_java(LEAST_JAVA)
+def test_the_newest_java_that_the_server_runs_on_is_found() -> None:
+    release = release_of_the_client()
+    found = find_java(release.least_java, release.most_java)
 
     assert found is not None
     assert os.access(found / "bin" / "java", os.X_OK)
-    assert find_java(999) is None
+    assert find_java(999, 9999) is None
 
 
 def archive(path: Path) -> Path:

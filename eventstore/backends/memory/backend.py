@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
@@ -21,6 +22,7 @@ from eventstore.backend import (
     query_matches,
 )
 from eventstore.backends.memory.snapshots import MemorySnapshots
+from eventstore.companion import Companion, Stored, accompany
 from eventstore.errors import AppendConditionFailed, EventfoldError, Unsupported
 from eventstore.expected import verify_expected
 from eventstore.repetition import first_result, rows_of
@@ -37,7 +39,7 @@ class MemoryBackend:
     divides = True
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a companion reads the log while an append is under way
         self._log: list[Row] = []
         self._tags: list[tuple[str, ...]] = []
         self._streams: dict[str, list[Row]] = {}
@@ -46,16 +48,46 @@ class MemoryBackend:
 
     def commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Stores all requests; each gets its own result or error."""
+        return self.commit_with(requests, ())
+
+    def commit_with(
+        self, requests: Sequence[WriteRequest], companions: Sequence[Companion]
+    ) -> list[Written | Exception]:
+        """Stores all requests, each with what companions write."""
         outcomes: list[Written | Exception] = []
         with self._lock:
             for request in requests:
                 try:
-                    outcomes.append(self._write(request))
+                    outcomes.append(self._write_with(request, companions))
                 except EventfoldError as error:
                     outcomes.append(error)
         return outcomes
 
-    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+    def _write_with(self, request: WriteRequest, companions: Sequence[Companion]) -> Written:
+        before = len(self._log)
+        written = self._write(request)
+        if len(self._log) > before:  # otherwise it was stored before
+            try:
+                accompany(companions, None, [Stored(request, written)])
+            except BaseException:
+                self._take_back(len(self._log) - before)
+                raise
+        return written
+
+    def _take_back(self, count: int) -> None:
+        for _ in range(count):
+            row = self._log.pop()
+            self._tags.pop()
+            self._streams[row[1]].pop()
+            del self._ids[row[6]]
+
+    @contextmanager
+    def excluding(self, _connection: Connection | None, _types: Iterable[str]) -> Iterator[None]:
+        """Nobody appends anything meanwhile."""
+        with self._lock:
+            yield
+
+    def write_on(self, connection: Connection, request: WriteRequest, companions: Sequence[Companion] = ()) -> Written:
         """Refused: there is no database to share a transaction with."""
         raise Unsupported(
             "memory: there is no transaction to append in; use SQLite or PostgreSQL, or leave out connection="
@@ -119,6 +151,12 @@ class MemoryBackend:
                 if len(found) == limit:
                     break
         return found
+
+    def log_page_on(
+        self, _connection: Connection | None, wanted: LogFilter, after: int, up_to: int, limit: int
+    ) -> list[Row]:
+        """The same, for a companion of an append."""
+        return self.log_page(wanted, after, up_to, limit)
 
     def horizon(self) -> int:
         """The last position; the lock keeps an append that is half done out of sight."""

@@ -1,7 +1,7 @@
 """The log in PostgreSQL: any number of writers and readers, in any number of processes."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -25,11 +25,13 @@ from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.postgresql.arguments import SEPARATOR
 from eventstore.backends.postgresql.connection import Cursor, Lanes, describe, open_engine
 from eventstore.backends.postgresql.errors import Translator
+from eventstore.backends.postgresql.guard import Name, locks
 from eventstore.backends.postgresql.snapshots import begin
 from eventstore.backends.postgresql.sql import Sql, numbered
 from eventstore.backends.postgresql.wake import Announcer, Listener
 from eventstore.backends.postgresql.writer import Writer
 from eventstore.backends.snapshot_sql import SqlSnapshots
+from eventstore.companion import Companion, accompany, types_alone
 from eventstore.errors import Unsupported
 from eventstore.migration import Migrator, load_migrations
 from eventstore.sql_database import SqlDatabase
@@ -94,15 +96,50 @@ class PostgresBackend:
         finally:
             self._lanes.give_back(lane)
 
-    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+    def commit_with(
+        self, requests: Sequence[WriteRequest], companions: Sequence[Companion]
+    ) -> list[Written | Exception]:
+        """The same with what companions write, and a transaction begun outright for each wave of requests."""
+        with self._translated, self.engine.connect() as connection:
+            return self._writer_on(connection, connection.begin, requests, companions).write_group(requests)
+
+    def _writer_on(
+        self,
+        connection: Connection,
+        attempt: Callable[[], AbstractContextManager[object]],
+        requests: Sequence[WriteRequest],
+        companions: Sequence[Companion],
+    ) -> Writer:
+        cursor = _cursor(connection)
+
+        def run(sql: str, params: Sequence[str | None]) -> list[Any]:
+            return cursor.execute(sql, params, prepare=True).fetchall()
+
+        return Writer(
+            cursor,
+            run,
+            self._sql,
+            self._translated.translate_append,
+            self._busy_seconds,
+            attempt,
+            _names(types_alone(companions, requests)),
+            partial(accompany, companions, connection) if companions else None,
+        )
+
+    @contextmanager
+    def excluding(self, connection: Connection | None, types: Iterable[str]) -> Iterator[None]:
+        """Takes the locks of these types, as an append with a condition over them does."""
+        with self._translated:
+            keys = [str(key) for key, _ in locks((), _names(types))]
+            _cursor(connection).execute(self._sql.exclude, [",".join(keys)], prepare=True)
+        yield
+
+    def write_on(self, connection: Connection, request: WriteRequest, companions: Sequence[Companion] = ()) -> Written:
         """Stores a request in the caller's open transaction, which a refusal leaves usable."""
         raw = connection.connection.driver_connection
         if not isinstance(raw, psycopg.Connection):
             raise TypeError(f"expected a connection to {self.description}, got one to {connection.engine.name}")
-        cursor: Cursor = psycopg.RawCursor(raw)
-
-        def run(sql: str, params: Sequence[str | None]) -> list[Any]:
-            return cursor.execute(sql, params, prepare=True).fetchall()
+        cursor = _cursor(connection)
 
         @contextmanager
         def savepoint() -> Iterator[None]:
@@ -118,10 +155,11 @@ class PostgresBackend:
                     cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
         with self._translated:
-            if request.has_guards:
-                _require_read_committed(cursor)
-            translate = self._translated.translate_append
-            return Writer(cursor, run, self._sql, translate, self._busy_seconds, savepoint).write(request)
+            if request.has_guards or companions:
+                _require_read_committed(
+                    cursor, "a guarded stream" if request.has_guards else "a read model kept inline"
+                )
+            return self._writer_on(connection, savepoint, [request], companions).write(request)
 
     def stream_page(self, stream: str, part: StreamRange, limit: int) -> list[Row]:
         """Up to `limit` events of one stream."""
@@ -138,11 +176,21 @@ class PostgresBackend:
     def log_page(self, wanted: LogFilter, after: int, up_to: int, limit: int, *, backwards: bool = False) -> list[Row]:
         """Up to `limit` matching events between two positions."""
         with self._cursor() as cursor:
-            expanded = self._sql.expand_filter(cursor, wanted)
-            statement = log_sql.log_page(
-                self._sql.events, self._sql.tags, expanded, (after, up_to), limit, backwards=backwards
-            )
-            return cursor.execute(*numbered(statement), prepare=True, binary=True).fetchall()
+            return self._page(cursor, wanted, (after, up_to), limit, backwards=backwards)
+
+    def log_page_on(
+        self, connection: Connection | None, wanted: LogFilter, after: int, up_to: int, limit: int
+    ) -> list[Row]:
+        """The same, as the transaction of a connection sees it."""
+        with self._translated:
+            return self._page(_cursor(connection), wanted, (after, up_to), limit)
+
+    def _page(
+        self, cursor: Cursor, wanted: LogFilter, between: tuple[int, int], limit: int, *, backwards: bool = False
+    ) -> list[Row]:
+        expanded = self._sql.expand_filter(cursor, wanted)
+        statement = log_sql.log_page(self._sql.events, self._sql.tags, expanded, between, limit, backwards=backwards)
+        return cursor.execute(*numbered(statement), prepare=True, binary=True).fetchall()
 
     def horizon(self) -> int:
         """The position below which no append is in flight any more; see the function in the migration."""
@@ -228,11 +276,22 @@ class PostgresBackend:
         return int(self._rows(sql, params)[0][0])
 
 
-def _require_read_committed(cursor: Cursor) -> None:
-    """A guarded stream is looked at after waiting for those who write to it, so it takes a new snapshot."""
+def _cursor(connection: Connection | None) -> Cursor:
+    """The driver's own cursor over a connection."""
+    assert connection is not None  # noqa: S101 - for the type checker; only a log in memory has none
+    raw: Any = connection.connection.driver_connection
+    return psycopg.RawCursor(raw)
+
+
+def _names(types: Iterable[str]) -> frozenset[Name]:
+    return frozenset([("type", each) for each in types])
+
+
+def _require_read_committed(cursor: Cursor, what: str) -> None:
+    """What is looked at after waiting for those who write to it takes a new snapshot."""
     (level,) = cursor.execute("SHOW transaction_isolation").fetchall()[0]
     if level != "read committed":
         raise Unsupported(
-            f"a guarded stream needs the isolation level READ COMMITTED, this transaction has {level.upper()}; nothing "
+            f"{what} needs the isolation level READ COMMITTED, this transaction has {level.upper()}; nothing "
             "was stored. Begin it with that level, or append outside of it."
         )

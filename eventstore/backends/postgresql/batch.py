@@ -1,6 +1,6 @@
 """A wave of requests as the arguments of one statement, and the database's answer as results."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from eventstore.backend import PreparedRow, StreamWrite, Written
 from eventstore.backends.postgresql.arguments import (
@@ -13,17 +13,23 @@ from eventstore.backends.postgresql.arguments import (
     nullable,
     numbers,
 )
-from eventstore.backends.postgresql.guard import guarded_names, tag_key, write_key
+from eventstore.backends.postgresql.guard import Name, guarded_names, tag_key, write_key
 from eventstore.backends.postgresql.wave import Chain
 from eventstore.errors import AppendConditionFailed, WrongExpectedVersion
 from eventstore.expected import verify_expected
 
 
 class Batch:
-    """The arguments for one wave, and where its requests are in it."""
+    """The arguments for one wave, and where its requests are in it.
 
-    def __init__(self, chains: Sequence[Chain]) -> None:
+    Args:
+        chains: the requests.
+        alone: names that nobody else may write before the transaction has ended.
+    """
+
+    def __init__(self, chains: Sequence[Chain], alone: Collection[Name] = ()) -> None:
         self.chains = chains
+        self._alone = alone
         self._streams: list[str] = []
         self._expected: list[int] = []
         self._rows: list[PreparedRow] = []
@@ -57,7 +63,7 @@ class Batch:
     @property
     def plain(self) -> bool:
         """Whether it is events alone: no tags, conditions, guarded streams or ids of the callers' own."""
-        if self._tags or self._items or len(self._writes) != len(self._rows):
+        if self._alone or self._tags or self._items or len(self._writes) != len(self._rows):
             return False
         return all(
             len(request.writes) == 1 and not request.own_ids for chain in self.chains for _, request in chain.parts
@@ -123,7 +129,8 @@ class Batch:
     def _lock_arguments(self, types: Sequence[str]) -> list[str | None]:
         written = {write_key(name, self._streams[i - 1]) for name, i in set(zip(types, self._writes, strict=True))}
         written.update(tag_key(tag) for tag, _, _ in self._tags)
-        return lock_arguments(written, {name for chain in self.chains for name in guarded_names(chain.parts[0][1])})
+        guarded = {name for chain in self.chains for name in guarded_names(chain.parts[0][1])}
+        return lock_arguments(written, guarded.union(self._alone))
 
     def _item_arguments(self) -> list[str | None]:
         return item_arguments([(chain.condition.after, item) for chain, item in self._items if chain.condition])

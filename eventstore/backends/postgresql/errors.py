@@ -53,6 +53,8 @@ class Translator:
             return StoreError(f"{where}: {text}, and Eventfold did not make it; choose another `prefix` or `schema`")
         if isinstance(error, (pg.FeatureNotSupported, pg.NoActiveSqlTransaction)):
             return Unsupported(f"{where}: {text}")
+        if isinstance(error, pg.ProgramLimitExceeded):  # to psycopg an OperationalError: a value too large for an index
+            return InvalidInput(f"{where}: {text}; nothing was stored")
         if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
             return StoreUnavailable(f"{where}: {text}. {_TRY_AGAIN}")
         if isinstance(error, psycopg.DataError):

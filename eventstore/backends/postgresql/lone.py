@@ -1,21 +1,30 @@
 """An append of one event as the arguments of a statement: most appends are that, and take the shortest way."""
 
+from collections.abc import Collection
+
 from eventstore.backend import StreamWrite, WriteRequest
 from eventstore.backends.postgresql.arguments import expected_code, instant, item_arguments, joined, lock_arguments
-from eventstore.backends.postgresql.guard import guarded_names, tag_key, write_key
+from eventstore.backends.postgresql.guard import Name, guarded_names, tag_key, write_key
 from eventstore.backends.postgresql.sql import Sql
 
 
-def lone_statement(sql: Sql, request: WriteRequest) -> tuple[str, list[str | None]] | None:
+def lone_statement(
+    sql: Sql, request: WriteRequest, alone: Collection[Name] = ()
+) -> tuple[str, list[str | None]] | None:
     """The statement that stores a request of one event, and its arguments; None where it is more than that.
 
     The statement returns the stream's new version and the event's position, or nothing where the event is refused.
+
+    Args:
+        sql: the statements.
+        request: what is to be appended.
+        alone: names that nobody else may write before the transaction has ended.
     """
     write = request.writes[0]
     if len(request.writes) != 1 or len(write.rows) != 1 or request.own_ids:
         return None
-    if request.condition is not None or write.tags is not None:
-        return sql.append_lone, _lone_arguments(request)
+    if alone or request.condition is not None or write.tags is not None:
+        return sql.append_lone, _lone_arguments(request, alone)
     name, schema, event_id, occurred, *beside, payload = write.rows[0]
     key = str(write_key(name, write.stream))
     arguments: list[str | None] = [
@@ -32,7 +41,7 @@ def lone_statement(sql: Sql, request: WriteRequest) -> tuple[str, list[str | Non
     return sql.append_single, [*arguments, instant(occurred), *beside[:3]]
 
 
-def _lone_arguments(request: WriteRequest) -> list[str | None]:
+def _lone_arguments(request: WriteRequest, alone: Collection[Name]) -> list[str | None]:
     write: StreamWrite = request.writes[0]
     name, schema, event_id, occurred, *beside, payload = write.rows[0]
     tags = write.tags[0] if write.tags else ()
@@ -47,6 +56,6 @@ def _lone_arguments(request: WriteRequest) -> list[str | None]:
         *beside,
         payload,
         joined(tags) if tags else None,
-        *lock_arguments({write_key(name, write.stream), *map(tag_key, tags)}, guarded_names(request)),
+        *lock_arguments({write_key(name, write.stream), *map(tag_key, tags)}, guarded_names(request).union(alone)),
         *item_arguments([(condition.after, item) for item in condition.query.items] if condition else []),
     ]

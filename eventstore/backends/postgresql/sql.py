@@ -41,6 +41,9 @@ class Sql:
             SELECT array_to_string(versions, ','), array_to_string(conflicts, ',', '-'), first_position::text,
                    array_to_string(positions, ','), repeated::text
             FROM {self.name}append({_marks(24)})"""
+        self.exclude = f"""
+            SELECT count(pg_advisory_xact_lock('{self.tags}'::regclass::oid::integer, k.key))
+            FROM unnest(string_to_array($1, ',')::integer[]) AS k(key)"""
         self.events_by_id = (
             f"SELECT {COLUMNS} FROM {self.events} WHERE event_id = ANY (string_to_array($1, ',')::uuid[])"
         )

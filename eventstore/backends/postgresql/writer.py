@@ -5,7 +5,7 @@ again, and is then either refused with the version that it finds or, where any v
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -15,10 +15,12 @@ from psycopg import errors as pg
 from eventstore.backend import WriteRequest, Written
 from eventstore.backends.postgresql.batch import Batch
 from eventstore.backends.postgresql.connection import Cursor
+from eventstore.backends.postgresql.guard import Name
 from eventstore.backends.postgresql.lone import lone_statement
 from eventstore.backends.postgresql.sql import Sql
 from eventstore.backends.postgresql.wave import Chain, Numbered, next_wave
-from eventstore.errors import DuplicateEventId, EventfoldError, InvalidInput, StoreBusy, WrongExpectedVersion
+from eventstore.companion import Stored
+from eventstore.errors import DuplicateEventId, EventfoldError, StoreBusy, WrongExpectedVersion
 from eventstore.expected import Expectation
 from eventstore.repetition import first_result, rows_of
 
@@ -27,7 +29,7 @@ INTRANS = psycopg.pq.TransactionStatus.INTRANS
 RACES = 3
 """How often a whole group looks again before each of its requests is on its own."""
 
-_ONE_AT_FAULT = (*_LOST_RACE, psycopg.DataError, InvalidInput)
+_ONE_AT_FAULT = (*_LOST_RACE, psycopg.DataError, EventfoldError)
 
 
 class Writer(NamedTuple):
@@ -39,7 +41,9 @@ class Writer(NamedTuple):
         sql: the statements.
         translate: the driver's error as Eventfold's.
         busy_seconds: how long an append that loses every race is tried again.
-        attempt: what surrounds each try: a savepoint inside a transaction.
+        attempt: what surrounds each try: a savepoint inside a transaction, or a transaction.
+        alone: names that nobody else may write before the transaction has ended.
+        accompany: called within each try with the appends that are stored.
     """
 
     cursor: Cursor
@@ -48,6 +52,8 @@ class Writer(NamedTuple):
     translate: Callable[[BaseException], EventfoldError]
     busy_seconds: float
     attempt: Callable[[], AbstractContextManager[object]] = nullcontext
+    alone: Collection[Name] = ()
+    accompany: Callable[[Sequence[Stored]], None] | None = None
 
     def write_group(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Stores what is acceptable; each request gets its own result or its own error."""
@@ -103,8 +109,8 @@ class Writer(NamedTuple):
         if len(parts) == 1:
             return {parts[0][0]: self._outcome(parts[0][1])}
         try:
-            batch = Batch(chains)
-            outcomes = dict(self._race(batch))
+            batch = Batch(chains, self.alone)
+            outcomes = dict(self._race(batch, dict(parts)))
         except _ONE_AT_FAULT:
             return {index: self._outcome(request) for index, request in parts}
         except psycopg.Error as error:
@@ -115,26 +121,43 @@ class Writer(NamedTuple):
         return outcomes
 
     def _write_once(self, request: WriteRequest) -> Written:
-        lone = lone_statement(self.sql, request)
+        lone = lone_statement(self.sql, request, self.alone)
         if lone is not None:
             version, position = (self.run(*lone) or [(None, None)])[0]
             if version is not None and position is not None:
-                return Written(int(position), {request.writes[0].stream: int(version)})
-        outcomes = self._call(Batch([Chain((0, request))]), refused=lone is not None)
+                written = Written(int(position), {request.writes[0].stream: int(version)})
+                self._accompany({0: written}, {0: request})
+                return written
+        outcomes = self._call(Batch([Chain((0, request))], self.alone), refused=lone is not None)
+        self._accompany(outcomes, {0: request})
         found = outcomes.get(0)
         if isinstance(found, Exception):
             raise found
         return found or self._first_result(request)
 
-    def _race(self, batch: Batch) -> Mapping[int, Written | Exception]:
-        """The same as `_call`, and a few times more where another process was faster on one of the streams."""
+    def _race(self, batch: Batch, requests: Mapping[int, WriteRequest]) -> Mapping[int, Written | Exception]:
+        """A whole wave, and a few times more where another process was faster on one of the streams."""
         for _ in range(RACES):
             try:
-                return self._call(batch)
+                return self._try(batch, requests)
             except _LOST_RACE as error:
                 if _id_is_taken(error):
                     raise
-        return self._call(batch)
+        return self._try(batch, requests)
+
+    def _try(self, batch: Batch, requests: Mapping[int, WriteRequest]) -> Mapping[int, Written | Exception]:
+        with self.attempt():
+            outcomes = self._call(batch)
+            self._accompany(outcomes, requests)
+        return outcomes
+
+    def _accompany(self, outcomes: Mapping[int, Written | Exception], requests: Mapping[int, WriteRequest]) -> None:
+        """What belongs to the appends that were stored is written with them."""
+        if self.accompany is None:
+            return
+        stored = [Stored(requests[i], each) for i, each in outcomes.items() if isinstance(each, Written)]
+        if stored:
+            self.accompany(sorted(stored, key=lambda each: each.written.position))
 
     def _call(self, batch: Batch, *, refused: bool = False) -> Mapping[int, Written | Exception]:
         """Stores the whole batch or nothing. Who is not in the answer has an id that is taken, or was not at fault.

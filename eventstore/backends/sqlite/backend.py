@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,8 @@ from eventstore.backends.sqlite.lone import write_lone
 from eventstore.backends.sqlite.snapshots import begin
 from eventstore.backends.sqlite.sql import Sql
 from eventstore.backends.sqlite.wake import WakePipes
+from eventstore.companion import Companion, accompany
+from eventstore.errors import EventfoldError, StoreError
 from eventstore.migration import Migrator, load_migrations
 from eventstore.snapshot import Beginning, SnapshotKind
 from eventstore.sql_database import SqlDatabase
@@ -82,11 +84,40 @@ class SqliteBackend:
                 lone = write_lone(cursor, self._sql, requests)
                 if lone is not None:
                     return lone
-                return in_transaction(cursor, lambda: writer.write_group(cursor, self._sql, requests))
+                return in_transaction(cursor, lambda: writer.write_group(cursor, self._sql, requests)[0])
             except sqlite3.Error as error:
                 raise translate(error, self.description) from error
 
-    def write_on(self, connection: Connection, request: WriteRequest) -> Written:
+    def commit_with(
+        self, requests: Sequence[WriteRequest], companions: Sequence[Companion]
+    ) -> list[Written | Exception]:
+        """Stores all requests with what companions write; where one of these refuses, by halves until it is found."""
+        with self._write_lock, translated(self.description), self.engine.connect() as plain:
+            return self._commit_with(plain.execution_options(writes=True), requests, companions)
+
+    def _commit_with(
+        self, connection: Connection, requests: Sequence[WriteRequest], companions: Sequence[Companion]
+    ) -> list[Written | Exception]:
+        try:
+            with connection.begin():
+                outcomes, stored = writer.write_group(_cursor(connection), self._sql, requests)
+                accompany(companions, connection, stored)
+        except StoreError:
+            raise
+        except EventfoldError as error:
+            if len(requests) == 1:
+                return [error]
+            half = len(requests) // 2
+            parts = requests[:half], requests[half:]
+            return [outcome for part in parts for outcome in self._commit_with(connection, part, companions)]
+        return outcomes
+
+    @contextmanager
+    def excluding(self, _connection: Connection | None, _types: Iterable[str]) -> Iterator[None]:
+        """Nobody appends anything while a write transaction is open."""
+        yield
+
+    def write_on(self, connection: Connection, request: WriteRequest, companions: Sequence[Companion] = ()) -> Written:
         """Stores a request in the caller's open transaction."""
         raw = connection.connection.driver_connection
         if not isinstance(raw, sqlite3.Connection):
@@ -97,10 +128,13 @@ class SqliteBackend:
             cursor = raw.cursor()
             cursor.execute("SAVEPOINT eventfold_append")
             try:
-                return writer.write(cursor, self._sql, request)
+                written, stored = writer.write(cursor, self._sql, request)
+                accompany(companions, connection, stored)
             except BaseException:
                 cursor.execute("ROLLBACK TO eventfold_append")
                 raise
+            else:
+                return written
             finally:
                 cursor.execute("RELEASE eventfold_append")
 
@@ -119,11 +153,26 @@ class SqliteBackend:
     def log_page(self, wanted: LogFilter, after: int, up_to: int, limit: int, *, backwards: bool = False) -> list[Row]:
         """Up to `limit` matching events between two positions."""
         with self._reader() as cursor:
-            expanded = self._sql.expand_filter(cursor, wanted)
-            statement = log_sql.log_page(
-                self._sql.events, self._sql.tags, expanded, (after, up_to), limit, backwards=backwards
-            )
-            return cursor.execute(*statement).fetchall()
+            return self._page(cursor, wanted, (after, up_to), limit, backwards=backwards)
+
+    def log_page_on(
+        self, connection: Connection | None, wanted: LogFilter, after: int, up_to: int, limit: int
+    ) -> list[Row]:
+        """The same, as the transaction of a connection sees it."""
+        return self._page(_cursor(connection), wanted, (after, up_to), limit)
+
+    def _page(
+        self,
+        cursor: sqlite3.Cursor,
+        wanted: LogFilter,
+        between: tuple[int, int],
+        limit: int,
+        *,
+        backwards: bool = False,
+    ) -> list[Row]:
+        expanded = self._sql.expand_filter(cursor, wanted)
+        statement = log_sql.log_page(self._sql.events, self._sql.tags, expanded, between, limit, backwards=backwards)
+        return cursor.execute(*statement).fetchall()
 
     def horizon(self) -> int:
         """The last position: SQLite commits one writer after the other, so nothing below it is still to come."""
@@ -239,3 +288,10 @@ class SqliteBackend:
     def _number(self, sql: str, params: list[object]) -> int:
         with self._reader() as cursor:
             return int(cursor.execute(sql, params).fetchone()[0])
+
+
+def _cursor(connection: Connection | None) -> sqlite3.Cursor:
+    """SQLite's own cursor over a connection."""
+    assert connection is not None  # noqa: S101 - for the type checker; only a log in memory has none
+    cursor: sqlite3.Cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # it is open
+    return cursor

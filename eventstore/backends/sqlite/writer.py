@@ -7,13 +7,20 @@ from collections.abc import Iterable, Sequence
 from eventstore.backend import Row, WriteRequest, Written
 from eventstore.backends.sqlite.lone import BARE
 from eventstore.backends.sqlite.sql import Sql
+from eventstore.companion import Stored
 from eventstore.errors import AppendConditionFailed, EventfoldError
 from eventstore.expected import verify_expected
 from eventstore.repetition import first_result, rows_of
 
 
-def write_group(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
-    """Stores each request that is acceptable; the others get their own error and leave nothing behind."""
+def write_group(
+    cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest]
+) -> tuple[list[Written | Exception], list[Stored]]:
+    """Stores each request that is acceptable; the others get their own error and leave nothing behind.
+
+    Returns:
+        What came of each, and those that were stored now and not before.
+    """
     group = _Group(cursor, sql, {write.stream for request in requests for write in request.writes})
     outcomes: list[Written | Exception] = []
     for request in requests:
@@ -22,10 +29,10 @@ def write_group(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteReques
         except EventfoldError as error:
             outcomes.append(error)
     group.flush()
-    return outcomes
+    return outcomes, group.stored
 
 
-def write(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Written:
+def write(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> tuple[Written, list[Stored]]:
     """Checks everything, then stores everything: a refusal comes before the first row is written.
 
     Raises:
@@ -34,7 +41,7 @@ def write(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> Written:
     group = _Group(cursor, sql, [each.stream for each in request.writes])
     written = group.add(request)
     group.flush()
-    return written
+    return written, group.stored
 
 
 class _Group:
@@ -51,6 +58,7 @@ class _Group:
         self._bare: list[tuple[int, str, int, int, str, int, str, str]] = []
         self._full: list[Row] = []
         self._tags: list[tuple[str, str, int]] = []
+        self.stored: list[Stored] = []
 
     def add(self, request: WriteRequest) -> Written:
         """Checks a request against everything before it, and takes its events in."""
@@ -79,7 +87,9 @@ class _Group:
                 first = position - len(rows) + 1
                 self._tags += [(tag, row[0], first + i) for i, row in enumerate(rows) for tag in tags[i]]
         self._position = position
-        return Written(position, {each.stream: versions[each.stream] for each in request.writes if each.rows})
+        written = Written(position, {each.stream: versions[each.stream] for each in request.writes if each.rows})
+        self.stored.append(Stored(request, written))
+        return written
 
     def flush(self) -> None:
         """Stores what was taken in."""

@@ -1,5 +1,6 @@
 """The contract of a store backend, one file for each behaviour, joined in one class."""
 
+from eventstore.testing.contract.accompanying import Accompanying
 from eventstore.testing.contract.aggregates import Aggregates
 from eventstore.testing.contract.appending import Appending
 from eventstore.testing.contract.boundaries import Boundaries
@@ -32,6 +33,7 @@ class EventStoreContract(
     Boundaries,
     Repetition,
     GroupCommits,
+    Accompanying,
     ReadingStreams,
     ReadingTheLog,
     RoundTrips,
@@ -59,4 +61,5 @@ class EventStoreContract(
         shares_log: a second store can be opened on the same log, also by another process.
         keeps_snapshots: the backend has a table of snapshots.
         joins_transactions: an append can take part in a transaction that the caller has open.
+        accompanies: companions can write in an append's own transaction.
     """

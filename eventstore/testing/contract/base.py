@@ -23,6 +23,7 @@ class StoreCases(Cases):
     shares_log: ClassVar[bool] = True
     joins_transactions: ClassVar[bool] = True
     keeps_snapshots: ClassVar[bool] = True
+    accompanies: ClassVar[bool] = True
 
     @pytest.fixture
     def store_factory(self) -> StoreFactory:

@@ -29,6 +29,22 @@ class Parking(TargetCases):
         assert all(each.parked_us > 0 for each in keys)
         assert all(each.parked_us > 0 for each in events)
 
+    def test_a_row_can_be_mended_where_the_partition_stands_and_whoever_folds_on_upon_the_former_one_is_refused(
+        self, bound: BoundTarget
+    ) -> None:
+        live = bound.create(FINGERPRINT, live=True)
+        live.apply(Change({"b": Thing("b", 1)}, 0, 5, 1))
+        epoch = live.info.checkpoints[0].epoch
+
+        elsewhere = live.mend(Mended('"b"', 0, epoch, rows={"b": Thing("b", 7)}, position=4, as_of=4))
+        mended = live.mend(Mended('"b"', 0, epoch, rows={"b": Thing("b", 2)}, position=5, as_of=5))
+        late = live.apply(Change({"b": Thing("b", 9)}, 5, 6, 1, epoch=epoch))
+
+        at = live.info.checkpoints[0]
+        assert (elsewhere, mended, late) == (False, True, False)
+        assert live.fetch(["b"]).rows == {"b": Thing("b", 2)}
+        assert (at.position, at.epoch, at.events, at.parked, at.discarded) == (5, epoch + 1, 1, 0, 0)
+
     def test_those_at_a_position_are_found(self, bound: BoundTarget) -> None:
         live = bound.create(FINGERPRINT, live=True)
         park(live)

@@ -95,6 +95,16 @@ def test_a_row_is_read_by_key_as_new_as_a_receipt(filled: Cli) -> None:
     filled("query", "OrderRow", "o-1", "--count", code=2)
 
 
+def test_only_the_chosen_columns_are_shown_in_their_order(filled: Cli) -> None:
+    shown = filled("query", "orders", "--fresh", "--columns", "cents, order_id", "--format", "csv")
+    assert shown.stdout == "cents,order_id\n400,o-1\n100,o-2\n"
+    assert filled.json("query", "OrderRow", "o-2", "--columns", "cents") == {"cents": 100}
+    assert (
+        "OrderRow has no field 'colour'; it has order_id"
+        in filled("query", "orders", "--columns", "colour", code=2).stderr
+    )
+
+
 def test_rows_that_are_behind_the_log_are_shown_with_a_warning(filled: Cli) -> None:
     shown = filled("query", "OrderRow", "--format", "json")
     assert shown.stdout == "[]\n"

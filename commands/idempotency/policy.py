@@ -1,0 +1,70 @@
+"""How long idempotency keys are kept, whose they are, and what is kept under them."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from commands.command import Command
+from commands.envelope import Envelope
+from commands.idempotency.claim import Claim
+from eventstore import DefinitionError, InvalidInput
+from eventstore.bounds import check_seconds
+
+DAY_SECONDS = 24 * 60 * 60
+MAX_LENGTH = 255
+
+
+def everybody(_envelope: Envelope) -> str:
+    """One scope for all."""
+    return ""
+
+
+class Idempotency(msgspec.Struct, frozen=True):
+    """How idempotency keys are kept.
+
+    Attributes:
+        keep_seconds: how long a key is remembered; afterwards the same key is a new one.
+        scope: from an envelope to whose key it is, such as a tenant or a user: keys of different scopes are different keys.
+        keep_rejections: whether a command that a decision rejected stays rejected under its key. Otherwise it is decided again.
+
+    Raises:
+        DefinitionError: the time makes no sense.
+    """
+
+    keep_seconds: float = DAY_SECONDS
+    scope: Callable[[Envelope], str] = everybody
+    keep_rejections: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses a time that makes no sense."""
+        try:
+            check_seconds("Idempotency: keep_seconds", self.keep_seconds)
+        except InvalidInput as error:
+            raise DefinitionError(str(error)) from error
+
+    def claim(self, envelope: Envelope) -> Claim | None:
+        """What a command claims; None where it has no key.
+
+        Raises:
+            InvalidInput: the key or its scope is not acceptable.
+        """
+        if envelope.idempotency_key is None:
+            return None
+        key = _checked("idempotency_key", envelope.idempotency_key, least=1)
+        scope = _checked("the scope of the idempotency key", self.scope(envelope), least=0)
+        command = envelope.command
+        return Claim(scope, key, type(command).__name__, fingerprint(command), int(self.keep_seconds * 1e6))
+
+
+def fingerprint(command: Command) -> str:
+    """Equal for equal commands of one class."""
+    text = msgspec.json.encode(command, order="sorted")
+    return hashlib.sha256(type(command).__name__.encode() + b"\0" + text).hexdigest()
+
+
+def _checked(field: str, value: Any, *, least: int) -> str:
+    if isinstance(value, str) and least <= len(value) <= MAX_LENGTH and (value == "" or value.isprintable()):
+        return value
+    raise InvalidInput(f"{field}: expected a text of {least} to {MAX_LENGTH} printable characters, got {value!r}")

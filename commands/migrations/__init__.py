@@ -1,0 +1,1 @@
+"""The tables of the write side, one folder for each database."""

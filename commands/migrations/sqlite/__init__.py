@@ -1,0 +1,1 @@
+"""Migrations of the write side on SQLite."""

@@ -1,0 +1,46 @@
+"""Calls the functions of reactions: plain ones in the thread at hand, those under `async def` in an event loop."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from eventfold.parts import Parts
+from eventstore import Recorded
+from projections.reaction import Reaction
+
+
+class Caller:
+    """Calls reactions from one thread.
+
+    Args:
+        parts: of the application.
+        loop: where coroutines run; by default in an event loop of this thread's own, which lasts until `close`.
+    """
+
+    def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._parts = parts
+        self._loop = loop
+        self._runner: asyncio.Runner | None = None
+
+    def __call__(self, reaction: Reaction, recorded: Recorded[Any]) -> None:
+        """Calls one, and waits until it has ended."""
+        application = self._parts.application
+        if not reaction.is_async:
+            application = getattr(application, "sync", application)
+        called = reaction(recorded, application) if reaction.takes_app else reaction(recorded)
+        if reaction.is_async:
+            self._await(called)
+
+    def close(self) -> None:
+        """Ends the event loop, if there is one."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            return
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        self._runner.run(coroutine)
