@@ -9,6 +9,7 @@ from sqlalchemy import Table
 
 from eventfold.async_search import AsyncSearchQuery
 from projections import GroupedQuery, Measure, ModelQuery, OpenIndex, Page
+from projections.model import Model
 from projections.stale import WAIT_SECONDS, StaleOption
 
 M = TypeVar("M")
@@ -19,6 +20,11 @@ class AsyncModelQuery(Generic[M]):
 
     def __init__(self, make: Callable[[], ModelQuery[M]]) -> None:
         self._make = make
+
+    @property
+    def model(self) -> Model:
+        """What a row looks like. See `ModelQuery.model`; opens the log on first use."""
+        return self._query().model
 
     @property
     def table(self) -> Table:

@@ -1,7 +1,9 @@
 """What an application is made of, shared by the sync and the async one."""
 
+import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -16,9 +18,21 @@ from eventstore.codec import Codec
 from eventstore.encoding import path_of
 from eventstore.event import event_classes
 from eventstore.opening import carried_over, open_backend, options_in
-from projections import BoundProjection, Engine, ModelQuery, ReportingView, UnknownModel, ViewQuery
+from projections import (
+    BoundProjection,
+    Engine,
+    ModelQuery,
+    ReportingView,
+    SqlTable,
+    TargetUnavailable,
+    UnknownModel,
+    ViewQuery,
+)
+from projections.other_database import OtherDatabase, close_others, other_database
 from projections.reaction import Reaction, reaction_track
 from projections.track import Track
+
+logger = logging.getLogger(__name__)
 
 KNOWN_AGGREGATES = "an application knows the aggregates of its handlers, and those named in its `aggregates=`"
 
@@ -123,7 +137,9 @@ class Parts:
         try:
             migrate_projections(store, migrate=migrate)
             migrate_commands(store, migrate=migrate)
+            self._prepare_others(store, migrate)
         except BaseException:
+            close_others(store.backend)
             store.close()
             raise
         return store
@@ -133,6 +149,7 @@ class Parts:
         try:
             self._reactions = [(each, reaction_track(store, each)) for each in self.reactions]
         except BaseException:
+            close_others(store.backend)
             store.close()
             raise
         return store
@@ -152,15 +169,15 @@ class Parts:
 
     def migrate(self) -> list[str]:
         """Brings the tables of the log and the projections to the newest version; returns the migrations applied."""
-        with self.open_unchecked() as store:
-            return migrate(store)
+        with self.open_unchecked() as store, self._others(store) as others:
+            return migrate(store) + [name for each in others for name in each.migrate()]
 
     def pending_migrations(self) -> list[str]:
         """The migrations that `migrate` would apply; the database is left as it is."""
-        if (file := missing_file(self.url)) is not None:
-            return pending_in_new_file(file)
-        with self.open_unchecked() as store:
-            return pending(store)
+        file = missing_file(self.url)
+        with self.open_unchecked() as store, self._others(store) as others:
+            own = pending(store) if file is None else pending_in_new_file(file)
+            return own + [name for each in others for name in _pending_in(each)]
 
     def open_unchecked(self) -> EventStore:
         """The log with its tables neither looked at nor made."""
@@ -271,9 +288,36 @@ class Parts:
         """Closes the store; the next use opens it again."""
         with self._opening:
             if self._store is not None:
+                close_others(self._store.backend)
                 self._store.close()
             self._store = self._engine = self._ledger = None
             self._reactions = []
+
+    @contextmanager
+    def _others(self, store: EventStore) -> Iterator[list[OtherDatabase]]:
+        """The databases beside the log's in which rows are kept, each once."""
+        try:
+            yield self._others_of(store)
+        finally:
+            close_others(store.backend)
+
+    def _others_of(self, store: EventStore) -> list[OtherDatabase]:
+        targets = [target for each in self.projections for target in each.targets]
+        found = [
+            other_database(store.backend, f"SqlTable({each.name!r})", each.url)
+            for each in targets
+            if isinstance(each, SqlTable) and each.url is not None
+        ]
+        return list(dict.fromkeys(found))
+
+    def _prepare_others(self, store: EventStore, migrate: bool | None) -> None:  # noqa: FBT001 - as `open` is told
+        """Makes or checks their tables. One that is away is looked at again when it is used: it concerns its projections alone."""
+        for each in self._others_of(store):
+            each.migrates = migrate
+            try:
+                each.prepare()
+            except TargetUnavailable as error:
+                logger.warning("%s", error)
 
     def _check_targets(self) -> None:
         """Refuses at once what would fail only at the first query: rows in SQL beside a log in memory."""
@@ -284,8 +328,8 @@ class Parts:
                 if target.needs_sql:
                     raise DefinitionError(
                         f"projection {bound.projection.name!r}: {type(target).__name__}({target.name!r}) keeps its rows in the "
-                        f"log's own SQL database, and the log is in memory ({self.url}); use MemoryTable(), or a sqlite:// or "
-                        "postgresql:// URL"
+                        f"log's own SQL database, and the log is in memory ({self.url}); use MemoryTable(), name a database "
+                        "with url=, or give the log a sqlite:// or postgresql:// URL"
                     )
 
     def _check_reactions(self) -> None:
@@ -342,3 +386,16 @@ def _checked(aggregates: Any) -> tuple[type[Aggregate[Any]], ...]:
 
 def _is_aggregate(declared: Any) -> bool:
     return isinstance(declared, type) and issubclass(declared, Aggregate)
+
+
+def _pending_in(database: OtherDatabase) -> list[str]:
+    """What is missing there; of a database that is away, its projections' status tells."""
+    file = missing_file(database.engine.url.render_as_string(hide_password=False))
+    if file is not None and file.parent.is_dir():
+        names = [name for name in pending_in_new_file(file) if name.startswith("projections/")]
+        return [f"{name} in {database.description}" for name in names]
+    try:
+        return database.pending()
+    except TargetUnavailable as error:
+        logger.warning("%s", error)
+        return []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Self
 
+from eventfold.database_follower import database_follower
 from eventfold.follower import Follower
 from eventfold.outdated import Outdated
 from eventfold.parts import Parts
@@ -128,7 +129,10 @@ class Worker:
         self._outdated = [Outdated(self._parts.store, each, leases) for each in mine]
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
-        followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.tracks if each.remote]
+        followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.beside_log]
+        followers += [
+            database_follower(self._parts, each, self._lease_seconds) for each in self._parts.engine.elsewhere
+        ]
         followers += [
             reaction_follower(self._parts, reaction, track, lane, leases, self._loop)
             for reaction, track in reactions

@@ -49,6 +49,10 @@ class SqlDatabase:
         """The table's name with its schema."""
         return f'"{self.schema}".{table}' if self.schema else table
 
+    def translating(self) -> AbstractContextManager[object]:
+        """The context in which the driver's errors become those of `eventstore.errors`."""
+        return self._translated()
+
     @contextmanager
     def reading(self, *, together: bool = False) -> Iterator[Connection]:
         """A connection to read with: statement by statement, or `together` in a transaction, as a server's cursor needs it.

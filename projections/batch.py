@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreUnavailable
+from eventstore import DefinitionError, EventfoldError, EventStore, Recorded, StoreBusy, StoreError, StoreUnavailable
 from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
 from projections.composite import ReadRows, fold_batch, park_batch
@@ -164,10 +164,15 @@ def first_half(events: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
 
 
 def look_up(track: Track) -> bool:
-    """Looks up where a track stands; False where its rows belong to another version of the code, or it is paused."""
+    """Looks up where a track stands; False where it is paused, of another version of the code, or its database away."""
     try:
         track.refresh()
     except NeedsRebuild as error:
+        track.failed(error)
+        return False
+    except StoreError as error:
+        if track.elsewhere is None:
+            raise
         track.failed(error)
         return False
     if track.paused:

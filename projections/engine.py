@@ -19,13 +19,14 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from eventstore.codec import Codec
 from projections.batch import BatchRunner, look_up
-from projections.errors import ProjectionPaused, UnknownModel
+from projections.errors import NeedsRebuild, ProjectionPaused, UnknownModel
 from projections.inline import InlineFolds
 from projections.lane import Lane, Offer
+from projections.other_database import OtherDatabase
 from projections.past import Past
 from projections.projection import BoundProjection
 from projections.reporting_view import ReportingView
-from projections.track import Track, tracks_of
+from projections.track import Track, ahead_of_log, tracks_of
 from projections.views import BoundView, bind_views
 from projections.writing import Work
 
@@ -42,8 +43,11 @@ class Engine:
         batch_size: how many events are read at once.
 
     Attributes:
-        lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own.
+        lock: held by whoever moves lanes, or looks up where they stand; each remote track is moved under a lock of its own,
+            or of its database.
         local: the tracks that are moved together.
+        beside_log: the tracks whose rows alone are on a server of their own; each is moved apart.
+        elsewhere: the tracks of each other database, which are moved together.
         inline: the tracks that appends move. The engine only folds what was appended without them.
         views: by name.
 
@@ -72,7 +76,15 @@ class Engine:
         if self.inline:
             store.accompany(InlineFolds(store, self.inline))
         self.local = [each for each in self.tracks if not each.remote and not each.inline]
-        self._apart = {each: threading.Lock() for each in self.tracks if each.remote}
+        self.beside_log = [each for each in self.tracks if each.remote and each.elsewhere is None]
+        locks: dict[Any, threading.Lock] = {}
+        self._apart = {
+            each: locks.setdefault(each.elsewhere or each, threading.Lock()) for each in self.tracks if each.remote
+        }
+        self.elsewhere: dict[OtherDatabase, list[Track]] = {}
+        for each in self.tracks:
+            if each.elsewhere is not None:
+                self.elsewhere.setdefault(each.elsewhere, []).append(each)
         self._horizon = 0
 
     def step(self, tracks: Sequence[Track] | None = None, *, owner: str | None = None) -> bool:
@@ -92,10 +104,14 @@ class Engine:
             if together:
                 with self.lock:
                     moved = self._step(together, owner) or moved
-        for track in [each for each in chosen if each.remote]:
-            with self._apart[track]:
-                moved = self._step([track], owner) or moved
+        for lock in dict.fromkeys(self._apart[each] for each in chosen if each.remote):
+            with lock:
+                moved = self._step([each for each in chosen if self._apart.get(each) is lock], owner) or moved
         return moved
+
+    def lock_of(self, track: Track) -> threading.Lock:
+        """What is held by whoever moves a track."""
+        return self._apart.get(track, self.lock)
 
     def help(self, track: Track, position: int, seconds: float) -> bool:
         """Looks a track up, and moves it by one batch where it stands before a position.
@@ -108,7 +124,7 @@ class Engine:
         Returns:
             Whether this moved it.
         """
-        lock = self._apart.get(track, self.lock)
+        lock = self.lock_of(track)
         if not lock.acquire(timeout=seconds):
             return False
         try:
@@ -212,6 +228,8 @@ class Engine:
         if start >= self._horizon:
             self._horizon = self.store.head()
             if start >= self._horizon:
+                for lane in ready:
+                    _require_of_this_log(lane, self._horizon)
                 return False
         return self._batches.run(behind, start, self._horizon if limit is None else min(limit, self._horizon))
 
@@ -233,3 +251,9 @@ class Engine:
             not 0 < each.position < self._horizon or isinstance(each.failure, ProjectionPaused) for each in lanes
         ):
             look_up(track)
+
+
+def _require_of_this_log(lane: Lane, end: int) -> None:
+    """Another database may hold rows of another log, or of events that a log which was restored has lost."""
+    if lane.track.elsewhere is not None and lane.position > end:
+        lane.failed(NeedsRebuild(ahead_of_log(lane.track, lane.position, end)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from eventstore import EventfoldError, Recorded, StoreBusy, StoreUnavailable
+from eventstore import EventfoldError, NotMigrated, Recorded, StoreBusy, StoreUnavailable
 from eventstore.subscription import MAX_BACKOFF_SECONDS, backoff
 from projections.errors import EventParked, NeedsRebuild, ProjectionFailed, ProjectionPaused
 from projections.parked import NO_KEY, read_key
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PASSING = (NeedsRebuild, ProjectionPaused, StoreUnavailable, StoreBusy)
+PASSING = (NeedsRebuild, NotMigrated, ProjectionPaused, StoreUnavailable, StoreBusy)
 """What may be over when a lane is looked up again."""
 PAUSED_SECONDS = 1.0
 """How soon a lane looks again whether its projection was resumed."""

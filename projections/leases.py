@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from projections.batch import look_up
 from projections.engine import Engine
 from projections.lane import Lane
+from projections.other_database import OtherDatabase
 from projections.track import Track
-from projections.workers import workers_of
+from projections.workers import SqlWorkers, workers_of
 
 LEASE_SECONDS = 10.0
 """How long a worker may be silent before others take over."""
@@ -31,6 +32,7 @@ class Leases:
         engine: whose lanes are worked on.
         seconds: how long a lease lasts unless it is renewed.
         name: of the worker; nobody else's, ever.
+        database: another one than the log's: the leases of the tracks there, among those workers that reach it.
         beside: what else it works on, beside the engine's tracks.
 
     Attributes:
@@ -45,12 +47,14 @@ class Leases:
         seconds: float = LEASE_SECONDS,
         name: str | None = None,
         beside: Sequence[Track] = (),
+        database: OtherDatabase | None = None,
     ) -> None:
         self.name = name or worker_name()
         self._engine = engine
-        self._tracks = [*engine.tracks, *beside]
+        self._tracks = [*[each for each in engine.tracks if each.elsewhere is database], *beside]
+        self._lock = engine.lock if database is None else engine.lock_of(self._tracks[0])
         self.seconds = seconds
-        self._workers = workers_of(engine.store.backend)
+        self._workers = workers_of(engine.store.backend) if database is None else SqlWorkers(database)
         self._alive: Sequence[str] = ()
         self._unwanted: dict[Lane, float] = {}
         self._kept: set[Lane] = set()
@@ -63,7 +67,7 @@ class Leases:
 
     def keep(self) -> None:
         """Shows that this worker is alive, renews its leases, lets go of what is too much, and takes what is free."""
-        with self._engine.lock:
+        with self._lock:
             alive = self._workers.beat(self.name, self.seconds)
             if alive != self._alive:
                 self._alive, self._kept = alive, set()
@@ -83,7 +87,7 @@ class Leases:
 
     def release(self) -> None:
         """Lets go of everything, so that others need not wait for the leases to end."""
-        with self._engine.lock:
+        with self._lock:
             self._release([each for track in self._tracks for each in track.lanes if each.owner == self.name])
             self._workers.leave(self.name)
 

@@ -5,13 +5,13 @@ import time
 import msgspec
 from msgspec.structs import replace
 
-from eventstore import EventStore
+from eventstore import EventStore, StoreError
 from eventstore.codec import codec_of
 from eventstore.log_reader import LogReader
 from projections.errors import EventParked
 from projections.parked import read_key
 from projections.target import GenerationInfo, live_of, rate_after
-from projections.track import Track
+from projections.track import Track, ahead_of_log
 from projections.wanted import wanted_by
 
 COUNTED = 1_000
@@ -60,7 +60,12 @@ class ProjectionStatus(msgspec.Struct, frozen=True):
 def status_of(store: EventStore, track: Track) -> ProjectionStatus:
     """The status as stored, whoever keeps the projection."""
     head = store.head()
-    generations = track.target.generations()
+    try:
+        generations = track.target.generations()
+    except StoreError as error:
+        if track.elsewhere is None:
+            raise
+        return ProjectionStatus(track.projection.name, track.name, "failed", 0, 0, head, 0, error=str(error))
     live = live_of(generations)
     building = next((each for each in reversed(generations) if each.state == "building"), None)
     position = 0 if live is None else live.position
@@ -80,6 +85,8 @@ def status_of(store: EventStore, track: Track) -> ProjectionStatus:
     )
     if live is None:
         return status
+    if track.elsewhere is not None and position > head:
+        return replace(status, state="failed", generation=live.number, error=ahead_of_log(track, position, head))
     return replace(
         status,
         state=_state(track, live, status.state),

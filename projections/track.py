@@ -6,6 +6,7 @@ from typing import Any
 from eventstore import DefinitionError, EventStore
 from projections.errors import EventParked, NeedsRebuild
 from projections.lane import Lane
+from projections.other_database import OtherDatabase
 from projections.parked import POISON, Poison
 from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
@@ -55,6 +56,12 @@ class Track:
     def remote(self) -> bool:
         """Whether the rows are on a server of their own, which may be slow or away while the log is not."""
         return bool(getattr(self.target, "remote", False))
+
+    @property
+    def elsewhere(self) -> OtherDatabase | None:
+        """The database of the rows and their checkpoints, where it is not the log's."""
+        home = getattr(self.target, "database", None)
+        return home if isinstance(home, OtherDatabase) else None
 
     @property
     def generation(self) -> Generation:
@@ -165,13 +172,23 @@ def _check_places(tracks: Iterable[Track]) -> None:
     owners: dict[Any, Track] = {}
     for track in tracks:
         table = getattr(track.target, "table", None)
-        place = (track.projection.name, track.name) if table is None else table.fullname
+        place = (track.projection.name, track.name) if table is None else (id(track.elsewhere), table.fullname)
         other = owners.setdefault(place, track)
         if other is not track:
             raise DefinitionError(
                 f"projections {other.projection.name!r} and {track.projection.name!r} both keep their rows in {track.name!r}; "
                 "give each a target of its own name"
             )
+
+
+def ahead_of_log(track: Track, position: int, end: int) -> str:
+    """What is said of rows in another database that contain more than the log."""
+    where = "" if track.elsewhere is None else f" in {track.elsewhere.description}"
+    return (
+        f"projection {track.projection.name!r}: the rows of target {track.name!r}{where} stand at position {position}, and "
+        f"the log ends at {end}: they are of another log, or this one was restored. Name another database, or fold them anew "
+        f"with `eventfold projections reset {track.projection.name}`"
+    )
 
 
 def _check_inline(store: EventStore, tracks: Iterable[Track]) -> None:

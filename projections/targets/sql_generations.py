@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import quoted_name
 from eventstore.sql_database import SqlDatabase
 from projections.columns import columns_of
 from projections.model import Model
+from projections.other_database import OtherDatabase
 from projections.target import Generation, GenerationInfo, building_of, fenced, live_of, swapped
 from projections.targets.sql_generation import SqlGeneration
 from projections.targets.sql_read_rows import SqlReadRows
@@ -45,7 +46,7 @@ class BoundSqlTable:
 
     Args:
         name: of the view.
-        database: the log's.
+        database: the log's, or another.
         projection: the projection's name.
         model: of the rows.
         indexes: fields that are indexed together.
@@ -71,6 +72,11 @@ class BoundSqlTable:
         self.table = Table(quoted_name(name, quote=True), MetaData(schema=database.schema), *columns_of(model))
         self._view = SqlView(database, self.table)
         self.views: list[DependentView] = []
+
+    @property
+    def remote(self) -> bool:
+        """Whether the rows are in another database than the log, which may be slow or away while the log is not."""
+        return isinstance(self.database, OtherDatabase)
 
     def generations(self) -> list[GenerationInfo]:
         """All generations, oldest first."""

@@ -1,4 +1,4 @@
-"""Rows in a SQL table, in the log's own database: row and checkpoint commit together."""
+"""Rows in a SQL table, in the log's own database or in another: row and checkpoint commit together."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from eventstore import DefinitionError, Unsupported
 from eventstore.sql_database import SqlDatabase
 from projections.model import Model
+from projections.other_database import other_database
 from projections.targets.sql_generations import BoundSqlTable
 
 MAX_NAME_LENGTH = 40
@@ -19,9 +20,11 @@ class SqlTable:
         name: what queries, and other programs, call it: a view of the live generation.
         indexes: fields, or sequences of fields, to index.
         unique: fields, or sequences of fields, whose values no two rows may share.
+        url: of another database than the log's, where the rows' checkpoints are then kept as well: `sqlite:///path` or
+            `postgresql://user@host/database`, with `?schema=` and `?prefix=` as for `--database`, and `${NAME}` for a variable
+            of the environment. It may be away while the log is not.
     """
 
-    needs_sql = True
     joins_appends = keeps_read = True
 
     def __init__(
@@ -30,10 +33,17 @@ class SqlTable:
         *,
         indexes: Sequence[str | Sequence[str]] = (),
         unique: Sequence[str | Sequence[str]] = (),
+        url: str | None = None,
     ) -> None:
         self.name = check_name("SqlTable", name)
         self.indexes = [field_names(each) for each in indexes]
+        self.url = url
         self.unique = [field_names(each) for each in unique]
+
+    @property
+    def needs_sql(self) -> bool:
+        """Whether the rows are kept in the log's own database."""
+        return self.url is None
 
     @property
     def divisible(self) -> bool:
@@ -41,25 +51,24 @@ class SqlTable:
         return not self.unique
 
     def bind(self, backend: Any, projection: str, model: Model) -> "BoundSqlTable":
-        """The table in the log's database.
+        """The table in its database.
 
         Raises:
             Unsupported: the log is not in a SQL database.
             DefinitionError: an index names a field that the model lacks.
         """
-        database: SqlDatabase | None = backend.sql
+        where = f"SqlTable({self.name!r})"
+        database: SqlDatabase | None = backend.sql if self.url is None else other_database(backend, where, self.url)
         if database is None:
             raise Unsupported(
-                f"projection {projection!r}: SqlTable({self.name!r}) needs a SQL database, and the log is in "
-                f"{backend.description}; use MemoryTable(), or a sqlite:// or postgresql:// URL"
+                f"projection {projection!r}: {where} needs a SQL database, and the log is in "
+                f"{backend.description}; use MemoryTable(), or name a database with url="
             )
         for fields in [*self.indexes, *self.unique]:
             for name in fields:
                 if model.field(name) is None:
                     known = ", ".join(each.name for each in model.fields)
-                    raise DefinitionError(
-                        f"SqlTable({self.name!r}): {model.cls.__name__} has no field {name!r}; it has {known}"
-                    )
+                    raise DefinitionError(f"{where}: {model.cls.__name__} has no field {name!r}; it has {known}")
         return BoundSqlTable(self.name, database, projection, model, indexes=self.indexes, unique=self.unique)
 
 

@@ -11,12 +11,23 @@ from functools import partial
 
 from sqlalchemy import event
 
-from eventfold import Application, Event, EventStore, Recorded, ReportingView, reaction
+from eventfold import Application, Event, EventStore, Recorded, ReportingView, SqlTable, reaction
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
 from tests.projections.inline_shop import append_some, open_inline
-from tests.projections.shop import EVENTS, Added, Closed, Moved, bindings, divided, open_engine, open_shop
+from tests.projections.shop import (
+    EVENTS,
+    Added,
+    Closed,
+    Moved,
+    bindings,
+    divided,
+    open_engine,
+    open_shop,
+    stock,
+    totals,
+)
 
 LEASE_SECONDS = 0.2
 
@@ -132,11 +143,29 @@ def view(_store: EventStore, chance: random.Random) -> None:
         app.rebuild("stock")
 
 
+def elsewhere(store: EventStore, chance: random.Random) -> None:
+    """Appends in one thread and projects into another database in another, in small batches."""
+    other = [each.into(SqlTable(each.name, url="${VICTIMS_OTHER_DATABASE}")) for each in (stock, totals)]
+    engine = Engine(store, other, batch_size=chance.randrange(1, 30))
+    write_all = batch.write_all
+
+    def report(work: list[Work]) -> list[Outcome]:
+        os.write(1, b".")
+        return write_all(work)
+
+    setattr(batch, "write_all", report)  # noqa: B010 - a module, to a type checker
+    os.write(1, b"ready\n")
+    while True:
+        append(store, chance)
+        engine.step()
+
+
 LAST = ReportingView(
     "last", "SELECT 1 AS one, count(*) AS items FROM {stock}", over=["stock"], unique="one", materialized=True
 )
 WORK = {
     "view": view,
+    "elsewhere": elsewhere,
     "project": project,
     "work": work,
     "inline": fold_inline,
