@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from eventfold import Event, Lookup, Recorded, Struct, projection, replace
+from eventfold import Event, Recorded, RowLookup, Struct, projection, replace
 from projections import Projection
 
 
@@ -43,7 +43,7 @@ class Customer(Struct, frozen=True):
 
 
 @projection("customers", category="customer", reads=[regions])
-def customers(row: Customer | None, recorded: Recorded[Moved | Renamed], lookup: Lookup) -> Customer | None:
+def customers(row: Customer | None, recorded: Recorded[Moved | Renamed], lookup: RowLookup) -> Customer | None:
     row = row or Customer(recorded.stream_id, "?")
     match recorded.event:
         case Renamed(name):
@@ -67,7 +67,9 @@ def region_key(recorded: Recorded[Any]) -> str:
 
 
 @projection("spendings", key=region_key, reads=[customers])
-def spendings(row: Spending | None, recorded: Recorded[Ordered | Closed], key: str, lookup: Lookup) -> Spending | None:
+def spendings(
+    row: Spending | None, recorded: Recorded[Ordered | Closed], key: str, lookup: RowLookup
+) -> Spending | None:
     customer = lookup.get(customers, recorded.event.customer)
     match recorded.event:
         case Closed():

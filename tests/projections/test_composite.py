@@ -12,9 +12,9 @@ from eventfold import (
     DefinitionError,
     ElasticsearchIndex,
     EventStore,
-    Lookup,
     NeedsRebuild,
     Recorded,
+    RowLookup,
     SqlTable,
     open_store,
     projection,
@@ -166,7 +166,7 @@ def test_when_what_it_reads_fails_it_stands_still_and_says_so(make: Callable[...
         return Region(recorded.stream_id, 1 // len(recorded.event.name))
 
     @projection("greeted", reads=[names])
-    def greeted(row: Region | None, recorded: Recorded[Ordered], lookup: Lookup) -> Region:
+    def greeted(row: Region | None, recorded: Recorded[Ordered], lookup: RowLookup) -> Region:
         found = lookup.get(names, recorded.event.customer)
         return Region(recorded.stream_id, 0 if found is None else found.people)
 
@@ -188,7 +188,7 @@ def test_an_event_that_its_own_fold_refuses_is_parked_and_folded_later_as_of_the
     broken = [True]
 
     @projection("picky", reads=[customers])
-    def picky(row: Region | None, recorded: Recorded[Ordered], lookup: Lookup) -> Region:
+    def picky(row: Region | None, recorded: Recorded[Ordered], lookup: RowLookup) -> Region:
         if broken[0] and recorded.event.cents == 13:
             raise ValueError("thirteen")
         found = lookup.get(customers, recorded.event.customer)
@@ -216,7 +216,7 @@ def test_a_newer_version_of_what_it_reads_asks_for_a_rebuild(make: Callable[...,
             return Region(recorded.event.region, number)
 
         @projection("reader", reads=[source])
-        def reader(row: Region | None, recorded: Recorded[Moved], lookup: Lookup) -> Region:
+        def reader(row: Region | None, recorded: Recorded[Moved], lookup: RowLookup) -> Region:
             found = lookup.get(source, recorded.event.region)
             return Region(recorded.stream_id, 0 if found is None else found.people)
 
@@ -255,14 +255,14 @@ def test_stages_are_in_the_order_of_their_declarations_and_circles_are_named() -
     assert spendings.stages == (regions, customers, spendings)
 
     def declare(name: str, **options: Any) -> Any:
-        def fold(row: Customer | None, recorded: Recorded[Moved], lookup: Lookup) -> Customer | None:
+        def fold(row: Customer | None, recorded: Recorded[Moved], lookup: RowLookup) -> Customer | None:
             return row
 
         return projection(name, **options)(fold)
 
     with pytest.raises(DefinitionError, match="the stages form a circle: regions -> spendings -> customers -> regions"):
         declare("regions", reads=[spendings])
-    with pytest.raises(DefinitionError, match="expected a last parameter `lookup: Lookup` where there is reads="):
+    with pytest.raises(DefinitionError, match="expected a last parameter `lookup: RowLookup` where there is reads="):
         declare("alone")
     other = projection("regions")(regions_by_stream)
     with pytest.raises(DefinitionError, match="two projections are called 'regions'"):
@@ -288,7 +288,7 @@ def test_what_a_composite_cannot_be_is_an_error_at_definition(sqlite_url: str) -
 
 def test_a_fold_that_looks_up_what_it_does_not_read_is_told_so(make: Callable[..., Engine]) -> None:
     @projection("stray", reads=[regions])
-    def stray(row: Region | None, recorded: Recorded[Ordered], lookup: Lookup) -> Region:
+    def stray(row: Region | None, recorded: Recorded[Ordered], lookup: RowLookup) -> Region:
         lookup.get(customers, "c")
         return Region(recorded.stream_id)
 
