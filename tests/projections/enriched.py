@@ -1,9 +1,10 @@
 """A shop whose orders are enriched by what is known of their customers, who in turn belong to regions: three stages."""
 
+import random
 from collections.abc import Iterable
 from typing import Any
 
-from eventfold import Event, Recorded, RowLookup, Struct, projection, replace
+from eventfold import Event, EventStore, Recorded, RowLookup, Struct, projection, replace
 from projections import Projection
 
 
@@ -103,3 +104,16 @@ class Straight:
                 row = each.function(rows.get(key), recorded, *more)
                 rows.pop(key, None) if row is None else rows.update({key: row})
         return self.rows
+
+
+def append_some(store: EventStore, chance: random.Random, count: int) -> None:
+    for _ in range(count):
+        customer = "c" * chance.randrange(1, 7)
+        if chance.randrange(2):
+            event: Any = chance.choice(
+                [Ordered(customer, chance.randrange(100)), Ordered(customer, 1), Closed(customer)]
+            )
+            store.append(f"order-{chance.randrange(9)}", [event] * chance.randrange(1, 3))
+        else:
+            event = chance.choice([Moved(f"r{chance.randrange(3)}"), Renamed(chance.choice(["Ada", "Bob", ""]))])
+            store.append(f"customer-{customer}", [event])

@@ -28,7 +28,6 @@ from projections.past import Past
 from projections.rebuild import begin
 from tests.projections.enriched import (
     EVENTS,
-    Closed,
     Customer,
     Moved,
     Ordered,
@@ -36,6 +35,7 @@ from tests.projections.enriched import (
     Renamed,
     Spending,
     Straight,
+    append_some,
     customers,
     regions,
     spendings,
@@ -74,19 +74,6 @@ def make(url: str) -> Iterator[Callable[..., Engine]]:
     yield make
     for each in stores:
         each.close()
-
-
-def append_some(store: EventStore, chance: random.Random, count: int) -> None:
-    for _ in range(count):
-        customer = "c" * chance.randrange(1, 7)
-        if chance.randrange(2):
-            event: Any = chance.choice(
-                [Ordered(customer, chance.randrange(100)), Ordered(customer, 1), Closed(customer)]
-            )
-            store.append(f"order-{chance.randrange(9)}", [event] * chance.randrange(1, 3))
-        else:
-            event = chance.choice([Moved(f"r{chance.randrange(3)}"), Renamed(chance.choice(["Ada", "Bob", ""]))])
-            store.append(f"customer-{customer}", [event])
 
 
 def assert_as_of_each_event(store: EventStore, engine: Engine) -> None:
