@@ -20,7 +20,7 @@ from projections.errors import (
 )
 from projections.grouped_query import GroupedQuery
 from projections.key import by_tag
-from projections.lookup import Lookup
+from projections.lookup import RowLookup
 from projections.measure import Measure, avg_of, count_of, max_of, min_of, sum_of
 from projections.mending import ParkedEvents, Retried
 from projections.page import Page
@@ -60,7 +60,6 @@ __all__ = [
     "Hit",
     "InlineFailed",
     "InvalidQuery",
-    "Lookup",
     "Measure",
     "MemoryTable",
     "ModelQuery",
@@ -81,6 +80,7 @@ __all__ = [
     "ReportingView",
     "Retried",
     "RollbackRefused",
+    "RowLookup",
     "RowsApart",
     "RowsMissing",
     "RowsRefused",

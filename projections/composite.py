@@ -95,12 +95,16 @@ class ReadRows:
 class BatchLookup:
     """Rows as of any event of a batch: as they were before it, and what it has made of them so far."""
 
-    def __init__(self, reader: str, read: ReadRows) -> None:
+    def __init__(self, read: ReadRows) -> None:
         self.at = 0
         self.missing: dict[str, set[Any]] | None = None
-        self._reader = reader
+        self._reader: Projection[Any] | None = None
         self._read = read
         self._histories: dict[str, History] = {}
+
+    def turn_to(self, reader: Projection[Any]) -> None:
+        """The stage that is folded next."""
+        self._reader = reader
 
     def add(self, source: str, history: History) -> None:
         """What the batch has made of a source."""
@@ -108,10 +112,8 @@ class BatchLookup:
 
     def get(self, projection: Projection[Any], key: Any) -> Any:
         """The row of a source as of the event in hand."""
-        history = self._histories.get(projection.name)
-        if history is None:
-            raise _not_read(self._reader, projection)
-        steps = history.get(key, ())
+        _require_read(self._reader, projection)
+        steps = self._histories[projection.name].get(key, ())
         place = bisect_right(steps, self.at, key=lambda step: step[0])
         if place:
             return steps[place - 1][1]
@@ -136,15 +138,21 @@ class LogLookup:
 
     def get(self, projection: Projection[Any], key: Any) -> Any:
         """The row of a source as of the event in hand."""
-        if projection not in self._projection.stages:
-            raise _not_read(self._projection.name, projection)
+        _require_read(self._projection, projection)
         return row_at(self._store, projection, key, replace(self._moment, up_to=min(self.at, self._moment.up_to)))
 
 
-def _not_read(reader: str, projection: Projection[Any]) -> DefinitionError:
-    return DefinitionError(
-        f"projection {reader!r}: its fold looks up rows of {projection.name!r}, which it does not read; name it in reads=[...]"
-    )
+def _require_read(reader: Projection[Any] | None, projection: Projection[Any]) -> None:
+    """Makes sure that the fold looks up only what it declares.
+
+    Raises:
+        DefinitionError: it does not.
+    """
+    if reader is not None and projection not in reader.reads:
+        raise DefinitionError(
+            f"projection {reader.name!r}: its fold looks up rows of {projection.name!r}, which it does not read; name it in "
+            "reads=[...]"
+        )
 
 
 def lookup_of(store: EventStore, projection: Projection[Any], moment: Moment) -> LogLookup | None:
@@ -202,10 +210,11 @@ def park_batch(
 
 def fold_stages(projection: Projection[Any], events: Sequence[Recorded[Any]], read: ReadRows, last: Last) -> Folded:
     """Folds what a composite reads, and then lets `last` fold its own events with a lookup."""
-    lookup = BatchLookup(projection.name, read)
+    lookup = BatchLookup(read)
     changed: dict[str, Mapping[Any, Any]] = {}
     for source in projection.stages[:-1]:
         mine = select_events(source, events, alone=False)
+        lookup.turn_to(source)
         try:
             _fetch_ahead(source, mine, lookup, read)
             history = fold_history(source, mine, lambda keys, name=source.name: read.fetch(name, keys), lookup)  # type: ignore[misc]  # the default binds the name
@@ -214,6 +223,7 @@ def fold_stages(projection: Projection[Any], events: Sequence[Recorded[Any]], re
         lookup.add(source.name, history)
         changed[source.name] = {key: steps[-1][1] for key, steps in history.items()}
     own = select_events(projection, events, alone=False)
+    lookup.turn_to(projection)
     _fetch_ahead(projection, own, lookup, read)
     folded = last(own, lookup)
     if folded.failure is not None:

@@ -106,6 +106,8 @@ class InlineTrack:
             ProjectionFailed: the fold raised.
         """
         target: Any = self.track.target
+        for view in getattr(target, "views", ()):
+            view.hold(connection)  # may wait for a refresh, and nobody who appends is to wait for that
         with self._store.backend.excluding(connection, self.types):
             known: list[GenerationInfo] = target.held(connection)
             chosen = next((each for each in known if each.number == number), None)

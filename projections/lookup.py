@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Lookup(Protocol):
+class RowLookup(Protocol):
     """What the fold of a composite projection is given, to look up rows of the projections that it names in `reads=`."""
 
     def get(self, projection: "Projection[R]", key: Any) -> R | None:
@@ -19,7 +19,7 @@ class Lookup(Protocol):
         """
 
 
-class Positioned(Lookup, Protocol):
+class Positioned(RowLookup, Protocol):
     """A lookup that is told which event is in hand."""
 
     at: int

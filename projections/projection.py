@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args, overload
 
 from eventstore import DefinitionError, Recorded
-from projections.lookup import Lookup
+from projections.lookup import RowLookup
 from projections.parked import POISON, Poison
 from projections.partition import check_partitions, require_divisible
 from projections.row_check import RowCheck
@@ -19,7 +19,7 @@ Fold: TypeAlias = Callable[[R | None, Recorded[Any]], R | None]
 Consistency: TypeAlias = Literal["async", "inline"]
 KeyedFold: TypeAlias = Callable[[R | None, Recorded[Any], K], R | None]
 
-KeyedReadingFold: TypeAlias = Callable[[R | None, Recorded[Any], K, Lookup], R | None]
+KeyedReadingFold: TypeAlias = Callable[[R | None, Recorded[Any], K, RowLookup], R | None]
 
 
 class Projection(Generic[R]):
@@ -195,7 +195,7 @@ def check_reads(name: str, reads: Sequence[Any], *, takes_lookup: bool) -> None:
     """
     where = f"projection {name!r}"
     if bool(reads) != takes_lookup:
-        expected = "a last parameter `lookup: Lookup` where there is reads=, and none where there is not"
+        expected = "a last parameter `lookup: RowLookup` where there is reads=, and none where there is not"
         raise DefinitionError(f"{where}: expected {expected}, got reads={list(reads)!r}")
     found: dict[str, Projection[Any]] = {}
     for each in reads:
@@ -235,7 +235,7 @@ def projection(
     The row is None before the first event of its key; returning None deletes it. The model and the events come from the
     annotations. The model's first field holds the row's key. A third parameter, annotated with the type of that field, is
     given the key: where `key=` names several rows, it tells which of them is being folded. With `reads=`, a last parameter of
-    type `Lookup` looks up rows of other projections.
+    type `RowLookup` looks up rows of other projections.
 
     Args:
         name: unique within an application.

@@ -8,7 +8,7 @@ import msgspec
 
 from eventstore import DefinitionError, Event, Recorded
 from eventstore.event import event_classes
-from projections.lookup import Lookup
+from projections.lookup import RowLookup
 from projections.model import Model, bare, model_of, shown
 
 POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
@@ -47,7 +47,7 @@ def read_signature(name: str, function: Callable[..., Any]) -> Signature:
     except NameError as error:
         raise DefinitionError(f"projection {name!r}: an annotation cannot be resolved: {error}") from error
     names = list(parameters)
-    takes_lookup = any(hints.get(each) is Lookup for each in names[-1:])
+    takes_lookup = any(hints.get(each) is RowLookup for each in names[-1:])
     if len(names) - takes_lookup not in {2, 3} or any(each.kind not in POSITIONAL for each in parameters.values()):
         found = inspect.signature(function)
         raise DefinitionError(f"projection {name!r}: expected two positional parameters, as in {EXAMPLE}; got {found}")

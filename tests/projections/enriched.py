@@ -1,9 +1,10 @@
 """A shop whose orders are enriched by what is known of their customers, who in turn belong to regions: three stages."""
 
+import random
 from collections.abc import Iterable
 from typing import Any
 
-from eventfold import Event, Lookup, Recorded, Struct, projection, replace
+from eventfold import Event, EventStore, Recorded, RowLookup, Struct, projection, replace
 from projections import Projection
 
 
@@ -43,7 +44,7 @@ class Customer(Struct, frozen=True):
 
 
 @projection("customers", category="customer", reads=[regions])
-def customers(row: Customer | None, recorded: Recorded[Moved | Renamed], lookup: Lookup) -> Customer | None:
+def customers(row: Customer | None, recorded: Recorded[Moved | Renamed], lookup: RowLookup) -> Customer | None:
     row = row or Customer(recorded.stream_id, "?")
     match recorded.event:
         case Renamed(name):
@@ -67,7 +68,9 @@ def region_key(recorded: Recorded[Any]) -> str:
 
 
 @projection("spendings", key=region_key, reads=[customers])
-def spendings(row: Spending | None, recorded: Recorded[Ordered | Closed], key: str, lookup: Lookup) -> Spending | None:
+def spendings(
+    row: Spending | None, recorded: Recorded[Ordered | Closed], key: str, lookup: RowLookup
+) -> Spending | None:
     customer = lookup.get(customers, recorded.event.customer)
     match recorded.event:
         case Closed():
@@ -101,3 +104,16 @@ class Straight:
                 row = each.function(rows.get(key), recorded, *more)
                 rows.pop(key, None) if row is None else rows.update({key: row})
         return self.rows
+
+
+def append_some(store: EventStore, chance: random.Random, count: int) -> None:
+    for _ in range(count):
+        customer = "c" * chance.randrange(1, 7)
+        if chance.randrange(2):
+            event: Any = chance.choice(
+                [Ordered(customer, chance.randrange(100)), Ordered(customer, 1), Closed(customer)]
+            )
+            store.append(f"order-{chance.randrange(9)}", [event] * chance.randrange(1, 3))
+        else:
+            event = chance.choice([Moved(f"r{chance.randrange(3)}"), Renamed(chance.choice(["Ada", "Bob", ""]))])
+            store.append(f"customer-{customer}", [event])

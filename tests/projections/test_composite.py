@@ -12,9 +12,9 @@ from eventfold import (
     DefinitionError,
     ElasticsearchIndex,
     EventStore,
-    Lookup,
     NeedsRebuild,
     Recorded,
+    RowLookup,
     SqlTable,
     open_store,
     projection,
@@ -28,7 +28,6 @@ from projections.past import Past
 from projections.rebuild import begin
 from tests.projections.enriched import (
     EVENTS,
-    Closed,
     Customer,
     Moved,
     Ordered,
@@ -36,6 +35,7 @@ from tests.projections.enriched import (
     Renamed,
     Spending,
     Straight,
+    append_some,
     customers,
     regions,
     spendings,
@@ -74,19 +74,6 @@ def make(url: str) -> Iterator[Callable[..., Engine]]:
     yield make
     for each in stores:
         each.close()
-
-
-def append_some(store: EventStore, chance: random.Random, count: int) -> None:
-    for _ in range(count):
-        customer = "c" * chance.randrange(1, 7)
-        if chance.randrange(2):
-            event: Any = chance.choice(
-                [Ordered(customer, chance.randrange(100)), Ordered(customer, 1), Closed(customer)]
-            )
-            store.append(f"order-{chance.randrange(9)}", [event] * chance.randrange(1, 3))
-        else:
-            event = chance.choice([Moved(f"r{chance.randrange(3)}"), Renamed(chance.choice(["Ada", "Bob", ""]))])
-            store.append(f"customer-{customer}", [event])
 
 
 def assert_as_of_each_event(store: EventStore, engine: Engine) -> None:
@@ -166,7 +153,7 @@ def test_when_what_it_reads_fails_it_stands_still_and_says_so(make: Callable[...
         return Region(recorded.stream_id, 1 // len(recorded.event.name))
 
     @projection("greeted", reads=[names])
-    def greeted(row: Region | None, recorded: Recorded[Ordered], lookup: Lookup) -> Region:
+    def greeted(row: Region | None, recorded: Recorded[Ordered], lookup: RowLookup) -> Region:
         found = lookup.get(names, recorded.event.customer)
         return Region(recorded.stream_id, 0 if found is None else found.people)
 
@@ -188,7 +175,7 @@ def test_an_event_that_its_own_fold_refuses_is_parked_and_folded_later_as_of_the
     broken = [True]
 
     @projection("picky", reads=[customers])
-    def picky(row: Region | None, recorded: Recorded[Ordered], lookup: Lookup) -> Region:
+    def picky(row: Region | None, recorded: Recorded[Ordered], lookup: RowLookup) -> Region:
         if broken[0] and recorded.event.cents == 13:
             raise ValueError("thirteen")
         found = lookup.get(customers, recorded.event.customer)
@@ -216,7 +203,7 @@ def test_a_newer_version_of_what_it_reads_asks_for_a_rebuild(make: Callable[...,
             return Region(recorded.event.region, number)
 
         @projection("reader", reads=[source])
-        def reader(row: Region | None, recorded: Recorded[Moved], lookup: Lookup) -> Region:
+        def reader(row: Region | None, recorded: Recorded[Moved], lookup: RowLookup) -> Region:
             found = lookup.get(source, recorded.event.region)
             return Region(recorded.stream_id, 0 if found is None else found.people)
 
@@ -255,14 +242,14 @@ def test_stages_are_in_the_order_of_their_declarations_and_circles_are_named() -
     assert spendings.stages == (regions, customers, spendings)
 
     def declare(name: str, **options: Any) -> Any:
-        def fold(row: Customer | None, recorded: Recorded[Moved], lookup: Lookup) -> Customer | None:
+        def fold(row: Customer | None, recorded: Recorded[Moved], lookup: RowLookup) -> Customer | None:
             return row
 
         return projection(name, **options)(fold)
 
     with pytest.raises(DefinitionError, match="the stages form a circle: regions -> spendings -> customers -> regions"):
         declare("regions", reads=[spendings])
-    with pytest.raises(DefinitionError, match="expected a last parameter `lookup: Lookup` where there is reads="):
+    with pytest.raises(DefinitionError, match="expected a last parameter `lookup: RowLookup` where there is reads="):
         declare("alone")
     other = projection("regions")(regions_by_stream)
     with pytest.raises(DefinitionError, match="two projections are called 'regions'"):
@@ -288,7 +275,7 @@ def test_what_a_composite_cannot_be_is_an_error_at_definition(sqlite_url: str) -
 
 def test_a_fold_that_looks_up_what_it_does_not_read_is_told_so(make: Callable[..., Engine]) -> None:
     @projection("stray", reads=[regions])
-    def stray(row: Region | None, recorded: Recorded[Ordered], lookup: Lookup) -> Region:
+    def stray(row: Region | None, recorded: Recorded[Ordered], lookup: RowLookup) -> Region:
         lookup.get(customers, "c")
         return Region(recorded.stream_id)
 

@@ -14,6 +14,7 @@ ALL = [
     "projections/0002_checkpoints",
     "projections/0003_parked",
     "projections/0004_made_at",
+    "projections/0005_read_rows",
     "projections/0006_views",
 ]
 
@@ -32,7 +33,7 @@ def test_given_a_log_without_them_then_an_application_that_may_not_make_them_say
     with (
         Application(url, projections=bindings(), migrate=False) as app,
         pytest.raises(
-            NotMigrated, match=r"5 migrations are missing .projections/0001_generations, .*; run `eventfold migrate`"
+            NotMigrated, match=r"6 migrations are missing .projections/0001_generations, .*; run `eventfold migrate`"
         ),
     ):
         _ = app.store

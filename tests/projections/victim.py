@@ -11,10 +11,11 @@ from functools import partial
 
 from sqlalchemy import event
 
-from eventfold import Application, Event, EventStore, Recorded, ReportingView, SqlTable, reaction
+from eventfold import Application, Event, EventStore, Recorded, ReportingView, SqlTable, open_store, reaction
 from eventfold.worker import Worker
 from projections import Engine, batch, partition_build, rebuild
 from projections.writing import Outcome, Work
+from tests.projections import enriched
 from tests.projections.inline_shop import append_some, open_inline
 from tests.projections.shop import (
     EVENTS,
@@ -119,6 +120,23 @@ def react(_store: EventStore, _chance: random.Random) -> None:
     Worker(app.parts, lease_seconds=LEASE_SECONDS).run()
 
 
+def enrich(_store: EventStore, chance: random.Random) -> None:
+    """Appends in one thread, and keeps in another what looks up rows of others."""
+    store = open_store(sys.argv[1], events=enriched.EVENTS)
+    bound = [each.into(SqlTable(each.name)) for each in (enriched.customers, enriched.spendings)]
+    engine = Engine(store, bound, batch_size=chance.randrange(1, 9))
+
+    def follow() -> None:
+        while True:
+            engine.step()
+
+    threading.Thread(target=follow, daemon=True).start()
+    os.write(1, b"ready\n")
+    while True:
+        enriched.append_some(store, chance, 1)
+        os.write(1, b".")
+
+
 def main() -> None:
     url, seed, name = sys.argv[1:]
     store, chance = open_shop(url), random.Random(int(seed))
@@ -169,6 +187,7 @@ WORK = {
     "project": project,
     "work": work,
     "inline": fold_inline,
+    "enrich": enrich,
     "react": react,
     "rebuild": partial(rebuild_again_and_again, quietly=False),
     "rebuild-quietly": partial(rebuild_again_and_again, quietly=True),

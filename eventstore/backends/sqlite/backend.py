@@ -75,6 +75,7 @@ class SqliteBackend:
         self._idle: list[PoolProxiedConnection] = []
         self._writer: PoolProxiedConnection | None = None
         self._cursor: sqlite3.Cursor | None = None
+        self._joined: Connection | None = None  # kept for companions: to make one takes as long as a small append
 
     def commit(self, requests: Sequence[WriteRequest]) -> list[Written | Exception]:
         """Stores all requests in one transaction; each gets its own result or error."""
@@ -92,8 +93,10 @@ class SqliteBackend:
         self, requests: Sequence[WriteRequest], companions: Sequence[Companion]
     ) -> list[Written | Exception]:
         """Stores all requests with what companions write; where one of these refuses, by halves until it is found."""
-        with self._write_lock, translated(self.description), self.engine.connect() as plain:
-            return self._commit_with(plain.execution_options(writes=True), requests, companions)
+        with self._write_lock, translated(self.description):
+            if self._joined is None:
+                self._joined = self.engine.connect().execution_options(writes=True)
+            return self._commit_with(self._joined, requests, companions)
 
     def _commit_with(
         self, connection: Connection, requests: Sequence[WriteRequest], companions: Sequence[Companion]
@@ -245,6 +248,9 @@ class SqliteBackend:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = self._cursor = None
+            if self._joined is not None:
+                self._joined.close()
+                self._joined = None
         while self._idle:
             self._idle.pop().close()
         self.engine.dispose()
