@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,12 @@ def any_url(request: pytest.FixtureRequest) -> str:
         return "memory://"
     chosen: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return chosen
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def local_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """For what no database has a part in."""
+    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'shop.db'}"
 
 
 @pytest.fixture
@@ -115,7 +122,7 @@ def test_neither_queries_nor_catching_up_nor_a_rebuild_or_reset_or_verification_
     assert post.sent == [("order-1", 1), ("order-1", 2)]
 
 
-def test_what_fails_for_a_moment_is_tried_again_and_nothing_is_parked(any_url: str, stack: ExitStack) -> None:
+def test_what_fails_for_a_moment_is_tried_again_and_nothing_is_parked(local_url: str, stack: ExitStack) -> None:
     post = Post()
     post.refused = {"tea"}
     failing = mail(post)
@@ -125,7 +132,7 @@ def test_what_fails_for_a_moment_is_tried_again_and_nothing_is_parked(any_url: s
             post.refused.clear()
         declared(recorded)
 
-    app = stack.enter_context(open_shop(any_url, failing))
+    app = stack.enter_context(open_shop(local_url, failing))
     order(app, "order-1", "tea")
     at_work = reactor(app, "a", call=mended)
     while not at_work.step():
@@ -188,11 +195,11 @@ def test_parked_events_are_carried_out_in_order_when_they_are_retried(any_url: s
 
 
 def test_parked_events_that_are_discarded_are_never_carried_out_and_later_ones_are(
-    any_url: str, stack: ExitStack
+    local_url: str, stack: ExitStack
 ) -> None:
     post = Post()
     post.refused = {"rum"}
-    app = stack.enter_context(open_shop(any_url, mail(post)))
+    app = stack.enter_context(open_shop(local_url, mail(post)))
     order(app, "order-1", "rum", "milk")
     with pytest.raises(ReactionFailed):
         app.react()
@@ -219,7 +226,9 @@ def test_while_it_is_paused_nobody_carries_it_out(any_url: str, stack: ExitStack
     assert post.sent == [("order-1", 1)]
 
 
-def test_events_wait_for_each_other_by_key_and_those_without_one_are_not_wanted(any_url: str, stack: ExitStack) -> None:
+def test_events_wait_for_each_other_by_key_and_those_without_one_are_not_wanted(
+    local_url: str, stack: ExitStack
+) -> None:
     post = Post()
     post.refused = {"red rum"}
 
@@ -227,7 +236,7 @@ def test_events_wait_for_each_other_by_key_and_those_without_one_are_not_wanted(
         first: str = recorded.event.text.split()[0]
         return None if first == "no" else first
 
-    app = stack.enter_context(open_shop(any_url, mail(post, key=colour)))
+    app = stack.enter_context(open_shop(local_url, mail(post, key=colour)))
     order(app, "order-1", "red rum", "green tea", "no tea")
     order(app, "order-2", "red tea", "green milk")
 
@@ -238,7 +247,7 @@ def test_events_wait_for_each_other_by_key_and_those_without_one_are_not_wanted(
     assert [(each.key, each.events) for each in app.parked()] == [("red", 2)]
 
 
-def test_an_event_whose_key_cannot_be_told_is_parked_alone_and_can_be_retried(any_url: str, stack: ExitStack) -> None:
+def test_an_event_whose_key_cannot_be_told_is_parked_alone_and_can_be_retried(local_url: str, stack: ExitStack) -> None:
     post, broken = Post(), [True]
 
     def fragile(recorded: Recorded[Any]) -> str:
@@ -246,7 +255,7 @@ def test_an_event_whose_key_cannot_be_told_is_parked_alone_and_can_be_retried(an
             raise KeyError("rum")
         return recorded.stream_id
 
-    app = stack.enter_context(open_shop(any_url, mail(post, key=fragile, partitions=2)))
+    app = stack.enter_context(open_shop(local_url, mail(post, key=fragile, partitions=2)))
     order(app, "order-1", "rum", "tea")
     with pytest.raises(ReactionFailed, match="has parked the event at position 1: key= raised KeyError"):
         app.react()
@@ -356,10 +365,10 @@ def test_a_follower_is_not_parked_by_a_worker_that_has_not_heard_that_its_key_wa
 
 
 def test_when_the_database_is_away_after_an_effect_then_this_process_does_not_repeat_it(
-    any_url: str, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+    local_url: str, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = Post()
-    app = stack.enter_context(open_shop(any_url, mail(post)))
+    app = stack.enter_context(open_shop(local_url, mail(post)))
     order(app, "order-1", "tea", "milk")
     at_work = reactor(app, "a")
 
@@ -375,9 +384,9 @@ def test_when_the_database_is_away_after_an_effect_then_this_process_does_not_re
     assert post.sent == [("order-1", 1), ("order-1", 2)]
 
 
-def test_what_a_worker_has_in_hand_is_left_to_it(any_url: str, stack: ExitStack) -> None:
+def test_what_a_worker_has_in_hand_is_left_to_it(local_url: str, stack: ExitStack) -> None:
     post = Post()
-    app = stack.enter_context(open_shop(any_url, mail(post)))
+    app = stack.enter_context(open_shop(local_url, mail(post)))
     order(app, "order-1", "tea")
     worker = reactor(app, "a")
 
@@ -476,8 +485,8 @@ async def ship_awaiting(recorded: Recorded[Ordered], app: AsyncApplication) -> N
     await app.dispatch(Ship(recorded.stream_id), causation_id=recorded.event_id)
 
 
-def test_it_may_dispatch_commands_which_are_caused_by_the_event(any_url: str, stack: ExitStack) -> None:
-    app = stack.enter_context(Application(any_url, handlers=[ship], reactions=[ship_when_ordered], migrate=True))
+def test_it_may_dispatch_commands_which_are_caused_by_the_event(local_url: str, stack: ExitStack) -> None:
+    app = stack.enter_context(Application(local_url, handlers=[ship], reactions=[ship_when_ordered], migrate=True))
     order(app, "order-1", "tea")
     (ordered,) = app.store.read_log()
 
