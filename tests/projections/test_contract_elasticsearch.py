@@ -1,5 +1,6 @@
-"""The contract, kept by an index in Elasticsearch: beside a log in SQLite, and beside one in memory."""
+"""The contract, kept by an index in Elasticsearch: beside a log in SQLite, and, as far as the log matters, beside one in memory."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +8,19 @@ import pytest
 from eventfold.projection_tables import migrate_projections
 from eventstore import EventStore, open_store
 from projections import ElasticsearchIndex
+from projections.model import model_of
+from projections.target import BoundTarget, Reader
 from projections.testing import TargetContract
-from projections.testing.contract.vocabulary import EVENTS
+from projections.testing.contract.applying import Applying
+from projections.testing.contract.base import FINGERPRINT, reading, write
+from projections.testing.contract.following import Following
+from projections.testing.contract.generations import Generations
+from projections.testing.contract.leasing import Leasing
+from projections.testing.contract.parking import Parking
+from projections.testing.contract.partitions import Partitions
+from projections.testing.contract.selecting import ROWS
+from projections.testing.contract.vocabulary import EVENTS, Thing
+from tests.services.elasticsearch import Elasticsearch
 
 
 class TestElasticsearchIndex(TargetContract):
@@ -22,8 +34,26 @@ class TestElasticsearchIndex(TargetContract):
     def target(self, elasticsearch_index: ElasticsearchIndex) -> ElasticsearchIndex:
         return elasticsearch_index
 
+    @pytest.fixture(scope="class")
+    def filled(self, elasticsearch_server: Elasticsearch) -> Iterator[BoundTarget]:
+        """One index for all the questions: making one takes longer than asking."""
+        target = ElasticsearchIndex(f"asked-{uuid.uuid4().hex[:12]}", url=elasticsearch_server.url)
+        with open_store("memory://", events=EVENTS) as store:
+            bound = target.bind(store.backend, "things", model_of(Thing))
+            write(bound.create(FINGERPRINT, live=True), *ROWS)
+            yield bound
+        for index in elasticsearch_server.indices(f"{target.name}*"):
+            elasticsearch_server.ask(f"/{index}", "DELETE")
 
-class TestElasticsearchIndexBesideMemory(TargetContract):
+    @pytest.fixture
+    def reader(self, filled: BoundTarget) -> Iterator[Reader]:
+        with reading(filled) as reader:
+            yield reader
+
+
+class TestElasticsearchIndexBesideMemory(Generations, Applying, Partitions, Leasing, Parking, Following):
+    """What the place of the checkpoints plays no part in is not asked twice."""
+
     shares_rows = False
 
     @pytest.fixture
