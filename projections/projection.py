@@ -101,7 +101,7 @@ class Projection(Generic[R]):
             raise DefinitionError(f"{where}: into() expects at least one target, as in SqlTable({self.name!r})")
         names = [target.name for target in targets]
         if len(set(names)) != len(names):
-            raise DefinitionError(f"{where}: two targets are called {names}; give each its own name")
+            raise same_name(self.name, next(each for each in names if names.count(each) > 1))
         if not isinstance(poison, Poison):
             raise DefinitionError(f"{where}: poison: expected a Poison, as in Poison(attempts=5), got {poison!r}")
         if check_partitions(where, partitions) > 1:
@@ -267,3 +267,11 @@ def projection(
         return Projection(function, name, version, signature, key, category, tuple(tags), tuple(reads))
 
     return define
+
+
+def same_name(projection: str, target: str) -> DefinitionError:
+    """The error for two targets of a projection with one name."""
+    return DefinitionError(
+        f"projection {projection!r}: two targets are called {target!r}; give each its own name, as in SqlTable({target!r}) and "
+        f"ElasticsearchIndex({f'{target}-search'!r})"
+    )

@@ -9,7 +9,7 @@ from projections.lane import Lane
 from projections.other_database import OtherDatabase
 from projections.parked import POISON, Poison
 from projections.partition import Partition
-from projections.projection import BoundProjection, Projection
+from projections.projection import BoundProjection, Projection, same_name
 from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
 
 
@@ -171,9 +171,10 @@ def _check_places(tracks: Iterable[Track]) -> None:
     """No two projections may write one table, and no projection may write it twice."""
     owners: dict[Any, Track] = {}
     for track in tracks:
+        if owners.setdefault((track.projection.name, track.name), track) is not track:
+            raise same_name(track.projection.name, track.name)
         table = getattr(track.target, "table", None)
-        place = (track.projection.name, track.name) if table is None else (id(track.elsewhere), table.fullname)
-        other = owners.setdefault(place, track)
+        other = track if table is None else owners.setdefault((id(track.elsewhere), table.fullname), track)
         if other is not track:
             raise DefinitionError(
                 f"projections {other.projection.name!r} and {track.projection.name!r} both keep their rows in {track.name!r}; "

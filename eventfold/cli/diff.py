@@ -60,7 +60,7 @@ def diff(
 
 
 def _moment(option: str, text: str, kind: str | None = None) -> tuple[str, Mapping[str, Any]]:
-    found, bound = moment_of(text, None if kind == "position" else kind)
+    found, bound = moment_of(text, option, None if kind == "position" else kind)
     if found == "version":
         usage_error(f"{option}: a row has no versions; expected an instant, or position:NUMBER, got {text!r}")
     return found, bound

@@ -20,11 +20,12 @@ def since(text: str, option: str) -> datetime:
     return _instant(text, time.min, option)
 
 
-def moment_of(text: str, kind: str | None = None) -> tuple[str, Mapping[str, Any]]:
+def moment_of(text: str, option: str, kind: str | None = None) -> tuple[str, Mapping[str, Any]]:
     """A moment such as `7`, `version:7`, `position:120`, `2026-01-31`, `at:2026-01-31` or `occurred:1997-06-30`.
 
     Args:
         text: what was typed; without a kind, an integer is a version and anything else an instant.
+        option: where it was typed, for errors.
         kind: what it is where it does not say so itself.
 
     Returns:
@@ -35,9 +36,9 @@ def moment_of(text: str, kind: str | None = None) -> tuple[str, Mapping[str, Any
         kind, text = prefix, rest
     kind = kind or ("version" if text.isdecimal() else "at")
     if kind in {"at", "occurred"}:
-        return kind, {kind: until(text, "--diff")}
+        return kind, {kind: until(text, option)}
     if not text.isdecimal():
-        usage_error(f"--diff: {kind}: expected a number, got {text!r}")
+        usage_error(f"{option}: {kind}: expected a number, got {text!r}")
     return kind, {"at_version" if kind == "version" else "position": int(text)}
 
 

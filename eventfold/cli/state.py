@@ -76,8 +76,8 @@ def _both(
     first, dots, last = diff.partition("..")
     if not dots:
         usage_error(f"--diff: expected A..B, as in 3..7 or 2026-01-01..2026-01-31, got {diff!r}")
-    kind, start = moment_of(first) if first else (None, {"at_version": 0})
-    _, end = moment_of(last, kind) if last else (None, {})
+    kind, start = moment_of(first, "--diff") if first else (None, {"at_version": 0})
+    _, end = moment_of(last, "--diff", kind) if last else (None, {})
     for name in bounds:
         if name in start or name in end:
             option = name.removeprefix("at_")

@@ -37,7 +37,7 @@ retention = ReportingView(
     "retention",
     """
     SELECT later.cell, later.cohort, later.months_since, later.customers,
-        CAST(100.0 * later.customers / begun.customers AS double precision) AS percent
+        CAST(round(100.0 * later.customers / begun.customers, 1) AS double precision) AS percent
     FROM {cohorts} later
     JOIN {cohorts} begun ON begun.cohort = later.cohort AND begun.months_since = 0
     """,

@@ -341,8 +341,13 @@ def test_two_projections_of_one_name_or_one_table_are_an_error(store: EventStore
         Engine(store, [broken.into(SqlTable("a")), mended.into(SqlTable("b"))])
     with pytest.raises(DefinitionError, match="'stock' and 'totals' both keep their rows in 'rows'"):
         Engine(store, [stock.into(SqlTable("rows")), totals.into(SqlTable("rows"))])
-    with pytest.raises(DefinitionError, match="both keep"):
-        Engine(store, [stock.into(MemoryTable("rows")), stock.into(MemoryTable("rows"))])
+
+
+def test_two_targets_of_a_projection_have_two_names_whichever_way_they_are_declared(store: EventStore) -> None:
+    with pytest.raises(DefinitionError, match=r"two targets are called 'rows'; .* ElasticsearchIndex\('rows-search'\)"):
+        stock.into(SqlTable("rows"), MemoryTable("rows"))
+    with pytest.raises(DefinitionError, match="projection 'stock': two targets are called 'rows'"):
+        Engine(store, [stock.into(SqlTable("rows")), stock.into(MemoryTable("rows"))])
 
 
 @pytest.mark.parametrize("taken", ["stock", "stock__g1"])

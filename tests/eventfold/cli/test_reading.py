@@ -118,3 +118,8 @@ def test_faulty_queries_are_refused(filled: Cli) -> None:
     assert "has no field 'colour'" in filled("query", "OrderRow", "--where", "colour=red", code=1).stderr
     assert "cents" in filled("query", "OrderRow", "--where", "cents>much", code=1).stderr
     filled("query", "OrderRow", "--where", "cents", code=2)
+
+
+def test_a_moment_that_is_none_is_refused_by_the_option_that_has_it(filled: Cli) -> None:
+    refused = filled("diff", "OrderRow", "o-1", "--from", "position:1", "--to", "stream:2", code=2)
+    assert "--to: expected an instant" in refused.stderr
