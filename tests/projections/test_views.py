@@ -168,31 +168,30 @@ def test_workers_refresh_it_when_it_is_time(url: str, every: dict[str, Any]) -> 
         assert (status.state, status.events_behind, status.position) == ("live", 0, 9)
 
 
-@pytest.mark.parametrize(
-    ("sql", "reason"),
-    [
-        ("SELECT 1 AS one, missing FROM {stock}", "missing"),
-        ("SELECT 1 AS one FROM {stock}", "steps"),
-        ("SELEKT * FROM {stock}", "syntax error"),
-        ("SELECT 1 AS one FROM {stock}; DROP TABLE nothing", "syntax error|multiple commands|one statement"),
-        ("DELETE FROM {stock}", "syntax error"),
-    ],
-)
-def test_bad_sql_is_refused_by_the_views_name_and_nothing_is_made(url: str, sql: str, reason: str) -> None:
-    with open_app(url, view(sql)) as app:
-        fill(app.store, 3)
-        with pytest.raises(ViewRefused, match=f"reporting view 'steps': the database refuses it: .*({reason})"):
-            app.catch_up()
+BAD = {
+    "SELECT 1 AS one, missing FROM {stock}": "missing",
+    "SELECT 1 AS one FROM {stock}": "steps",
+    "SELEKT * FROM {stock}": "syntax error",
+    "SELECT 1 AS one FROM {stock}; DROP TABLE nothing": "syntax error|multiple commands|one statement",
+    "DELETE FROM {stock}": "syntax error",
+}
 
-        with pytest.raises(ViewRefused):
-            app.view("steps")
-        assert len(app.query(Stock).all(after=write(app, 1))) > 0
-        (status,) = app.views()
-        assert status.state == "failed"
-        assert "the database refuses it" in str(status.error)
-        assert app.store.backend.sql is not None
-        with app.store.backend.sql.reading() as connection, pytest.raises(Exception, match="steps"):
-            connection.execute(text("SELECT * FROM steps"))
+
+def test_bad_sql_is_refused_by_the_views_name_and_nothing_is_made(url: str) -> None:
+    for sql, reason in BAD.items():
+        with open_app(url, view(sql)) as app:
+            token = write(app, 1)
+            with pytest.raises(ViewRefused, match=f"reporting view 'steps': the database refuses it: .*({reason})"):
+                app.catch_up()
+
+            with pytest.raises(ViewRefused):
+                app.view("steps")
+            assert app.query(Stock).count(after=token) == 1
+            (status,) = app.views()
+            assert status.state == "failed"
+            assert "the database refuses it" in str(status.error)
+            with pytest.raises(Exception, match="steps"):
+                raw(app)
 
 
 def test_changed_sql_replaces_the_view_at_the_next_start(url: str) -> None:
@@ -316,7 +315,7 @@ def test_while_it_is_rebuilt_and_refreshed_readers_see_no_error_and_nothing_olde
         readers = [threading.Thread(target=read) for _ in range(2)]
         for each in readers:
             each.start()
-        for _ in range(6):
+        for _ in range(4):
             app.store.append("item-a", [Added(1)])
             app.catch_up()
             app.refresh("steps")
@@ -326,7 +325,7 @@ def test_while_it_is_rebuilt_and_refreshed_readers_see_no_error_and_nothing_olde
         for each in readers:
             each.join()
         assert wrong == []
-        assert row_of(app).steps == 13 == steps_of(app)
+        assert row_of(app).steps == 9 == steps_of(app)
         assert len(seen) > 10
 
 

@@ -10,7 +10,7 @@ from tests.projections.nursery import Nursery
 from tests.projections.shop import EVENTS, bindings, items_at
 from tests.projections.victim import LAST
 
-KILLS = int(os.environ.get("EVENTFOLD_VIEW_KILLS", "4"))
+KILLS = int(os.environ.get("EVENTFOLD_VIEW_KILLS", "3"))
 """In each database; more for a longer run."""
 
 
