@@ -12,8 +12,7 @@ from contextlib import ExitStack
 
 from sqlalchemy import select
 
-from eventfold import Application, Event, Recorded, Struct, count_of, open_store, projection, sum_of
-from eventfold.projection_tables import migrate_projections
+from eventfold import Application, Event, Recorded, Struct, count_of, projection, sum_of
 from eventstore.token import token_of
 from projections import rebuild
 from projections.rollback import prune, rollback
@@ -152,9 +151,7 @@ class Crowd:
 
     def open(self) -> Application:
         """An application of its own over the log."""
-        with open_store(self._url, events=(Bumped,), migrate=True) as store:
-            migrate_projections(store, migrate=True)
-        return Application(self._url, projections=[tallies.into(self._make_target(), partitions=2)])
+        return Application(self._url, projections=[tallies.into(self._make_target(), partitions=2)], migrate=True)
 
     def _open(self, stack: ExitStack) -> Application:
         return stack.enter_context(self.open())

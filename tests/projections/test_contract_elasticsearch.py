@@ -23,6 +23,18 @@ from projections.testing.contract.vocabulary import EVENTS, Thing
 from tests.services.elasticsearch import Elasticsearch
 
 
+@pytest.fixture(scope="module")
+def filled(elasticsearch_server: Elasticsearch) -> Iterator[BoundTarget]:
+    """One index for all the questions: making one takes longer than asking."""
+    target = ElasticsearchIndex(f"asked-{uuid.uuid4().hex[:12]}", url=elasticsearch_server.url)
+    with open_store("memory://", events=EVENTS) as store:
+        bound = target.bind(store.backend, "things", model_of(Thing))
+        write(bound.create(FINGERPRINT, live=True), *ROWS)
+        yield bound
+    for index in elasticsearch_server.indices(f"{target.name}*"):
+        elasticsearch_server.ask(f"/{index}", "DELETE")
+
+
 class TestElasticsearchIndex(TargetContract):
     @pytest.fixture
     def store(self, sqlite_url: str) -> Iterator[EventStore]:
@@ -33,17 +45,6 @@ class TestElasticsearchIndex(TargetContract):
     @pytest.fixture
     def target(self, elasticsearch_index: ElasticsearchIndex) -> ElasticsearchIndex:
         return elasticsearch_index
-
-    @pytest.fixture(scope="class")
-    def filled(self, elasticsearch_server: Elasticsearch) -> Iterator[BoundTarget]:
-        """One index for all the questions: making one takes longer than asking."""
-        target = ElasticsearchIndex(f"asked-{uuid.uuid4().hex[:12]}", url=elasticsearch_server.url)
-        with open_store("memory://", events=EVENTS) as store:
-            bound = target.bind(store.backend, "things", model_of(Thing))
-            write(bound.create(FINGERPRINT, live=True), *ROWS)
-            yield bound
-        for index in elasticsearch_server.indices(f"{target.name}*"):
-            elasticsearch_server.ask(f"/{index}", "DELETE")
 
     @pytest.fixture
     def reader(self, filled: BoundTarget) -> Iterator[Reader]:
