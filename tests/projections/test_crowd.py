@@ -14,7 +14,7 @@ SECONDS = pytest.mark.parametrize(
 
 def assert_undisturbed(crowd: Crowd, seconds: float) -> None:
     """Lets the crowd loose; afterwards the rows equal the pure fold of the log."""
-    crowd.run(seconds, swaps=2)
+    crowd.run(seconds, swaps=1)
 
     assert crowd.looks > 20
     with crowd.open() as app:
