@@ -18,7 +18,7 @@ from eventfold import (
     TargetUnavailable,
 )
 from eventstore.token import token_of
-from projections import BoundProjection, prune, rollback, status_of
+from projections import BoundProjection, Projection, prune, rollback, status_of
 from projections.rebuild import rebuild
 from projections.testing import TargetContract
 from tests.projections import enriched
@@ -241,8 +241,8 @@ def test_given_a_process_killed_while_it_projects_then_rows_and_checkpoint_belon
 
 
 def test_a_composite_projection_keeps_there_what_it_reads(urls: tuple[str, str]) -> None:
-    composed = [each.into(SqlTable(each.name, url=urls[1])) for each in (regions, customers)]
-    composed.append(spendings.into(SqlTable("spendings", url=urls[1])))
+    projections: list[Projection[Any]] = [regions, customers, spendings]
+    composed = [each.into(SqlTable(each.name, url=urls[1])) for each in projections]
     with open_app(*urls, projections=composed, events=enriched.EVENTS) as app:
         for seed in range(3):
             append_some(app.store, random.Random(seed), 8)
