@@ -1,6 +1,7 @@
 """Read models in another database than the log's: exactly once there, whatever becomes of either."""
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from eventfold import (
     TargetUnavailable,
 )
 from eventstore.token import token_of
-from projections import BoundProjection, prune, rollback, status_of
+from projections import BoundProjection, Projection, prune, rollback, status_of
 from projections.rebuild import rebuild
 from projections.testing import TargetContract
+from tests.projections import enriched
+from tests.projections.enriched import append_some, customers, regions, spendings
 from tests.projections.nursery import Nursery
 from tests.projections.shop import (
     EVENTS,
@@ -235,3 +238,23 @@ def test_given_a_process_killed_while_it_projects_then_rows_and_checkpoint_belon
         app.catch_up()
         assert_straight(app.store, app.engine)
         assert_counted_once(app.store, app.engine)
+
+
+def test_a_composite_projection_keeps_there_what_it_reads(urls: tuple[str, str]) -> None:
+    projections: list[Projection[Any]] = [regions, customers, spendings]
+    composed = [each.into(SqlTable(each.name, url=urls[1])) for each in projections]
+    with open_app(*urls, projections=composed, events=enriched.EVENTS) as app:
+        for seed in range(3):
+            append_some(app.store, random.Random(seed), 8)
+            app.catch_up()
+        assert [each.faults for each in app.verify("spendings")] == [[]]
+        assert app.query(enriched.Spending).count() > 0
+
+
+def test_what_is_kept_inline_is_refused_there(tmp_path: Path) -> None:
+    inline = stock.into(SqlTable("stock", url=f"sqlite:///{tmp_path / 'reports.db'}"), consistency="inline")
+    with (
+        open_app(f"sqlite:///{tmp_path / 'log.db'}", "", projections=[inline]) as app,
+        pytest.raises(DefinitionError, match="cannot be kept inline"),
+    ):
+        _ = app.engine

@@ -70,7 +70,7 @@ def test_check_finds_what_cannot_work(cli: Cli, tmp_path: Path, monkeypatch: pyt
 
 def test_migrate_says_what_it_applies_once(cli: Cli) -> None:
     names = [each["migration"] for each in cli.json("migrate", "--dry-run")]
-    assert {each.partition("/")[0] for each in names} == {"eventstore", "projections"}
+    assert {each.partition("/")[0] for each in names} == {"commands", "eventstore", "projections"}
     assert [each["migration"] for each in cli.json("migrate")] == names
     assert cli.json("migrate") == []
     assert "up to date" in cli("migrate").stderr
