@@ -34,7 +34,7 @@ def status(session: Session) -> None:
     record |= {"reactions": [], "stalled_appends": []}
     if pending:
         warn("migrations are pending: run `eventfold migrate`")
-        if all(name.startswith("projections/") for name in pending):  # the log itself is there
+        if not any(name.startswith("eventstore/") for name in pending):  # the log itself is there
             with app.parts.open_unchecked() as store:
                 record |= {"events": store.backend.count(), "head": store.head()}
     else:

@@ -150,7 +150,7 @@ def test_each_benchmark_measures_a_little(name: str, place: Place) -> None:
 
 def test_memory_is_measured(place: Place) -> None:
     found = memory.measure(place, TINY)
-    assert found.keys() == {"read", "rebuild"}
+    assert found.keys() == {"read", "rebuild", "rebuild-keys"}
     for peaks in found.values():
         assert peaks.events == TINY.tagged_events
         assert 0 < peaks.before <= peaks.tenth <= peaks.all

@@ -25,6 +25,7 @@ STATUS: Row = {
     "seconds_behind": 61.5,
     "rate": 12_345.6,
     "parked": 0,
+    "consistency": "async",
 }
 
 
@@ -60,6 +61,7 @@ def test_an_error_is_shown_where_there_is_one() -> None:
 
 def test_targets_are_listed_where_they_say_something() -> None:
     row = {"projection": "months", "version": 1, "model": "Month", "key": "month", "events": ["Sold"]}
+    row |= {"consistency": "async", "reads": []}
 
     assert "targets" not in printed([{**row, "targets": ["months"]}], LIST_COLUMNS)[0]
     assert "months, months_view" in printed([{**row, "targets": ["months", "months_view"]}], LIST_COLUMNS)[2]
