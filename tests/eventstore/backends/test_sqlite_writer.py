@@ -116,10 +116,11 @@ def test_of_a_group_each_request_sees_those_before_it_and_a_refused_one_leaves_n
         asked("a-1", Opened("cy"), Opened("di"), expected=1),
     ]
 
-    first, second, third = write_group(cursor, SQL, group)
+    (first, second, third), stored = write_group(cursor, SQL, group)
 
     assert (first, third) == (Written(1, {"a-1": 1}), Written(3, {"a-1": 3}))
     assert isinstance(second, WrongExpectedVersion)
     assert second.actual == 1
+    assert [(each.request, each.written) for each in stored] == [(group[0], first), (group[2], third)]
     assert rows(cursor) == [(1, "a-1", 1), (2, "a-1", 2), (3, "a-1", 3)]
     assert cursor.execute("SELECT * FROM eventfold_event_tags").fetchall() == [("kind:vip", "Opened", 1)]
