@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from eventfold import Application, Event, EventStore, Recorded, SqlTable, Struct, open_store, projection, replace
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from projections import BoundProjection, Engine, MemoryTable, Projection
 from projections.parked import Poison
 from projections.partition import Partition
@@ -100,7 +100,7 @@ def divided(partitions: int = 2) -> list[BoundProjection[Any]]:
 
 def open_shop(url: str) -> EventStore:
     store = open_store(url, events=EVENTS, migrate=True)
-    migrate_projections(store, migrate=True)
+    migrate(store)
     return store
 
 

@@ -19,7 +19,7 @@ from eventfold import (
     open_store,
     projection,
 )
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore.token import token_of
 from projections import Engine, MemoryTable, partition_build, rebuild, row_difference, verify
 from projections.mending import retry_parked
@@ -60,7 +60,7 @@ def make(url: str) -> Iterator[Callable[..., Engine]]:
     def make(batch_size: int = 10_000, *projections: Any) -> Engine:
         if not stores:
             stores.append(open_store(url, events=EVENTS, migrate=True))
-            migrate_projections(stores[0], migrate=True)
+            migrate(stores[0])
         if url == "memory://" and made and not projections:
             made[0]._batches._size = batch_size  # rows in memory go with their engine
             return made[0]

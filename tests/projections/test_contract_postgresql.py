@@ -7,7 +7,7 @@ from math import inf
 import pytest
 from msgspec import Struct
 
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore import EventStore, open_store
 from projections import SqlTable
 from projections.testing import TargetContract
@@ -43,7 +43,7 @@ class TestSqlTableOnPostgresql(TargetContract):
     @pytest.fixture
     def store(self, database: str) -> Iterator[EventStore]:
         with open_store(database, events=EVENTS, migrate=True, schema=f"case{next(numbers)}") as store:
-            migrate_projections(store, migrate=True)
+            migrate(store)
             yield store
 
     @pytest.fixture

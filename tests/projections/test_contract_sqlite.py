@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore import EventStore, open_store
 from projections import SqlTable
 from projections.testing import TargetContract
@@ -15,7 +15,7 @@ class TestSqlTableOnSqlite(TargetContract):
     @pytest.fixture
     def store(self, sqlite_url: str) -> Iterator[EventStore]:
         with open_store(sqlite_url, events=EVENTS) as store:
-            migrate_projections(store, migrate=True)
+            migrate(store)
             yield store
 
     @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventfold import Event, EventStore, Recorded, SqlTable, Struct, TargetUnavailable, projection
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore import StreamAppend, open_store
 from projections import ElasticsearchIndex, Engine, status_of
 from projections.targets.elasticsearch_server import ElasticsearchServer as Server
@@ -19,7 +19,7 @@ THINGS = 800
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[EventStore]:
     with open_store(sqlite_url, events=(*EVENTS, Written)) as store:
-        migrate_projections(store, migrate=True)
+        migrate(store)
         yield store
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventfold import DefinitionError, EventStore, TargetUnavailable
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore import open_store
 from projections import ElasticsearchIndex, Engine, status_of
 from projections.targets import elasticsearch_server
@@ -19,7 +19,7 @@ from tests.services.private import free_port
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[EventStore]:
     with open_store(sqlite_url, events=EVENTS) as store:
-        migrate_projections(store, migrate=True)
+        migrate(store)
         store.append("thing-a", [Added(1)])
         yield store
 

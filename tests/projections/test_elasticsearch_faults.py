@@ -18,7 +18,7 @@ from eventfold import (
     TargetUnavailable,
     projection,
 )
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore import open_store
 from projections import Engine, rebuild, status_of
 from projections.errors import ProjectionFailed, RowsRefused
@@ -169,7 +169,7 @@ def test_what_one_target_has_written_is_not_folded_again_for_the_other(
         return Thing(recorded.stream_id, recorded.event.number)
 
     with open_store(sqlite_url, events=THINGS) as store:
-        migrate_projections(store, migrate=True)
+        migrate(store)
         index = ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url)
         engine = Engine(store, [counted.into(SqlTable("things"), index)], batch_size=4)
         for n in range(10):
@@ -184,7 +184,7 @@ def test_what_one_target_has_written_is_not_folded_again_for_the_other(
 def engine(sqlite_url: str, elasticsearch_server: Elasticsearch, elasticsearch_name: str) -> Iterator[Engine]:
     """The contract's things, in an index of their own."""
     with open_store(sqlite_url, events=THINGS) as store:
-        migrate_projections(store, migrate=True)
+        migrate(store)
         yield Engine(store, [things.into(ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url))])
 
 

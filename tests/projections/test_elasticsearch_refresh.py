@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eventfold import Application
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore.token import token_of
 from projections import rebuild
 from projections.target import Change
@@ -26,7 +26,7 @@ def open_things(sqlite_url: str, elasticsearch_server: Elasticsearch, elasticsea
     def open_(refresh: Any) -> Application:
         index = ElasticsearchIndex(elasticsearch_name, url=elasticsearch_server.url, refresh=refresh)
         app = Application(sqlite_url, projections=[things.into(index)], events=EVENTS)
-        migrate_projections(app.store, migrate=True)
+        migrate(app.store)
         opened.append(app)
         return app
 

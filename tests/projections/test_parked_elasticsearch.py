@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eventfold import ElasticsearchIndex, EventParked, EventStore, Poison, open_store
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from projections import Engine
 from projections.mending import parked_of, retry_parked
 from projections.targets.register import SqlRegister
@@ -21,7 +21,7 @@ class Crash(BaseException):
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[EventStore]:
     with open_store(sqlite_url, events=EVENTS) as opened:
-        migrate_projections(opened, migrate=True)
+        migrate(opened)
         yield opened
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eventfold import Struct
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import migrate
 from eventstore import Event, EventStore, JsonObject, Recorded, open_store, upcasts
 from projections import Engine, SqlTable, projection
 from projections.batch import first_half
@@ -70,7 +70,7 @@ def counts(row: Count | None, recorded: Recorded[Counted]) -> Count | None:
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[EventStore]:
     with open_store(sqlite_url) as opened:
-        migrate_projections(opened, migrate=True)
+        migrate(opened)
         opened.append("basket-1", [OldItemsAdded([1, 2, 3]), ItemAdded(4), OldItemsAdded([])])
         opened.append("basket-2", [OldItemsAdded([8]), OldCleared(), Counted(), OldItemsAdded([9, 9])])
         yield opened
