@@ -21,9 +21,9 @@ def report_writes() -> None:
     """A dot just before a bulk is sent, and one between the rows and their position."""
     write = Bulk.write
 
-    def reported(bulk: Bulk, documents: Sequence[Document], version: int) -> dict[str, str]:
+    def reported(bulk: Bulk, documents: Sequence[Document], version: int, *, again: bool = False) -> dict[str, str]:
         os.write(1, b".")
-        refused = write(bulk, documents, version)
+        refused = write(bulk, documents, version, again=again)
         os.write(1, b".")
         return refused
 
