@@ -92,10 +92,11 @@ def _fail(steps: Steps, error: BaseException) -> Receipt:
         steps.throw(error)
     except StopIteration as stop:
         instead: Receipt | None = stop.value
-        if instead is None:
-            raise error from None  # it has looked at the error, and has nothing to put in its place
-        return instead
-    raise _twice(steps)
+    else:
+        raise _twice(steps)
+    if instead is None:  # it has looked at the error, and has nothing to put in its place
+        raise error  # out here, so that it keeps the cause and the context that it has
+    return instead
 
 
 def _name(steps: Steps) -> str:

@@ -86,10 +86,6 @@ class Parts:
         with self._opening:
             if self._store is None:
                 self._store = self._opened()
-                if any(each.consistency == "inline" for each in self.projections):
-                    self._engine = Engine(
-                        self._store, self.projections, views=self.views
-                    )  # appends fold from the first one on
             return self._store
 
     @property
@@ -148,6 +144,8 @@ class Parts:
         store = self.open(migrate=self._options.get("migrate"))
         try:
             self._reactions = [(each, reaction_track(store, each)) for each in self.reactions]
+            if any(each.consistency == "inline" for each in self.projections):  # appends fold from the first one on
+                self._engine = Engine(store, self.projections, views=self.views)
         except BaseException:
             close_others(store.backend)
             store.close()

@@ -55,7 +55,8 @@ class BatchRunner:
             events = reader.decode(rows)
         except EventfoldError as error:
             return self._unreadable(lanes, start, up_to, error)
-        alone = len({(each.events, each.category, each.tags) for each in projections.values()}) == 1
+        alike = len({(each.events, each.category, each.tags) for each in projections.values()}) == 1
+        alone = alike and not any(each.reads for each in projections.values())
         work = [each for group in _groups(lanes) for each in self._fold(group, events, start, end, alone=alone)]
         return self._write(work)
 
@@ -207,9 +208,8 @@ def _unfetched(lane: Lane, error: Exception) -> None:
 
 def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, end: int) -> list[Work]:
     """Folds once for all targets of one partition that hold the same rows, because they stand at one position."""
-    epochs = [
-        each.epoch for each in lanes
-    ]  # read before what is parked: another thread may look a remote lane up meanwhile
+    # read before what is parked: another thread may look a remote lane up meanwhile
+    epochs = [each.epoch for each in lanes]
     track, partition, parked = lanes[0].track, lanes[0].partition, lanes[0].parked
     fetch, projection = lanes[0].fetch, track.projection
     read = ReadRows(projection, track.generation, complete=start == 0)

@@ -1,6 +1,7 @@
 """Middleware that is written once: what it may do, in threads and in tasks."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -111,3 +112,22 @@ def test_one_that_does_not_yield_once_is_named(open_driver: OpenDriver, wrong: A
         open_driver(middleware=[Around(wrong)]).dispatch(
             Withdraw("a-1", 1) if wrong is yields_after_an_error else Deposit("a-1", 1)
         )
+
+
+def test_an_error_that_it_has_only_looked_at_keeps_its_cause(open_driver: OpenDriver, blocking: bool) -> None:
+    reason = KeyError("why")
+
+    def failing(envelope: Envelope) -> Steps:
+        raise ValueError("what") from reason
+        yield envelope
+
+    def looked(envelope: Envelope) -> Steps:
+        with suppress(ValueError):
+            yield envelope
+        return None
+
+    driver = open_driver(middleware=[Around(looked, blocking=blocking), Around(failing, blocking=blocking)])
+    with pytest.raises(ValueError, match="what") as raised:
+        driver.dispatch(Deposit("a-1", 1))
+
+    assert raised.value.__cause__ is reason

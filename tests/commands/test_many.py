@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from eventfold import Application, AsyncApplication, Command, Dispatched, InvalidCommand, InvalidInput, Rejected
+from eventfold import (
+    Application,
+    AsyncApplication,
+    Command,
+    Dispatched,
+    Event,
+    InvalidCommand,
+    InvalidInput,
+    Rejected,
+    handles,
+)
 from tests.commands.bank import HANDLERS, Account, Deposit, Transfer, Withdraw
 
 
@@ -62,6 +72,27 @@ def test_keys_make_a_repeated_batch_harmless(url: str, many: Any) -> None:
 
         assert [each.unwrap() for each in again] == [each.unwrap() for each in first]
         assert sum(1 for _ in app.store.read_log()) == 9
+
+
+class Moody(Command):
+    account_id: str
+
+    def validate(self) -> list[str]:
+        raise KeyError(self.account_id)
+
+
+@handles
+def moody(account: Account, command: Moody) -> list[Event]:
+    return []
+
+
+@pytest.mark.parametrize("many", [sync, in_tasks])
+def test_a_command_whose_own_rule_raises_fails_alone(many: Any) -> None:
+    with Application("memory://", handlers=[*HANDLERS, moody]) as app:
+        found = many(app, [Deposit("a-1", 1), Moody("a-1"), Deposit("a-1", 2)])
+
+        assert [type(each.error) for each in found] == [type(None), KeyError, type(None)]
+        assert app.load(Account, "a-1").balance == 3
 
 
 @pytest.mark.parametrize("parallel", [0, -1, "many"])

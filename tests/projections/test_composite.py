@@ -28,6 +28,7 @@ from projections.past import Past
 from projections.rebuild import begin
 from tests.projections.enriched import (
     EVENTS,
+    Closed,
     Customer,
     Moved,
     Ordered,
@@ -129,6 +130,19 @@ def test_what_it_reads_need_not_be_kept_by_itself_nor_stand_where_it_stands(make
     engine.catch_up()
 
     assert_as_of_each_event(engine.store, engine)
+
+
+def test_what_it_reads_is_shown_to_no_other_projection_that_wants_the_same_events(make: Callable[..., Engine]) -> None:
+    @projection("orders", key=lambda recorded: recorded.event.customer)
+    def orders(row: Customer | None, recorded: Recorded[Ordered | Closed]) -> Customer:
+        assert isinstance(recorded.event, (Ordered, Closed))
+        return Customer(recorded.event.customer, "?")
+
+    engine = make(10_000, orders, spendings)
+    append_some(engine.store, random.Random(3), 40)
+    engine.catch_up()
+
+    assert rows_of(engine, "orders")
 
 
 def test_the_past_a_difference_and_a_verification_look_up_as_of_each_event(make: Callable[..., Engine]) -> None:
