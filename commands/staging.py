@@ -55,8 +55,9 @@ class Staging:
         return _followed(loaded, [new for name, new in self.appends if name == stream])
 
     def load_query(self, aggregate: type[Aggregate[Any]], query: Query, start: Aggregate[Any]) -> Loaded[Any]:
-        """The fold of a query, with the events that are to follow and match it."""
+        """The fold of a query, with the events that are to follow and match it. Nothing else may come to match it."""
         loaded: Loaded[Any] = load_query(self._store.backend, aggregate, query, start)
+        self._conditions.append(AppendCondition(query, loaded.position))
         return _followed(loaded, [new for _, new in self.appends if _matches(query, new)])
 
     def version(self, stream: str) -> int:
@@ -65,7 +66,7 @@ class Staging:
             self._versions[stream] = self._store.stream_version(stream)
         return self._versions[stream] + sum(1 for name, _ in self.appends if name == stream)
 
-    def stage(self, appends: Sequence[StreamAppend], condition: AppendCondition | None) -> Appended:
+    def stage(self, appends: Sequence[StreamAppend]) -> Appended:
         """Takes events, to be stored with the others.
 
         Raises:
@@ -76,8 +77,6 @@ class Staging:
             self._expect(check_stream_name(each.stream), check_expected(each.expected))
         for each in appends:
             self.appends += [(each.stream, _wrapped(event)) for event in each.events]
-        if condition is not None:
-            self._conditions.append(condition)
         return Appended(0, {each.stream: self.version(each.stream) for each in appends if each.events}, ())
 
     def _expect(self, stream: str, expected: ExpectedVersion) -> None:
@@ -102,6 +101,7 @@ class Staging:
         return [*written, *read], self._condition()
 
     def _condition(self) -> AppendCondition | None:
+        """All queries as one, from the earliest position on: an event between two of them may be one too many."""
         if not self._conditions:
             return None
         query = reduce(Query.__or__, [each.query for each in self._conditions])

@@ -43,7 +43,7 @@ class Unit:
             WrongExpectedVersion: the stream will be at another version.
         """
         self._check_open()
-        self._staging.stage([StreamAppend(stream, events, expected)], None)
+        self._staging.stage([StreamAppend(stream, events, expected)])
 
     def perform(self, step: Step) -> Any:
         """Does what the steps of a command ask for, on what is stored and decided so far."""
@@ -54,8 +54,8 @@ class Unit:
                 return self._staging.load_query(aggregate, query, start)
             case LookUpVersion(stream):
                 return self._staging.version(stream)
-            case Append(appends, condition):
-                return self._staging.stage(appends, condition)
+            case Append(appends):
+                return self._staging.stage(appends)  # the query's condition is known since it was loaded
             case Remember():
                 return None
         raise InvalidInput("idempotency_key: expected none within a unit of work; dispatch such a command by itself")

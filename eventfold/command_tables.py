@@ -27,5 +27,5 @@ def ledger_of(store: EventStore) -> Ledger:
     """The idempotency keys of a log, which it keeps from now on with the appends that come with one."""
     database = store.backend.sql
     ledger = Ledger(MemoryKeys() if database is None else SqlKeys(database))
-    store.accompany(ledger)
+    store.accompany(ledger, first=True)
     return ledger

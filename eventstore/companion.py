@@ -50,6 +50,12 @@ class Companion(Protocol):
                 each is tried without the others, so that only those fail that are at fault.
         """
 
+    def forget(self, stored: Sequence[Stored]) -> None:
+        """Takes back what was written with these appends, because a later companion refuses them.
+
+        Only a log in memory asks for it: everywhere else the transaction ends.
+        """
+
 
 def accompany(companions: Iterable[Companion], connection: Connection | None, stored: Sequence[Stored]) -> None:
     """Lets each companion write what belongs to these appends."""

@@ -183,12 +183,16 @@ class EventStore:
                 break
         return outcomes
 
-    def accompany(self, companion: Companion) -> None:
+    def accompany(self, companion: Companion, *, first: bool = False) -> None:
         """From now on, a companion writes rows of other tables in the transaction of each append that concerns it.
 
         Appends that concern none take the same way as without any.
+
+        Args:
+            companion: what writes.
+            first: before the others, since it can take back what it has written where they refuse; see `Companion.forget`.
         """
-        self._companions = (*self._companions, companion)
+        self._companions = (companion, *self._companions) if first else (*self._companions, companion)
 
     def _concerned(self, requests: Sequence[WriteRequest]) -> tuple[Companion, ...]:
         return tuple([each for each in self._companions if any(each.concerns(request) for request in requests)])

@@ -250,6 +250,10 @@ class InlineFolds:
         """All types of the projections that fold one of these events."""
         return [name for each in self._concerned(requests) for name in each.types]
 
+    def forget(self, _stored: Sequence[Stored]) -> None:
+        """Nobody refuses after it: it is the last of the companions."""
+        raise AssertionError("what was folded inline cannot be taken back; let it be the last companion")
+
     def write(self, connection: Connection | None, stored: Sequence[Stored]) -> None:
         """Folds the events, and those that were missed before them.
 

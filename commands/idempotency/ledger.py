@@ -31,6 +31,9 @@ class KeyTable(Protocol):
             How many were kept.
         """
 
+    def remove(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Forgets keys, each named by its scope and itself."""
+
     def page(self, now_us: int, limit: int) -> list[Kept]:
         """Those that have not expired, the newest first."""
 
@@ -89,6 +92,11 @@ class Ledger:
         rows = [_kept(claim, _outcome(each)) for each in stored if (claim := _claim_of(each.request)) is not None]
         if self.table.insert(connection, rows) != len(rows):
             raise KeyTaken
+
+    def forget(self, stored: Sequence[Stored]) -> None:
+        """Gives the keys back."""
+        claims = [claim for each in stored if (claim := _claim_of(each.request)) is not None]
+        self.table.remove([(each.scope, each.key) for each in claims])
 
 
 def now_us() -> int:

@@ -28,6 +28,12 @@ class MemoryKeys:
             self._rows.update({(each.scope, each.key): each for each in rows})
             return len(rows)
 
+    def remove(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Forgets keys."""
+        with self._lock:
+            for each in keys:
+                self._rows.pop(each, None)
+
     def page(self, now_us: int, limit: int) -> list[Kept]:
         """Those that have not expired, the newest first."""
         found = [each for each in list(self._rows.values()) if each.expires_us > now_us]

@@ -48,6 +48,12 @@ class SqlKeys:
             count += cursor.rowcount
         return count
 
+    def remove(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Forgets keys."""
+        with self._database.durable() as connection:
+            for each in keys:
+                connection.exec_driver_sql(self._sql["remove"], each)
+
     def page(self, now_us: int, limit: int) -> list[Kept]:
         """Those that have not expired, the newest first."""
         with self._database.reading() as connection:
@@ -71,6 +77,7 @@ def _statements(table: str) -> dict[str, str]:
         "DO UPDATE SET command = excluded.command, fingerprint = excluded.fingerprint, outcome = excluded.outcome, "
         "kept_at = excluded.kept_at, expires_at = excluded.expires_at WHERE kept.expires_at <= excluded.kept_at",
         "page": f"SELECT {_COLUMNS} FROM {table} WHERE expires_at > ? ORDER BY kept_at DESC, scope, key LIMIT ?",
+        "remove": f"DELETE FROM {table} WHERE scope = ? AND key = ?",
         "prune": f"DELETE FROM {table} WHERE (scope, key) IN "
         f"(SELECT scope, key FROM {table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
     }

@@ -14,16 +14,29 @@ from eventfold import (
     Envelope,
     Idempotency,
     IdempotencyConflict,
+    InlineFailed,
     InvalidInput,
     MemoryTable,
     Receipt,
     Recorded,
     Rejected,
+    SqlTable,
     Struct,
     look_up,
     projection,
 )
-from tests.commands.bank import BETWEEN, HANDLERS, Account, AccountEvent, Deposit, Look, Subscribe, Transfer, Withdraw
+from tests.commands.bank import (
+    BETWEEN,
+    HANDLERS,
+    Account,
+    AccountEvent,
+    Deposit,
+    Deposited,
+    Look,
+    Subscribe,
+    Transfer,
+    Withdraw,
+)
 from tests.commands.conftest import Driver, Looped, OpenDriver, Threaded
 
 
@@ -255,6 +268,35 @@ def test_a_command_is_not_refused_for_what_it_has_done_itself() -> None:
         assert app.dispatch(Deposit("a-1", 5), idempotency_key="once") == first
         with pytest.raises(InvalidInput, match="a-1 is taken"):
             app.dispatch(Deposit("a-1", 5), idempotency_key="another")
+
+
+class Purse(Struct, frozen=True):
+    account_id: str
+    amount: int = 0
+
+
+@projection("purses", key=lambda recorded: recorded.stream_id)
+def purses(row: Purse | None, recorded: Recorded[Deposited]) -> Purse:
+    if recorded.event.amount == 13:
+        raise ValueError("unlucky")
+    return Purse(recorded.stream_id, (row.amount if row else 0) + recorded.event.amount)
+
+
+@pytest.mark.parametrize("target", [MemoryTable(), SqlTable("purses")], ids=["memory", "sqlite"])
+def test_beside_what_is_kept_inline_neither_is_there_without_the_other(target: Any, sqlite_url: str) -> None:
+    url = sqlite_url if isinstance(target, SqlTable) else "memory://"
+    with Application(
+        url, handlers=HANDLERS, projections=[purses.into(target, consistency="inline")], migrate=True
+    ) as app:
+        first = app.dispatch(Deposit("a-1", 1), idempotency_key="once")
+        assert app.dispatch(Deposit("a-1", 1), idempotency_key="once") == first
+        for _ in range(2):
+            with pytest.raises(InlineFailed, match="unlucky"):
+                app.dispatch(Deposit("a-1", 13), idempotency_key="refused")
+        app.dispatch(Deposit("a-1", 10), idempotency_key="refused")
+
+        assert app.query(Purse).get("a-1") == Purse("a-1", 11)
+        assert app.load(Account, "a-1").balance == 11
 
 
 def test_the_receipts_of_an_async_and_a_sync_application_are_the_same(sqlite_url: str) -> None:

@@ -21,7 +21,18 @@ from eventfold import (
     WrongExpectedVersion,
     log_commands,
 )
-from tests.commands.bank import HANDLERS, Account, Deposit, Deposited, Look, Subscribe, Transfer, Withdraw, Withdrawn
+from tests.commands.bank import (
+    HANDLERS,
+    Account,
+    Deposit,
+    Deposited,
+    Look,
+    LookAtSeats,
+    Subscribe,
+    Transfer,
+    Withdraw,
+    Withdrawn,
+)
 
 Work = Callable[[Any], None]
 
@@ -124,6 +135,7 @@ def test_when_one_fails_then_nothing_is_stored(unit: Sync, wrong: Any, error: ty
         ([Deposit("a-1", 1)], Deposit("a-1", 5), WrongExpectedVersion),
         ([Look("a-1"), Deposit("a-2", 1)], Deposit("a-1", 5), WrongExpectedVersion),
         ([Subscribe("s-1", "c-1"), Deposit("a-1", 1)], Subscribe("s-9", "c-1"), AppendConditionFailed),
+        ([LookAtSeats("s-1", "c-1"), Deposit("a-1", 1)], Subscribe("s-9", "c-1"), AppendConditionFailed),
     ],
 )
 def test_when_somebody_else_is_faster_then_nothing_is_stored(

@@ -22,7 +22,7 @@ from eventstore.backend import (
     query_matches,
 )
 from eventstore.backends.memory.snapshots import MemorySnapshots
-from eventstore.companion import Companion, Stored, accompany
+from eventstore.companion import Companion, Stored
 from eventstore.errors import AppendConditionFailed, EventfoldError, Unsupported
 from eventstore.expected import verify_expected
 from eventstore.repetition import first_result, rows_of
@@ -68,7 +68,7 @@ class MemoryBackend:
         written = self._write(request)
         if len(self._log) > before:  # otherwise it was stored before
             try:
-                accompany(companions, None, [Stored(request, written)])
+                _accompany(companions, Stored(request, written))
             except BaseException:
                 self._take_back(len(self._log) - before)
                 raise
@@ -236,3 +236,17 @@ def _within(part: StreamRange, row: Row) -> bool:
         and (part.recorded_until_us is None or row[3] <= part.recorded_until_us)
         and (part.occurred_until_us is None or occurred <= part.occurred_until_us)
     )
+
+
+def _accompany(companions: Sequence[Companion], stored: Stored) -> None:
+    """Lets each companion write what belongs to an append; where one refuses it, those before it take theirs back."""
+    done: list[Companion] = []
+    try:
+        for each in companions:
+            if each.concerns(stored.request):
+                each.write(None, [stored])
+                done.append(each)
+    except BaseException:
+        for each in reversed(done):
+            each.forget([stored])
+        raise

@@ -20,7 +20,7 @@ from eventstore.backends.postgresql.lone import lone_statement
 from eventstore.backends.postgresql.sql import Sql
 from eventstore.backends.postgresql.wave import Chain, Numbered, next_wave
 from eventstore.companion import Stored
-from eventstore.errors import DuplicateEventId, EventfoldError, StoreBusy, WrongExpectedVersion
+from eventstore.errors import DuplicateEventId, EventfoldError, StoreBusy, StoreError, WrongExpectedVersion
 from eventstore.expected import Expectation
 from eventstore.repetition import first_result, rows_of
 
@@ -111,6 +111,8 @@ class Writer(NamedTuple):
         try:
             batch = Batch(chains, self.alone)
             outcomes = dict(self._race(batch, dict(parts)))
+        except StoreError as error:  # of the database itself: nobody's fault, and no better one by one
+            return dict.fromkeys((index for index, _ in parts), error)
         except _ONE_AT_FAULT:
             return {index: self._outcome(request) for index, request in parts}
         except psycopg.Error as error:

@@ -45,6 +45,11 @@ class Diary:
             if connection is not None:
                 connection.exec_driver_sql(f"INSERT INTO diary VALUES ({each.written.position})")
 
+    def forget(self, stored: Sequence[Stored]) -> None:
+        """Strikes out the positions again."""
+        for each in stored:
+            self.told.remove(each.written.position)
+
 
 class Accompanying(StoreCases):
     """The events and what companions write are stored together, or neither is.
