@@ -54,7 +54,7 @@ class Unit:
                 return self._staging.load_query(aggregate, query, start)
             case LookUpVersion(stream):
                 return self._staging.version(stream)
-            case Append(appends):
+            case Append(appends, _, ()):
                 return self._staging.stage(appends)  # the query's condition is known since it was loaded
             case Remember():
                 return None

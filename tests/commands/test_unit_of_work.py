@@ -180,8 +180,9 @@ def test_an_expected_version_counts_what_was_decided_before(unit: Sync) -> None:
 
 def test_one_that_is_over_and_an_idempotency_key_within_are_refused(unit: Sync) -> None:
     with unit.app.unit_of_work() as work:
-        with pytest.raises(InvalidInput, match="idempotency_key: expected none within a unit of work"):
-            work.dispatch(Look("a-1"), idempotency_key="k")
+        for command in (Look("a-1"), Deposit("a-1", 1)):
+            with pytest.raises(InvalidInput, match="idempotency_key: expected none within a unit of work"):
+                work.dispatch(command, idempotency_key="k")
         work.dispatch(Deposit("a-1", 1))
     with pytest.raises(InvalidInput, match="begin another"):
         work.dispatch(Deposit("a-1", 1))
