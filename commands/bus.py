@@ -85,14 +85,14 @@ class Innermost(msgspec.Struct, frozen=True):
         store: the log.
         ledger: of the idempotency keys, which accompanies the log.
         handlers: by command.
-        policy: of the conflict-retry loop.
+        policy: of the conflict-retry loop; None where a conflict is left to the caller.
         idempotency: how keys are kept.
     """
 
     store: EventStore
     ledger: Ledger
     handlers: HandlerMap
-    policy: RetryPolicy
+    policy: RetryPolicy | None
     idempotency: Idempotency
 
     def done(self, envelope: Envelope) -> bool:

@@ -22,7 +22,7 @@ from eventstore import (
 )
 from eventstore.backend import query_matches
 from eventstore.event import event_type, tags_of
-from eventstore.expected import check_expected
+from eventstore.expected import check_expected, verify_expected
 from eventstore.loading import load_query
 from eventstore.stream import check_stream_name
 
@@ -51,7 +51,7 @@ class Staging:
         first = self._versions.setdefault(stream, loaded.version)
         if first != loaded.version:
             raise WrongExpectedVersion(stream, first, loaded.version)
-        self._expected.setdefault(stream, first)
+        self._stands_at(stream, first)
         return _followed(loaded, [new for name, new in self.appends if name == stream])
 
     def load_query(self, aggregate: type[Aggregate[Any]], query: Query, start: Aggregate[Any]) -> Loaded[Any]:
@@ -62,9 +62,7 @@ class Staging:
 
     def version(self, stream: str) -> int:
         """The version that a stream will have."""
-        if stream not in self._versions:
-            self._versions[stream] = self._store.stream_version(stream)
-        return self._versions[stream] + sum(1 for name, _ in self.appends if name == stream)
+        return self._stored_version(stream) + self._staged(stream)
 
     def stage(self, appends: Sequence[StreamAppend]) -> Appended:
         """Takes events, to be stored with the others.
@@ -80,15 +78,29 @@ class Staging:
         return Appended(0, {each.stream: self.version(each.stream) for each in appends if each.events}, ())
 
     def _expect(self, stream: str, expected: ExpectedVersion) -> None:
-        """What is expected of a stream that nothing was staged for is left to the append; else it is known here."""
+        """What is expected of a stream of which nothing is known yet is left to the append; else it is known here."""
         if expected is ANY:
             return
-        if any(name == stream for name, _ in self.appends):
-            actual = self.version(stream)
-            if isinstance(expected, int) and expected != actual:
-                raise WrongExpectedVersion(stream, expected, actual)
-        else:
+        known, staged = self._expected.get(stream), self._staged(stream)
+        if not staged and not isinstance(known, int):
             self._expected[stream] = expected
+            return
+        stored = known if isinstance(known, int) else self._stored_version(stream)
+        verify_expected(stream, expected, stored + staged)
+        self._stands_at(stream, stored)
+
+    def _stands_at(self, stream: str, version: int) -> None:
+        """The unit relies on this version, in place of what was expected of it before, which has to agree."""
+        verify_expected(stream, self._expected.get(stream, ANY), version)
+        self._expected[stream] = version
+
+    def _stored_version(self, stream: str) -> int:
+        if stream not in self._versions:
+            self._versions[stream] = self._store.stream_version(stream)
+        return self._versions[stream]
+
+    def _staged(self, stream: str) -> int:
+        return sum(1 for name, _ in self.appends if name == stream)
 
     def all(self) -> tuple[list[StreamAppend], AppendCondition | None]:
         """Everything in one append: the streams that are written, those that were only read, and the queries."""

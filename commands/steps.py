@@ -104,14 +104,16 @@ Steps: TypeAlias = Generator[Step, Any, Receipt]
 
 
 def dispatch_steps(
-    handler: Handler[..., Any], envelope: Envelope, policy: RetryPolicy, beside: tuple[object, ...] = ()
+    handler: Handler[..., Any], envelope: Envelope, policy: RetryPolicy | None, beside: tuple[object, ...] = ()
 ) -> Steps:
-    """Decides and appends, trying again after a conflict."""
+    """Decides and appends, trying again after a conflict; without a policy, that is left to the caller."""
     attempt = 1
     while True:
         try:
             return (yield from (_over_query if handler.query else _over_streams)(handler, envelope, beside))
         except (WrongExpectedVersion, AppendConditionFailed) as conflict:
+            if policy is None:
+                raise
             if attempt >= policy.attempts:
                 raise TooManyConflicts(
                     f"{type(envelope.command).__name__}: {attempt} attempts met a change by somebody else (last: {conflict})"

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec.structs import replace
+
 from commands.bus import AsyncBus, AsyncMiddleware, Bus, Innermost, Middleware
 from commands.command import Command
 from commands.envelope import Envelope
@@ -25,7 +27,7 @@ class Unit:
 
     def __init__(self, inner: Innermost, enclose: Enclose) -> None:
         self.receipt: Receipt | None = None
-        self._inner = inner
+        self._inner = replace(inner, policy=None)  # what the unit has read before cannot be decided again
         self._enclose = enclose
         self._staging = Staging(inner.store)
         self._open = True
@@ -84,7 +86,7 @@ class UnitOfWork(Unit):
 
     def __init__(self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose) -> None:
         super().__init__(inner, enclose)
-        self._bus = Bus(inner, middleware, self.perform)
+        self._bus = Bus(self._inner, middleware, self.perform)
 
     def dispatch(self, command: Command, **options: Any) -> tuple[Any, ...]:
         """Validates and decides a command. See `Application.dispatch`.
@@ -110,7 +112,7 @@ class AsyncUnitOfWork(Unit):
 
     def __init__(self, inner: Innermost, middleware: Sequence[AsyncMiddleware], enclose: Enclose) -> None:
         super().__init__(inner, enclose)
-        self._bus = AsyncBus(inner, middleware, self._perform)
+        self._bus = AsyncBus(self._inner, middleware, self._perform)
 
     async def _perform(self, step: Step) -> Any:
         return await asyncio.to_thread(self.perform, step)

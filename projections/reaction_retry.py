@@ -10,7 +10,7 @@ from projections.errors import ReactionFailed
 from projections.mending import Retried, parked_of, place_of, text_of
 from projections.parked import Mended, Parked
 from projections.reaction import Reaction
-from projections.reactor import Call
+from projections.reactor import ENDINGS, Call
 from projections.track import Track
 from projections.wanted import wanted_by
 
@@ -67,7 +67,7 @@ class _Retry:
             raise
         except ReactionFailed as failure:
             return failure.reason
-        except Exception as error:  # noqa: BLE001 - it is told, and stored
+        except (Exception, *ENDINGS) as error:  # noqa: BLE001 - it is told, and stored
             return str(error) if isinstance(error, EventfoldError) else f"{type(error).__name__}: {error}"
         return None
 

@@ -4,6 +4,7 @@ The position is moved only after the effect, so a crash in between repeats that 
 finds out when he moves the position, which the database then refuses: he has repeated one effect, and goes no further.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from projections.wanted import wanted_by
 logger = logging.getLogger(__name__)
 
 PAGE = 100
+ENDINGS = (SystemExit, asyncio.CancelledError)
+"""What a function may raise to end itself, or a task of its own: the thread that carries out what comes next must outlive it."""
 Call: TypeAlias = Callable[[Reaction, Recorded[Any]], None]
 Keyed: TypeAlias = list[tuple[str, Recorded[Any]]]
 
@@ -155,7 +158,7 @@ class Reactor:
                 self._call(self._reaction, recorded)
             except (StoreUnavailable, StoreBusy):
                 raise
-            except Exception as error:  # noqa: BLE001 - reported in the reaction's status
+            except (Exception, *ENDINGS) as error:  # noqa: BLE001 - reported in the reaction's status
                 reason = f"{type(error).__name__}: {error}"
                 failures[key] = ReactionFailed(self._reaction.name, recorded.position, key, reason)
         return list(failures.values())

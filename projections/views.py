@@ -251,6 +251,8 @@ class BoundView:
 
     def _is_current(self, stored: StoredView, live: dict[BoundSqlTable, int]) -> bool:
         shown = tuple((*_place(each), live[_table(each)]) for each in self.tracks)
+        if stored.error is not None and not self.declared.materialized:
+            return False  # it is that of other SQL, which was tried in between
         return stored.definition == self._definition and stored.shown == shown
 
     def _due(self, connection: Connection) -> bool:

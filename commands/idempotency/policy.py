@@ -10,9 +10,9 @@ from commands.command import Command
 from commands.envelope import Envelope
 from commands.idempotency.claim import Claim
 from eventstore import DefinitionError, InvalidInput
-from eventstore.bounds import check_seconds
 
 DAY_SECONDS = 24 * 60 * 60
+MAX_SECONDS = 100 * 365 * DAY_SECONDS
 MAX_LENGTH = 255
 
 
@@ -39,10 +39,10 @@ class Idempotency(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuses a time that makes no sense."""
-        try:
-            check_seconds("Idempotency: keep_seconds", self.keep_seconds)
-        except InvalidInput as error:
-            raise DefinitionError(str(error)) from error
+        given: Any = self.keep_seconds
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 < given <= MAX_SECONDS:
+            expected = f"expected seconds, more than 0 and at most {MAX_SECONDS:,} (a hundred years)"
+            raise DefinitionError(f"Idempotency: keep_seconds: {expected}, got {given!r}")
 
     def claim(self, envelope: Envelope) -> Claim | None:
         """What a command claims; None where it has no key.

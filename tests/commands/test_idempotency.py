@@ -11,6 +11,7 @@ from eventfold import (
     Application,
     Ask,
     Command,
+    DefinitionError,
     Envelope,
     Idempotency,
     IdempotencyConflict,
@@ -216,6 +217,22 @@ def test_a_key_is_forgotten_after_its_time(open_driver: OpenDriver, clock: Calla
     assert app.load(Account, "a-1").balance == 11
     app.dispatch(Deposit("a-1", 6), idempotency_key="once")
     assert app.load(Account, "a-1").balance == 11
+
+
+def test_a_key_may_be_kept_for_years(open_driver: OpenDriver, clock: Callable[[float], None]) -> None:
+    app = open_driver(idempotency=Idempotency(keep_seconds=7 * 365 * 86_400))
+    app.dispatch(Deposit("a-1", 5), idempotency_key="once")
+
+    clock(6 * 365 * 86_400)
+    app.dispatch(Deposit("a-1", 5), idempotency_key="once")
+
+    assert app.load(Account, "a-1").balance == 5
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "a day"])
+def test_a_time_that_makes_no_sense_is_refused(seconds: Any) -> None:
+    with pytest.raises(DefinitionError, match="Idempotency: keep_seconds: expected seconds, more than 0"):
+        Idempotency(keep_seconds=seconds)
 
 
 def test_a_rejected_command_is_decided_again_unless_it_was_asked_to_keep_it(open_driver: OpenDriver) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from eventfold import (
+    ANY,
+    NO_STREAM,
+    STREAM_EXISTS,
     AppendConditionFailed,
     Application,
     AsyncApplication,
@@ -147,6 +150,65 @@ def test_when_somebody_else_is_faster_then_nothing_is_stored(
         unit.run(*calls)
 
     assert len(stored(unit)) == 1
+
+
+def together(app: Application, *calls: Any) -> Receipt | None:
+    """Commands, appends with what they expect, and what somebody else does meanwhile, in one unit of work."""
+    with app.unit_of_work() as work:
+        for call in calls:
+            if isinstance(call, Command):
+                work.dispatch(call)
+            elif callable(call):
+                call()
+            else:
+                stream, expected = call
+                work.append(stream, [Deposited(1)], expected=expected)
+    return work.receipt
+
+
+@pytest.fixture
+def app(url: str) -> Iterator[Application]:
+    with Application(url, handlers=HANDLERS, migrate=True) as app:
+        app.dispatch(Deposit("a-1", 10))
+        yield app
+
+
+def test_a_conflict_that_is_seen_before_the_end_is_a_conflict_too(app: Application) -> None:
+    with pytest.raises(WrongExpectedVersion):
+        together(app, Look("a-1"), lambda: app.dispatch(Deposit("a-1", 5)), Deposit("a-1", 1))
+
+    assert app.load(Account, "a-1").balance == 15
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [Look("a-1"), ("account-a-1", STREAM_EXISTS)],
+        [("account-a-1", STREAM_EXISTS), Withdraw("a-1", 1)],
+        [("account-a-1", ANY), ("account-a-1", 2)],
+    ],
+    ids=["read, then expected to exist", "expected to exist, then read", "expected after what was staged"],
+)
+def test_what_was_read_is_guarded_whatever_else_is_expected_of_the_stream(app: Application, calls: list[Any]) -> None:
+    with pytest.raises(WrongExpectedVersion):
+        together(app, *calls, lambda: app.dispatch(Deposit("a-1", 5)))
+    assert app.load(Account, "a-1").balance == 15
+
+    with pytest.raises(WrongExpectedVersion):
+        together(app, *calls, ("account-a-1", 99))
+    assert app.load(Account, "a-1").balance == 15
+
+
+def test_what_is_expected_of_a_stream_counts_what_is_to_follow(app: Application) -> None:
+    with pytest.raises(WrongExpectedVersion):
+        together(app, ("audit-1", ANY), ("audit-1", NO_STREAM))
+    with pytest.raises(WrongExpectedVersion):
+        together(app, ("account-a-1", NO_STREAM), Deposit("a-1", 1))
+
+    receipt = together(app, Look("a-1"), ("account-a-1", STREAM_EXISTS), ("audit-1", NO_STREAM), ("audit-1", 1))
+
+    assert receipt is not None
+    assert receipt.versions == {"account-a-1": 2, "audit-1": 2}
 
 
 def test_what_others_do_elsewhere_disturbs_nothing(unit: Sync) -> None:

@@ -32,7 +32,7 @@ from projections import status_of
 from projections.reaction_place import ReactionGeneration
 from projections.reactor import Reactor
 from projections.target import Change
-from tests.projections.mailing import Order, Ordered, Paid, Post, mail, open_shop, order
+from tests.projections.mailing import IMPATIENT, Order, Ordered, Paid, Post, mail, open_shop, order
 
 PATIENCE_SECONDS = 60.0
 LONG, ENDED = 600.0, 0.0
@@ -167,6 +167,42 @@ def test_what_fails_too_often_is_parked_with_the_later_events_of_its_key_and_all
     (parked,) = app.parked("mail")
     assert (parked.key, parked.position, parked.events, parked.attempts) == ("1", 2, 3, 3)
     assert (standing(app).state, standing(app).parked, standing(app).lag) == ("parked", 3, 0)
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError()], ids=["exit", "cancelled"])
+def test_a_function_that_ends_itself_has_failed_and_ends_no_worker(
+    local_url: str, stack: ExitStack, error: BaseException
+) -> None:
+    post = Post()
+    failing = [error] * 6  # three attempts of each reaction
+
+    def send(recorded: Recorded[Any]) -> None:
+        if recorded.stream_id == "1" and failing:
+            raise failing.pop()
+        post.send(recorded)
+
+    @reaction("plain", start="beginning", poison=IMPATIENT)
+    def plain(recorded: Recorded[Ordered]) -> None:
+        send(recorded)
+
+    @reaction("awaited", start="beginning", poison=IMPATIENT)
+    async def awaited(recorded: Recorded[Ordered]) -> None:
+        send(recorded)
+
+    app = stack.enter_context(open_shop(local_url, plain, awaited))
+    with app.worker():
+        order(app, "order-1", "tea")
+        order(app, "order-2", "tea")
+        wait_for(app, "plain", 2)
+        wait_for(app, "awaited", 2)
+
+    assert post.sent == [("order-2", 1)] * 2
+    for name in ("plain", "awaited"):
+        (parked,) = app.parked(name)
+        assert (parked.key, parked.error) == ("1", f"{type(error).__name__}: {error}")
+        failing.append(error)
+        assert [each.left for each in app.retry_parked(name)] == [1]
+        assert [each.left for each in app.retry_parked(name)] == [0]
 
 
 def test_parked_events_are_carried_out_in_order_when_they_are_retried(any_url: str, stack: ExitStack) -> None:

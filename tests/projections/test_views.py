@@ -208,6 +208,7 @@ def test_changed_sql_replaces_the_view_at_the_next_start(url: str) -> None:
         app.catch_up()
     with open_app(url, view()) as app:
         assert row_of(app).steps == steps_of(app)
+        assert [(each.state, each.error) for each in app.views()] == [("live", None)]
 
 
 class LaterStock(Struct, frozen=True):
