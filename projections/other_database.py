@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary, finalize
 
 from sqlalchemy import Connection
@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from eventstore import DefinitionError, StoreUnavailable
 from eventstore.backend import Backend
+from eventstore.fork import LeftBackend, watch
 from eventstore.migration import Migrator, require_migrated
 from eventstore.opening import open_backend, options_in
 from eventstore.sql_database import SqlDatabase
@@ -36,6 +37,7 @@ class OtherDatabase(SqlDatabase):
         assert inner is not None  # noqa: S101 - whoever opens it has looked
         super().__init__(inner.engine, prefix=inner.prefix, schema=inner.schema, description=inner.description)
         self._backend, self._inner = backend, inner
+        watch(self)
         self._ready = False
         self._preparing = threading.Lock()
         self.migrates: bool | None = None
@@ -92,6 +94,15 @@ class OtherDatabase(SqlDatabase):
     def close(self) -> None:
         """Closes every connection."""
         self._backend.close()
+
+    def leave_to_parent(self) -> object:
+        """In a forked child: refuses from now on, since the connections and locks are the parent's."""
+        left = self._backend, self._inner, self.engine, self._preparing
+        self.engine.dispose(close=False)
+        self._preparing = threading.Lock()
+        refusing = LeftBackend(self.description)
+        self._backend, self._inner = cast("Backend", refusing), cast("SqlDatabase", refusing)
+        return left
 
     @contextmanager
     def _away(self) -> Iterator[None]:

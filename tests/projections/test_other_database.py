@@ -21,6 +21,7 @@ from eventstore.token import token_of
 from projections import BoundProjection, Projection, prune, rollback, status_of
 from projections.rebuild import rebuild
 from projections.testing import TargetContract
+from tests.eventstore.test_fork import in_a_forked_child
 from tests.projections import enriched
 from tests.projections.enriched import append_some, customers, regions, spendings
 from tests.projections.nursery import Nursery
@@ -178,6 +179,32 @@ def test_its_outage_pauses_its_own_projections_only_and_they_go_on_when_it_is_ba
             assert app.query(Stock).all(after=token_of(app.store.head()), timeout=30, stale=False)
         app.catch_up()
         assert_straight(app.store, app.engine)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_child_is_refused_the_parents_connections_and_opens_its_own(postgres_url: str, tmp_path: Path) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+
+    def ask() -> str:
+        try:
+            app.parked("stock")
+        except TargetUnavailable as error:
+            refusal = str(error)
+        app.close()
+        with open_app(log, postgres_url) as own:
+            return f"{own.query(Stock).count()} rows; {refusal}"
+
+    with open_app(log, postgres_url) as app:
+        fill(app.store, 20)
+        app.catch_up()
+        rows = app.query(Stock).count()
+
+        answer = in_a_forked_child(ask)
+
+        assert answer.startswith(f"{rows} rows; PostgreSQL")
+        assert "forked after the store was opened" in answer
+        assert app.query(Stock).count() == rows
+        assert app.parked("stock") == []
 
 
 def test_rows_of_another_log_are_told_apart(tmp_path: Path) -> None:
