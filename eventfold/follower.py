@@ -20,6 +20,8 @@ class Follower:
         step: does the next thing; whether there may be more to do.
         retry_in: seconds until what has failed is to be tried again; None where nothing has.
         close: called, in the thread, at its end.
+        rest: the least pause between two steps where there was nothing more to do, in seconds.
+        heeds_news: whether news of the log wake it.
     """
 
     def __init__(
@@ -29,8 +31,12 @@ class Follower:
         step: Callable[[], bool],
         retry_in: Callable[[], float | None],
         close: Callable[[], None] = lambda: None,
+        *,
+        rest: float = 0.0,
+        heeds_news: bool = True,
     ) -> None:
         self._name, self._step, self._retry_in, self._close = name, step, retry_in, close
+        self._rest, self._heeds_news = rest, heeds_news
         self._stopping = threading.Event()
         self._bell = ThreadBell(store.signal)
         self._thread = threading.Thread(target=self._work, name=f"eventfold-{name}", daemon=True)
@@ -51,24 +57,29 @@ class Follower:
         self._thread.join()
 
     def _work(self) -> None:
-        failures = 0
+        failures, told = 0, ""
         try:
             while not self._stopping.is_set():
                 try:
                     moved = self._step()
-                    failures = 0
+                    failures, told = 0, ""
                 except Exception as error:  # noqa: BLE001 - nothing but `stop` ends it
-                    logger.warning("%s: %s", self._name, error)
-                    failures += 1
-                    moved = False
+                    failures, moved = failures + 1, False
+                    if str(error) != told:  # what it stands still for, once and not at each try
+                        told = str(error)
+                        logger.warning("%s: %s", self._name, error)
                 if failures:
                     self._stopping.wait(backoff(failures))
                 elif not moved:
-                    self._bell.wait(self._pause())
+                    self._pause()
         finally:
             self._bell.close()
             self._close()
 
-    def _pause(self) -> float:
+    def _pause(self) -> None:
         retry = self._retry_in()
-        return SAFETY_POLL_SECONDS if retry is None else max(0.01, min(SAFETY_POLL_SECONDS, retry))
+        seconds = SAFETY_POLL_SECONDS if retry is None else max(0.01, min(SAFETY_POLL_SECONDS, retry))
+        if not self._heeds_news:
+            self._stopping.wait(max(self._rest, seconds))
+        elif not (self._rest and self._stopping.wait(self._rest)):
+            self._bell.wait(seconds)

@@ -14,7 +14,7 @@ from eventfold.outdated import Outdated
 from eventfold.parts import Parts
 from eventfold.reaction_follower import reaction_follower
 from eventfold.remote_follower import remote_follower
-from eventfold.view_keeper import ViewKeeper
+from eventfold.view_keeper import view_keeper
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
@@ -123,26 +123,18 @@ class Worker:
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)
-        reactions = self._parts.reactions_in_log
-        leases = Leases(self._parts.engine, seconds=self._lease_seconds, beside=[track for _, track in reactions])
+        reacting = [track for _, track in self._parts.reactions_in_log]
+        leases = Leases(self._parts.engine, seconds=self._lease_seconds, beside=reacting)
         mine = [*self._parts.engine.local, *self._parts.engine.inline]
         self._outdated = [Outdated(self._parts.store, each, leases) for each in mine]
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
-        followers = [remote_follower(self._parts, each, leases) for each in self._parts.engine.beside_log]
-        followers += [
-            database_follower(self._parts, each, self._lease_seconds) for each in self._parts.engine.elsewhere
-        ]
-        followers += [
-            reaction_follower(self._parts, reaction, track, lane, leases, self._loop)
-            for reaction, track in reactions
-            for lane in track.lanes
-        ]
-        keepers = [ViewKeeper(self._parts, each) for each in self._parts.engine.views.values()]
-        beside: list[Follower | ViewKeeper] = [*followers, *keepers]
-        for each in beside:
-            each.start()
+        beside = self._beside(leases)
+        started: list[Follower] = []
         try:
+            for each in beside:
+                each.start()
+                started.append(each)
             while not self._stopping.is_set():
                 moved = self._guarded(work)
                 if self._failures:
@@ -154,12 +146,26 @@ class Worker:
                 elif not moved:
                     bell.wait(self._pause(leases))
         finally:
-            for each in beside:
+            for each in started:
                 each.stop()
             self._release(leases)
             self._bell = None
             bell.close()
             self._stopping.clear()
+
+    def _beside(self, leases: Leases) -> list[Follower]:
+        """What is kept in threads of its own: whatever may be slow, and must hold up nobody else."""
+        parts, engine = self._parts, self._parts.engine
+        return [
+            *[remote_follower(parts, each, leases) for each in engine.beside_log],
+            *[database_follower(parts, each, self._lease_seconds) for each in engine.elsewhere],
+            *[
+                reaction_follower(parts, reaction, track, lane, leases, self._loop)
+                for reaction, track in parts.reactions_in_log
+                for lane in track.lanes
+            ],
+            *[view_keeper(parts, each) for each in engine.views.values()],
+        ]
 
     def _step(self, leases: Leases) -> bool:
         engine = self._parts.engine
@@ -169,10 +175,10 @@ class Worker:
             self._rebuild_outdated()  # what another worker has begun, and left
         moved = engine.step(engine.local, owner=leases.name)
         if engine.inline and time.monotonic() >= self._inline_at:
-            if not engine.step(engine.inline, owner=leases.name):
-                self._inline_at = time.monotonic() + INLINE_SECONDS
-            elif not engine.local:
+            if engine.step(engine.inline, owner=leases.name):
                 moved = True
+            else:
+                self._inline_at = time.monotonic() + INLINE_SECONDS
         return moved
 
     def _prune(self) -> None:
