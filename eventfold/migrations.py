@@ -6,11 +6,12 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from eventfold.command_tables import command_migrator
-from eventfold.projection_tables import projection_migrator
 from eventstore import EventStore
-from eventstore.migration import Migrator
+from eventstore.migration import Migrator, require_migrated
 from eventstore.opening import open_backend
+
+ROOMS = ("projections", "commands")
+"""The rooms that keep tables beside the log's; their migrations lie in `<room>.migrations`."""
 
 
 def migrate(store: EventStore) -> list[str]:
@@ -23,9 +24,28 @@ def pending(store: EventStore) -> list[str]:
     return store.backend.pending_migrations() + [name for each in _migrators(store) for name in each.pending()]
 
 
+def make_or_check(store: EventStore, *, migrate: bool | None) -> None:
+    """Makes or checks the tables beside the log's, by the rule of `open_store`: SQLite files are migrated unless told otherwise.
+
+    Raises:
+        NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
+    """
+    database = store.backend.sql
+    makes = migrate if migrate is not None else database is not None and database.dialect == "sqlite"
+    for each in _migrators(store):
+        if makes:
+            each.migrate()
+        require_migrated(each.pending(), store.backend.description)
+
+
+def migrator_of(store: EventStore, room: str) -> Migrator | None:
+    """The migrator of a room's tables; None where the log is not in a SQL database."""
+    database = store.backend.sql
+    return None if database is None else database.migrator(room, f"{room}.migrations")
+
+
 def _migrators(store: EventStore) -> list[Migrator]:
-    """Those of the rooms above the log."""
-    return [each for each in (projection_migrator(store), command_migrator(store)) if each is not None]
+    return [each for room in ROOMS if (each := migrator_of(store, room)) is not None]
 
 
 def missing_file(url: str) -> Path | None:

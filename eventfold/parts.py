@@ -9,9 +9,8 @@ from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler
 from commands.idempotency.ledger import Ledger
-from eventfold.command_tables import ledger_of, migrate_commands
-from eventfold.migrations import migrate, missing_file, pending, pending_in_new_file
-from eventfold.projection_tables import migrate_projections
+from commands.idempotency.opening import open_ledger
+from eventfold.migrations import make_or_check, migrate, missing_file, pending, pending_in_new_file
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
 from eventstore.aggregate import category_of, events_of, policy_of, retired_of
 from eventstore.codec import Codec
@@ -93,7 +92,7 @@ class Parts:
         """The idempotency keys, kept beside the log."""
         with self._opening:
             if self._ledger is None:
-                self._ledger = ledger_of(self.store)
+                self._ledger = open_ledger(self.store)
             return self._ledger
 
     @property
@@ -131,8 +130,7 @@ class Parts:
         options = {key: value for key, value in self._options.items() if key != "migrate"}
         store = open_store(self.url, events=self.events, migrate=migrate, **options)
         try:
-            migrate_projections(store, migrate=migrate)
-            migrate_commands(store, migrate=migrate)
+            make_or_check(store, migrate=migrate)
             self._prepare_others(store, migrate)
         except BaseException:
             close_others(store.backend)

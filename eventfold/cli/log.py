@@ -15,8 +15,7 @@ from eventfold.cli.output import show_record
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
-from eventfold.command_tables import migrate_commands
-from eventfold.projection_tables import migrate_projections
+from eventfold.migrations import make_or_check
 from eventstore import InvalidInput, open_store
 from eventstore.log_copy import copy_log
 from eventstore.log_proof import CopyStep
@@ -58,8 +57,7 @@ def copy(
     begun, new = time.monotonic(), 0
     with open_store(target, migrate=True, prefix=prefix, schema=schema) as store, signals_interrupt():
         _refuse_itself(source.backend.sql, store.backend.sql)
-        migrate_projections(store, migrate=True)
-        migrate_commands(store, migrate=True)
+        make_or_check(store, migrate=True)
         try:
             with bar("copy and verify") as shown:
 

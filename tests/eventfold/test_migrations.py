@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from eventfold import Application, SnapshotPolicy, SqlTable, Struct, open_store, projection
-from eventfold.migrations import migrate, pending
-from eventfold.projection_tables import projection_migrator
+from eventfold.migrations import migrate, migrator_of, pending
 from eventstore import EventStore, Recorded
 from eventstore.aggregate import Aggregate
 from eventstore.log_copy import copy_log
@@ -148,7 +147,7 @@ def stored(store: EventStore) -> tuple[list[tuple[object, ...]], list[tuple[obje
     with store.backend.sql.reading() as connection:
         sql = f"SELECT {FIRST_COLUMNS} FROM eventfold_events ORDER BY position LIMIT 2"
         events = [tuple(map(str, row)) for row in connection.execute(text(sql))]
-        migrator = projection_migrator(store)
+        migrator = migrator_of(store, "projections")
         if migrator is None or (missing := len(migrator.pending())) == READ_MODELS:
             return events, []
         checkpoints = "eventfold_generations"

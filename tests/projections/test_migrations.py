@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from eventfold import Application, open_store
-from eventfold.projection_tables import migrate_projections, projection_migrator
+from eventfold.migrations import make_or_check, migrator_of
 from eventstore import NotMigrated, SchemaTooNew
 from tests.projections.shop import EVENTS, bindings
 
@@ -21,7 +21,7 @@ ALL = [
 
 def test_they_are_applied_once(url: str) -> None:
     with open_store(url, events=EVENTS, migrate=True) as store:
-        migrator = projection_migrator(store)
+        migrator = migrator_of(store, "projections")
         assert migrator is not None
         assert migrator.pending() == ALL
         assert migrator.migrate() == ALL
@@ -41,7 +41,7 @@ def test_given_a_log_without_them_then_an_application_that_may_not_make_them_say
 
 def test_given_tables_of_a_newer_release_then_they_are_refused(url: str) -> None:
     with open_store(url, migrate=True) as store:
-        migrate_projections(store, migrate=True)
+        make_or_check(store, migrate=True)
         assert store.backend.sql is not None
         with store.backend.sql.transaction() as connection:
             connection.exec_driver_sql(
