@@ -24,6 +24,7 @@ from eventstore.backend import query_matches
 from eventstore.event import event_type, tags_of
 from eventstore.expected import check_expected, verify_expected
 from eventstore.loading import load_query
+from eventstore.preparation import check_together
 from eventstore.stream import check_stream_name
 
 
@@ -68,9 +69,10 @@ class Staging:
         """Takes events, to be stored with the others.
 
         Raises:
-            InvalidInput: a stream's name or expected version is not acceptable.
+            InvalidInput: a stream's name or expected version is not acceptable, or it is named twice.
             WrongExpectedVersion: the stream will be at another version.
         """
+        check_together(appends)
         for each in appends:
             self._expect(check_stream_name(each.stream), check_expected(each.expected))
         for each in appends:

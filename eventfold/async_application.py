@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -162,9 +163,12 @@ class AsyncApplication:
 
         return await dispatch_many_async(commands, self.sync.parts.handlers, send, parallel)
 
-    def unit_of_work(self) -> AsyncUnitOfWork:
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[AsyncUnitOfWork]:
         """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
-        return AsyncUnitOfWork(self.sync.inner, self._middleware, enclose)
+        inner = await asyncio.to_thread(lambda: self.sync.inner)
+        async with AsyncUnitOfWork(inner, self._middleware, enclose) as work:
+            yield work
 
     async def load(
         self,

@@ -37,7 +37,7 @@ def prepare(
     for each in appends:
         _check_append(each, system=system)
     if len(appends) != 1:
-        _check_together(appends)
+        check_together(appends)
     own_ids = False
     writes = []
     for each in appends:
@@ -79,7 +79,12 @@ def prepare_one(
     return prepare([StreamAppend(stream, events, expected)], condition, max_payload=max_payload)
 
 
-def _check_together(appends: Sequence[StreamAppend]) -> None:
+def check_together(appends: Sequence[StreamAppend]) -> None:
+    """Whether these can be one append.
+
+    Raises:
+        InvalidInput: there is none, a stream is named twice, or there are too many events.
+    """
     if not appends:
         raise InvalidInput("append: expected at least one stream, got none")
     names = [each.stream for each in appends]

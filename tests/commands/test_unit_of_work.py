@@ -119,6 +119,7 @@ def test_a_query_sees_what_was_decided_before(unit: Sync) -> None:
     [
         (Withdraw("a-1", 99), Rejected),
         (Deposit("a-1", -1), InvalidCommand),
+        (Transfer("a-1", "a-1", 1), InvalidInput),
         (("audit-1", ["no event"]), InvalidEvent),
         (("", [Deposited(1)]), InvalidStreamName),
         (("audit-1", [Deposited(1)], 3), TypeError),
