@@ -15,6 +15,9 @@ from projections.stale import Stale, StaleOption
 from projections.views import BoundView
 from projections.visibility import read_after
 
+REFRESHED_ELSEWHERE_SECONDS = 0.01
+"""How long to wait where somebody else is refreshing the view, before looking again."""
+
 M = TypeVar("M")
 T = TypeVar("T")
 
@@ -85,6 +88,7 @@ class ViewQuery(ModelQuery[M]):
                     return read(reader)
             if time.monotonic() >= deadline:
                 raise NotYetVisible(self._view.name, position, reached, timeout)
+            time.sleep(REFRESHED_ELSEWHERE_SECONDS)
 
     def _refresh_to(self, position: int) -> None:
         if self._view.declared.materialized:
