@@ -24,7 +24,7 @@ def log_commands(logger: logging.Logger = LOGGER, level: int = logging.INFO) -> 
         receipt = yield envelope
         logger.log(
             level,
-            "%s %s stored %d events, %s is at version %d (%.1f ms, conversation %s)",
+            "%s %s led to %d events, %s is at version %d (%.1f ms, conversation %s)",
             type(envelope.command).__name__,
             envelope.command_id,
             len(receipt.events),

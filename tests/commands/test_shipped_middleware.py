@@ -188,7 +188,7 @@ def test_a_command_that_is_handled_leaves_a_line_without_its_fields(
 
     [record] = [each for each in caplog.records if each.name == "commands"]
     assert record.levelno == logging.INFO
-    assert "stored 1 events, account-a-1 is at version 1" in record.getMessage()
+    assert "led to 1 events, account-a-1 is at version 1" in record.getMessage()
     assert "conversation talk" in record.getMessage()
     assert "4711" not in record.getMessage()
 
