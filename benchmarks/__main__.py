@@ -88,7 +88,7 @@ def _measure_in(kind: str, only: Sequence[str], effort: Effort, console: Console
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small numbers, under three minutes")
+    parser.add_argument("--quick", action="store_true", help="small numbers, in a few minutes")
     parser.add_argument("--json", metavar="FILE", help="write the rows there; - for the standard output")
     parser.add_argument(
         "--only",

@@ -28,6 +28,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
     group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
     command(group, "list", example="eventfold idempotency list --limit 20")(list_keys)
     command(group, "show", example="eventfold idempotency show req-7")(show_key)
+    command(group, "forget", example="eventfold idempotency forget req-7")(forget_key)
     command(group, "prune", example="eventfold idempotency prune")(prune_keys)
     app.add_typer(
         group, name="idempotency", help="Look after the keys of commands that were done.", rich_help_panel=panel
@@ -47,18 +48,35 @@ def show_key(
     scope: Annotated[str, typer.Option(metavar="TEXT", help="Whose key it is, where keys have scopes.")] = "",
 ) -> None:
     """Show what the command under a key led to."""
-    kept = session.application.parts.ledger.look(scope, key)
-    if kept is None:
-        whose = f" in scope {scope!r}" if scope else ""
-        raise NotFound(f"no idempotency key {key!r}{whose} is kept; it was never used, or has expired")
+    kept = _found(session, key, scope)
     outcome = kept.outcome
     record = _row(kept) | {"stream": outcome.stream, "version": outcome.version, "event_ids": list(outcome.event_ids)}
     show_record(record | {"rejected": outcome.rejected}, session.format)
 
 
+def forget_key(
+    session: Session,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key.")],
+    *,
+    scope: Annotated[str, typer.Option(metavar="TEXT", help="Whose key it is, where keys have scopes.")] = "",
+) -> None:
+    """Forget a key before its time: a command that comes under it is done. What was done stays done."""
+    kept = _found(session, key, scope)
+    session.application.parts.ledger.table.remove([(scope, key)])
+    show_record(_row(kept), session.format)
+
+
 def prune_keys(session: Session) -> None:
     """Forget the keys that have expired. A worker does so by itself."""
     show_record({"pruned": session.application.parts.ledger.prune()}, session.format)
+
+
+def _found(session: Session, key: str, scope: str) -> Kept:
+    kept = session.application.parts.ledger.look(scope, key)
+    if kept is None:
+        whose = f" in scope {scope!r}" if scope else ""
+        raise NotFound(f"no idempotency key {key!r}{whose} is kept; it was never used, or has expired")
+    return kept
 
 
 def _row(kept: Kept) -> dict[str, Any]:

@@ -32,6 +32,14 @@ def test_an_unknown_key_and_another_command_are_refused(kept: Cli) -> None:
     assert "idempotency key 'req-1': expected the command that used it first" in refused.stderr
 
 
+def test_a_key_that_is_forgotten_is_a_new_one(kept: Cli) -> None:
+    assert kept.json("idempotency", "forget", "req-1")["key"] == "req-1"
+
+    kept("idempotency", "forget", "req-1", code=1)
+    kept("dispatch", "AddItem", "order_id=o-1", "name=tea", "--idempotency-key", "req-1")
+    assert len(kept.json("events", "list")) == 2
+
+
 def test_expired_keys_are_forgotten_by_hand_and_by_a_worker(kept: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept.json("idempotency", "prune") == {"pruned": 0}
     later = ledger.now_us() + 25 * 3600 * 1_000_000
