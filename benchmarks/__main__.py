@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[Result] = []
     try:
         for kind in kinds:
-            results.extend(_measure_in(kind, options.only, effort, console))
+            results.extend(_measure_in(kind, list(chosen(kind, options.only, quick=options.quick)), effort, console))
     finally:  # what was measured is worth seeing, whatever ended the run
         if results:
             print_table(results, console)
@@ -69,15 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def chosen(kind: str, only: Sequence[str]) -> Iterator[Benchmark]:
-    """The benchmarks of a database whose name holds one of the texts; all where there is none."""
+def chosen(kind: str, only: Sequence[str], *, quick: bool = False) -> Iterator[Benchmark]:
+    """The benchmarks of a database whose name holds one of the texts.
+
+    Where there is none, all of them; a quick run leaves out the slow ones then.
+    """
     for each in BENCHMARKS:
-        if kind in each.databases and (not only or any(text in each.name for text in only)):
+        named = any(text in each.name for text in only)
+        if kind in each.databases and (named if only else not (quick and each.slow)):
             yield each
 
 
-def _measure_in(kind: str, only: Sequence[str], effort: Effort, console: Console) -> Iterator[Result]:
-    wanted = list(chosen(kind, only))
+def _measure_in(kind: str, wanted: Sequence[Benchmark], effort: Effort, console: Console) -> Iterator[Result]:
     if not wanted:
         return
     with PLACES[kind]() as place:
@@ -88,7 +91,7 @@ def _measure_in(kind: str, only: Sequence[str], effort: Effort, console: Console
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small numbers, in a few minutes")
+    parser.add_argument("--quick", action="store_true", help="small numbers, under three minutes")
     parser.add_argument("--json", metavar="FILE", help="write the rows there; - for the standard output")
     parser.add_argument(
         "--only",

@@ -31,7 +31,7 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(repetitions=7, seconds=0.4, log_events=200_000, tagged_events=1_000_000)
-QUICK = Effort(repetitions=5, seconds=0.1, log_events=40_000, tagged_events=100_000)
+QUICK = Effort(repetitions=3, seconds=0.1, log_events=30_000, tagged_events=50_000)
 
 
 class Contestant(NamedTuple):
@@ -73,6 +73,7 @@ class Benchmark(NamedTuple):
         databases: the kinds of database that have this path.
         owed_rate: how much it must do in a second, by the kind of database; nothing where it is not named.
         owed_extra_us: how many microseconds more than the floor each of the unit may take.
+        slow: whether it says something only of much work: a quick run leaves it out unless it is named.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Benchmark(NamedTuple):
     databases: Sequence[str] = ("sqlite", "postgresql")
     owed_rate: Mapping[str, float] = {}
     owed_extra_us: float | None = None
+    slow: bool = False
 
 
 class Result(msgspec.Struct, frozen=True):

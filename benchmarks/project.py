@@ -227,5 +227,6 @@ BENCHMARKS = [
         "events/s",
         rebuilding_with_two,
         {"sqlite": 1.6, "postgresql": 1.6},
+        slow=True,
     ),
 ]
