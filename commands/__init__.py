@@ -2,13 +2,17 @@
 
 from commands.around import Around
 from commands.bus import AsyncBus, AsyncMiddleware, Bus, HandlerMap, Middleware
+from commands.cloud_event import CloudEvent
 from commands.command import Command, read_command, validate
 from commands.dispatched import Dispatched
 from commands.envelope import Envelope, enclose
 from commands.errors import (
+    BrokerError,
+    BrokerUnavailable,
     IdempotencyConflict,
     InvalidCommand,
     KeyTaken,
+    MessageRefused,
     NoHandler,
     NotAuthorised,
     Rejected,
@@ -16,6 +20,7 @@ from commands.errors import (
 )
 from commands.handler import Handler, handles
 from commands.idempotency.policy import Idempotency
+from commands.message import Message, NewMessage
 from commands.middleware import (
     Ask,
     LookUp,
@@ -36,7 +41,10 @@ __all__ = [
     "AsyncBus",
     "AsyncMiddleware",
     "AsyncUnitOfWork",
+    "BrokerError",
+    "BrokerUnavailable",
     "Bus",
+    "CloudEvent",
     "Command",
     "Dispatched",
     "Envelope",
@@ -47,7 +55,10 @@ __all__ = [
     "InvalidCommand",
     "KeyTaken",
     "LookUp",
+    "Message",
+    "MessageRefused",
     "Middleware",
+    "NewMessage",
     "NoHandler",
     "NotAuthorised",
     "Receipt",

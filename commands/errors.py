@@ -7,7 +7,10 @@ EventfoldError
 ├── NoHandler           nothing handles the command (a NotFound)
 ├── TooManyConflicts    every attempt met a change by somebody else (a Conflict)
 ├── IdempotencyConflict an idempotency key is that of another command (a Conflict)
-└── KeyTaken            an idempotency key was taken and given up again and again (a Conflict)
+├── KeyTaken            an idempotency key was taken and given up again and again (a Conflict)
+└── BrokerError         a broker did not take or give a message
+    ├── BrokerUnavailable   it is away, or did not answer in time; the same is tried again
+    └── MessageRefused      it refuses this one, and would again: too large, or nobody to keep it for
 """
 
 from collections.abc import Sequence
@@ -89,3 +92,24 @@ class KeyTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("the idempotency key was taken at the same time, and is not kept any more; dispatch it again")
+
+
+class BrokerError(EventfoldError):
+    """A broker did not take or give a message."""
+
+    code = "broker_error"
+    status = 502
+
+
+class BrokerUnavailable(BrokerError):
+    """A broker is away, or did not answer in time. Whether it has taken the message is unknown; it is handed over again."""
+
+    code = "broker_unavailable"
+    status = 503
+
+
+class MessageRefused(BrokerError):
+    """A broker refuses a message, and would refuse it again: it is too large, or there is nobody to keep it for."""
+
+    code = "message_refused"
+    status = 502
