@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from commands.idempotency.claim import Outcome
 from commands.idempotency.ledger import Ledger
 from commands.receipt import Receipt
 from commands.steps import (
@@ -111,5 +112,15 @@ def _once(step: FindOutcome | KeepOutcome | ReadReceipt, store: EventStore, ledg
         case KeepOutcome(claim, outcome):
             return ledger.keep(claim, outcome)
         case ReadReceipt(outcome):
-            events = tuple(store.event(each).event for each in outcome.event_ids)
-            return Receipt(outcome.stream, outcome.version, outcome.position, events, outcome.versions)
+            return _read_receipt(store, outcome)
+
+
+def _read_receipt(store: EventStore, outcome: Outcome) -> Receipt:
+    """The receipt of the first time; where something was stored, the log says what."""
+    if not outcome.event_ids:
+        return Receipt(outcome.stream, outcome.version, outcome.position, (), outcome.versions)
+    stored = [store.event(each) for each in outcome.event_ids]
+    versions = {each.stream: each.version for each in stored}
+    stream = stored[0].stream
+    events = tuple(each.event for each in stored)
+    return Receipt(stream, versions[stream], max(each.position for each in stored), events, versions)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from eventstore import EventStore, Recorded, StoreBusy, StoreUnavailable
 from eventstore.backend import Backend, LogFilter, Row, WriteRequest
 from eventstore.codec import Codec, codec_of
-from eventstore.companion import Stored
+from eventstore.companion import Insert, Stored
 from eventstore.log_reader import LogReader
 from eventstore.sql_database import SqlDatabase
 from projections.composite import ReadRows, fold_batch, park_batch
@@ -245,6 +245,10 @@ class InlineFolds:
         """Whether one of its events is folded by one of the projections."""
         types = self._types
         return any(row[0] in types for write in request.writes for row in write.rows)
+
+    def inserts(self, request: WriteRequest) -> Sequence[Insert] | None:
+        """None: rows are folded from what is stored."""
+        return None
 
     def types(self, requests: Sequence[WriteRequest]) -> Iterable[str]:
         """All types of the projections that fold one of these events."""

@@ -29,11 +29,11 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the first command under a key led to.
 
     Attributes:
-        stream: as in its receipt.
-        version: as in its receipt.
-        position: as in its receipt.
-        versions: as in its receipt.
-        event_ids: of its receipt's events, in their order.
+        event_ids: of its receipt's events, in their order; where there are any, the log says the rest.
+        stream: as in its receipt, where it stored nothing.
+        version: the same.
+        position: the same.
+        versions: the same.
         rejected: why it was rejected, if it was.
     """
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from commands.errors import KeyTaken
 from commands.idempotency.claim import Claim, Kept, Outcome
 from eventstore.backend import WriteRequest
-from eventstore.companion import Stored
+from eventstore.companion import Insert, Stored
 
 ALL = 2**62
 PRUNED_AT_ONCE = 1_000
@@ -30,6 +30,9 @@ class KeyTable(Protocol):
         Returns:
             How many were kept.
         """
+
+    def insert_of(self, row: Kept) -> Insert | None:
+        """The row to be inserted for a key that is new; None where `insert` has to be asked."""
 
     def remove(self, keys: Sequence[tuple[str, str]]) -> None:
         """Forgets keys, each named by its scope and itself."""
@@ -83,13 +86,23 @@ class Ledger:
         """None: keys are kept in any order."""
         return ()
 
+    def inserts(self, request: WriteRequest) -> Sequence[Insert] | None:
+        """The key, as if it were new."""
+        claim = _claim_of(request)
+        if claim is None:
+            return ()
+        insert = self.table.insert_of(_kept(claim, _outcome(request)))
+        return None if insert is None else (insert,)
+
     def write(self, connection: Connection | None, stored: Sequence[Stored]) -> None:
         """Keeps the keys.
 
         Raises:
             KeyTaken: one of them is taken already.
         """
-        rows = [_kept(claim, _outcome(each)) for each in stored if (claim := _claim_of(each.request)) is not None]
+        rows = [
+            _kept(claim, _outcome(each.request)) for each in stored if (claim := _claim_of(each.request)) is not None
+        ]
         if self.table.insert(connection, rows) != len(rows):
             raise KeyTaken
 
@@ -113,8 +126,6 @@ def _kept(claim: Claim, outcome: Outcome) -> Kept:
     return Kept(claim.scope, claim.key, claim.command, claim.fingerprint, outcome, now, now + claim.keep_us)
 
 
-def _outcome(stored: Stored) -> Outcome:
-    writes, written = stored.request.writes, stored.written
-    ids = tuple([str(row[2]) for write in writes for row in write.rows])
-    stream = writes[0].stream
-    return Outcome(stream, written.versions[stream], written.position, written.versions, ids)
+def _outcome(request: WriteRequest) -> Outcome:
+    """The ids say it all: the log knows where the events are, and it is known before the database has answered."""
+    return Outcome(event_ids=tuple([str(row[2]) for write in request.writes for row in write.rows]))

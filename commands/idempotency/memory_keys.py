@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from commands.idempotency.claim import Kept
+from eventstore.companion import Insert
 
 
 class MemoryKeys:
@@ -27,6 +28,10 @@ class MemoryKeys:
                 return 0
             self._rows.update({(each.scope, each.key): each for each in rows})
             return len(rows)
+
+    def insert_of(self, _row: Kept) -> Insert | None:
+        """None: there is no statement to take part in."""
+        return None
 
     def remove(self, keys: Sequence[tuple[str, str]]) -> None:
         """Forgets keys."""

@@ -7,9 +7,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from commands.idempotency.claim import Kept, read_outcome
+from eventstore.companion import Insert
 from eventstore.sql_database import SqlDatabase
 
 _COLUMNS = "scope, key, command, fingerprint, outcome, kept_at, expires_at"
+_CASTS = "?, ?, ?, ?, ?, ?::bigint, ?::bigint"
 
 
 class SqlKeys:
@@ -22,6 +24,7 @@ class SqlKeys:
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         table = database.qualified(f"{database.prefix}idempotency_keys")
+        self._into = f"{table} ({_COLUMNS})"
         mark = "?" if database.dialect == "sqlite" else "%s"
         self._sql = {name: sql.replace("?", mark) for name, sql in _statements(table).items()}
 
@@ -40,13 +43,14 @@ class SqlKeys:
 
     def _insert(self, connection: Connection, rows: Sequence[Kept]) -> int:
         cursor = connection.connection.cursor()
-        count = 0
-        for each in rows:
-            outcome = msgspec.json.encode(each.outcome).decode()
-            values = each.scope, each.key, each.command, each.fingerprint, outcome, each.kept_us, each.expires_us
-            cursor.execute(self._sql["insert"], values)
-            count += cursor.rowcount
-        return count
+        cursor.executemany(self._sql["insert"], [_values(each) for each in rows])
+        return cursor.rowcount
+
+    def insert_of(self, row: Kept) -> Insert | None:
+        """The row to be inserted for a key that is new; None where nothing is gained by one statement less."""
+        if self._database.dialect == "sqlite":
+            return None
+        return Insert(self._into, _CASTS, tuple([str(each) for each in _values(row)]))
 
     def remove(self, keys: Sequence[tuple[str, str]]) -> None:
         """Forgets keys."""
@@ -63,6 +67,11 @@ class SqlKeys:
         """Forgets those that have expired."""
         with self._database.transaction() as connection:
             return connection.exec_driver_sql(self._sql["prune"], (now_us, limit)).rowcount
+
+
+def _values(row: Kept) -> tuple[str, str, str, str, str, int, int]:
+    outcome = msgspec.json.encode(row.outcome).decode()
+    return row.scope, row.key, row.command, row.fingerprint, outcome, row.kept_us, row.expires_us
 
 
 def _kept(row: Any) -> Kept:

@@ -26,12 +26,13 @@ from eventstore.backends.postgresql.arguments import SEPARATOR
 from eventstore.backends.postgresql.connection import IDLE, Cursor, Lanes, describe, open_engine, pipelined
 from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.guard import Name, locks
+from eventstore.backends.postgresql.lone import lone_statement, with_inserts
 from eventstore.backends.postgresql.snapshots import begin
 from eventstore.backends.postgresql.sql import Sql, numbered
 from eventstore.backends.postgresql.wake import Announcer, Listener
-from eventstore.backends.postgresql.writer import Writer
+from eventstore.backends.postgresql.writer import LOST_RACE, Writer
 from eventstore.backends.snapshot_sql import SqlSnapshots
-from eventstore.companion import Companion, accompany, types_alone
+from eventstore.companion import Companion, accompany, inserts_beside, types_alone
 from eventstore.errors import Unsupported
 from eventstore.migration import Migrator, load_migrations
 from eventstore.sql_database import SqlDatabase
@@ -101,9 +102,30 @@ class PostgresBackend:
         self, requests: Sequence[WriteRequest], companions: Sequence[Companion]
     ) -> list[Written | Exception]:
         """The same with what companions write, and a transaction begun outright for each wave of requests."""
+        if len(requests) == 1 and (found := self._commit_in_one(requests[0], companions)) is not None:
+            return [found]
         with self._translated, self.engine.connect() as plain:
             connection = plain.execution_options(later=True)
             return self._writer_on(connection, connection.begin, requests, companions).write_group(requests)
+
+    def _commit_in_one(self, request: WriteRequest, companions: Sequence[Companion]) -> Written | Exception | None:
+        """Stores an event and the rows beside it in one statement; None where that takes more, or one of them is refused."""
+        statement = lone_statement(self._sql, request)
+        if statement is None or (inserts := inserts_beside(companions, request)) is None:
+            return None
+        with self._translated:
+            lane = self._lanes.take()
+        try:
+            version, position = (lane.direct.run(*with_inserts(statement, inserts)) or [(None, None)])[0]
+        except LOST_RACE:
+            return None
+        except psycopg.Error as error:
+            return self._translated.translate_append(error)
+        finally:
+            self._lanes.give_back(lane)
+        if version is None or position is None:
+            return None
+        return Written(int(position), {request.writes[0].stream: int(version)})
 
     def _writer_on(
         self,

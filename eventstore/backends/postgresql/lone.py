@@ -1,11 +1,15 @@
 """An append of one event as the arguments of a statement: most appends are that, and take the shortest way."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from itertools import count
 
 from eventstore.backend import StreamWrite, WriteRequest
 from eventstore.backends.postgresql.arguments import expected_code, instant, item_arguments, joined, lock_arguments
 from eventstore.backends.postgresql.guard import Name, guarded_names, tag_key, write_key
 from eventstore.backends.postgresql.sql import Sql
+from eventstore.companion import Insert
 
 
 def lone_statement(
@@ -39,6 +43,26 @@ def lone_statement(
     if occurred is None and not any(beside):
         return sql.append_bare, arguments
     return sql.append_single, [*arguments, instant(occurred), *beside[:3]]
+
+
+def with_inserts(statement: tuple[str, list[str | None]], inserts: Sequence[Insert]) -> tuple[str, list[str | None]]:
+    """The same statement, which also inserts these rows where the event is stored."""
+    sql, arguments = statement
+    shapes = tuple([(each.into, each.values) for each in inserts])
+    return _compose(sql, len(arguments), shapes), [*arguments, *[param for each in inserts for param in each.params]]
+
+
+@lru_cache(maxsize=256)
+def _compose(sql: str, used: int, shapes: tuple[tuple[str, str], ...]) -> str:
+    """Each insert takes its row from the event's, so that it comes after it, and not at all where there is none."""
+    marks = count(used + 1)
+    parts = [f"stored(version, position) AS ({sql})"]
+    for number, (into, values) in enumerate(shapes):
+        marked = re.sub(r"\?", lambda _: f"${next(marks)}", values)
+        parts.append(
+            f"beside_{number} AS (INSERT INTO {into} SELECT {marked} FROM stored WHERE stored.position IS NOT NULL)"
+        )
+    return f"WITH {', '.join(parts)} SELECT version, position FROM stored"
 
 
 def _lone_arguments(request: WriteRequest, alone: Collection[Name]) -> list[str | None]:

@@ -24,12 +24,12 @@ from eventstore.errors import DuplicateEventId, EventfoldError, StoreBusy, Store
 from eventstore.expected import Expectation
 from eventstore.repetition import first_result, rows_of
 
-_LOST_RACE = (pg.UniqueViolation, pg.DeadlockDetected)
+LOST_RACE = (pg.UniqueViolation, pg.DeadlockDetected)
 INTRANS = psycopg.pq.TransactionStatus.INTRANS
 RACES = 3
 """How often a whole group looks again before each of its requests is on its own."""
 
-_ONE_AT_FAULT = (*_LOST_RACE, psycopg.DataError, EventfoldError)
+_ONE_AT_FAULT = (*LOST_RACE, psycopg.DataError, EventfoldError)
 
 
 class Writer(NamedTuple):
@@ -83,7 +83,7 @@ class Writer(NamedTuple):
             try:
                 with self.attempt():
                     return self._write_once(request)
-            except _LOST_RACE as error:
+            except LOST_RACE as error:
                 if _id_is_taken(error):
                     return self._first_result(request)
                 self._refuse_old_snapshot(request)
@@ -142,7 +142,7 @@ class Writer(NamedTuple):
         for _ in range(RACES):
             try:
                 return self._try(batch, requests)
-            except _LOST_RACE as error:
+            except LOST_RACE as error:
                 if _id_is_taken(error):
                     raise
         return self._try(batch, requests)

@@ -28,6 +28,9 @@ class Diary:
         """Deposits alone."""
         return any("eposited" in row[0] for write in request.writes for row in write.rows)
 
+    def inserts(self, request: WriteRequest) -> None:
+        return None
+
     def types(self, requests: Sequence[WriteRequest]) -> Iterable[str]:
         """The types of these appends."""
         return {row[0] for each in requests for write in each.writes for row in write.rows}
