@@ -31,12 +31,12 @@ class Insert(msgspec.Struct, frozen=True):
     Attributes:
         into: the table and its columns: `table (first, second)`.
         values: an expression for each column, with `?` where a parameter stands, as in `?, ?::bigint`.
-        params: the parameters, as texts.
+        params: the parameters.
     """
 
     into: str
     values: str
-    params: tuple[str | None, ...]
+    params: tuple[str | int | None, ...]
 
 
 class Companion(Protocol):
@@ -55,7 +55,8 @@ class Companion(Protocol):
     def inserts(self, request: WriteRequest) -> Sequence[Insert] | None:
         """What `write` would write with this append, where all of it is known beforehand; None where `write` has to be asked.
 
-        It spares a server's log the round trips of a transaction. Where a row is refused, all is taken back, and `write` is asked.
+        It spares most appends the round trips of a transaction that is begun and ended outright. Where a row is refused, all is
+        taken back, and `write` is asked.
         """
 
     def write(self, connection: Connection | None, stored: Sequence[Stored]) -> None:

@@ -11,7 +11,7 @@ from eventstore.companion import Insert
 from eventstore.sql_database import SqlDatabase
 
 _COLUMNS = "scope, key, command, fingerprint, outcome, kept_at, expires_at"
-_CASTS = "?, ?, ?, ?, ?, ?::bigint, ?::bigint"
+_EXPRESSIONS = {"sqlite": "?, ?, ?, ?, ?, ?, ?", "postgresql": "?, ?, ?, ?, ?, ?::bigint, ?::bigint"}
 
 
 class SqlKeys:
@@ -24,7 +24,7 @@ class SqlKeys:
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         table = database.qualified(f"{database.prefix}idempotency_keys")
-        self._into = f"{table} ({_COLUMNS})"
+        self._into, self._expressions = f"{table} ({_COLUMNS})", _EXPRESSIONS[database.dialect]
         mark = "?" if database.dialect == "sqlite" else "%s"
         self._sql = {name: sql.replace("?", mark) for name, sql in _statements(table).items()}
 
@@ -47,10 +47,8 @@ class SqlKeys:
         return cursor.rowcount
 
     def insert_of(self, row: Kept) -> Insert | None:
-        """The row to be inserted for a key that is new; None where nothing is gained by one statement less."""
-        if self._database.dialect == "sqlite":
-            return None
-        return Insert(self._into, _CASTS, tuple([str(each) for each in _values(row)]))
+        """The row to be inserted for a key that is new."""
+        return Insert(self._into, self._expressions, _values(row))
 
     def remove(self, keys: Sequence[tuple[str, str]]) -> None:
         """Forgets keys."""

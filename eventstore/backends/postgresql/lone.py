@@ -48,8 +48,13 @@ def lone_statement(
 def with_inserts(statement: tuple[str, list[str | None]], inserts: Sequence[Insert]) -> tuple[str, list[str | None]]:
     """The same statement, which also inserts these rows where the event is stored."""
     sql, arguments = statement
+    params = [param for each in inserts for param in each.params]
     shapes = tuple([(each.into, each.values) for each in inserts])
-    return _compose(sql, len(arguments), shapes), [*arguments, *[param for each in inserts for param in each.params]]
+    return _compose(sql, len(arguments), shapes), [*arguments, *map(_text, params)]
+
+
+def _text(param: str | int | None) -> str | None:
+    return None if param is None else str(param)
 
 
 @lru_cache(maxsize=256)

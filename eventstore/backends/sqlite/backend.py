@@ -28,11 +28,11 @@ from eventstore.backends.snapshot_sql import SnapshotSql, SqlSnapshots
 from eventstore.backends.sqlite import writer
 from eventstore.backends.sqlite.connection import database_path, in_transaction, open_engine
 from eventstore.backends.sqlite.errors import translate, translated
-from eventstore.backends.sqlite.lone import write_lone
+from eventstore.backends.sqlite.lone import write_lone, write_with_inserts
 from eventstore.backends.sqlite.snapshots import begin
 from eventstore.backends.sqlite.sql import Sql
 from eventstore.backends.sqlite.wake import WakePipes
-from eventstore.companion import Companion, accompany
+from eventstore.companion import Companion, accompany, inserts_beside
 from eventstore.errors import EventfoldError, StoreError
 from eventstore.migration import Migrator, load_migrations
 from eventstore.snapshot import Beginning, SnapshotKind
@@ -94,6 +94,11 @@ class SqliteBackend:
     ) -> list[Written | Exception]:
         """Stores all requests with what companions write; where one of these refuses, by halves until it is found."""
         with self._write_lock, translated(self.description):
+            if len(requests) == 1 and (inserts := inserts_beside(companions, requests[0])) is not None:
+                cursor = self._cursor or self._writer_cursor()
+                found = write_with_inserts(cursor, self._sql, requests[0], inserts)
+                if found is not None:
+                    return [found]
             if self._joined is None:
                 self._joined = self.engine.connect().execution_options(writes=True)
             return self._commit_with(self._joined, requests, companions)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from eventstore.backend import WriteRequest, Written
 from eventstore.backends.sqlite.connection import in_transaction
 from eventstore.backends.sqlite.sql import Sql
+from eventstore.companion import Insert
 from eventstore.errors import AppendConditionFailed
 from eventstore.expected import NO_STREAM
 
@@ -41,6 +42,33 @@ def write_lone(cursor: sqlite3.Cursor, sql: Sql, requests: Sequence[WriteRequest
     return [Written(position + i, {row[0]: row[1] + 1}) for i, row in enumerate(rows, 1)]
 
 
+def write_with_inserts(
+    cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest, inserts: Sequence[Insert]
+) -> Written | Exception | None:
+    """Stores a lone event and the rows that go with it.
+
+    Returns:
+        None, and nothing is stored, where the request is more than that, or one of the rows is refused.
+    """
+    row = _parameters(request, time.time_ns() // 1000)
+    if row is None:
+        return None
+
+    def insert() -> int:
+        position = _check_and_insert(cursor, sql, request, row)
+        for each in inserts:
+            cursor.execute(f"INSERT INTO {each.into} VALUES ({each.values})", each.params)
+        return position
+
+    try:
+        position = in_transaction(cursor, insert)
+    except sqlite3.IntegrityError:
+        return None
+    except AppendConditionFailed as refusal:
+        return refusal
+    return Written(position, {row[0]: row[1] + 1})
+
+
 def _insert_all(cursor: sqlite3.Cursor, sql: Sql, rows: Sequence[_Parameters]) -> int:
     """The last position."""
     cursor.executemany(sql.insert_lone[len(rows[0])], rows)
@@ -54,7 +82,7 @@ def _write_alone(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> lis
         return None
     try:
         if _has_more(request):
-            position = _write_more(cursor, sql, request, row)
+            position = in_transaction(cursor, lambda: _check_and_insert(cursor, sql, request, row))
         else:
             cursor.execute(sql.insert_lone[len(row)], row)
             position = cursor.lastrowid or 0
@@ -65,21 +93,18 @@ def _write_alone(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest) -> lis
     return [Written(position, {row[0]: row[1] + 1})]
 
 
-def _write_more(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest, row: _Parameters) -> int:
+def _check_and_insert(cursor: sqlite3.Cursor, sql: Sql, request: WriteRequest, row: _Parameters) -> int:
+    """The position, within a transaction."""
     condition, tags = request.condition, request.writes[0].tags
-
-    def check_and_insert() -> int:
-        if condition is not None:
-            found = sql.find_conflict(cursor, condition)
-            if found is not None:
-                raise AppendConditionFailed(condition.after, found)
-        cursor.execute(sql.insert_lone[len(row)], row)
-        position = cursor.lastrowid or 0
-        if tags is not None:
-            cursor.executemany(sql.insert_tag, [(tag, row[3], position) for tag in tags[0]])
-        return position
-
-    return in_transaction(cursor, check_and_insert)
+    if condition is not None:
+        found = sql.find_conflict(cursor, condition)
+        if found is not None:
+            raise AppendConditionFailed(condition.after, found)
+    cursor.execute(sql.insert_lone[len(row)], row)
+    position = cursor.lastrowid or 0
+    if tags is not None:
+        cursor.executemany(sql.insert_tag, [(tag, row[3], position) for tag in tags[0]])
+    return position
 
 
 def _has_more(request: WriteRequest) -> bool:
