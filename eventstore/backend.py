@@ -70,10 +70,17 @@ class WriteRequest(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """Where a request's events went; `versions` has the streams written, and not those guarded."""
+    """Where a request's events went.
+
+    Attributes:
+        position: of its last event.
+        versions: of the streams written, and not of those guarded.
+        apart: the positions of its events, in order, where others may stand between them; empty where none do.
+    """
 
     position: int
     versions: dict[str, int]
+    apart: tuple[int, ...] = ()
 
 
 class LogFilter(msgspec.Struct, frozen=True):

@@ -37,7 +37,7 @@ class Batch:
         self._writes: list[int] = []
         self._steps: list[int] = []
         self._ranks: list[int] = []
-        self._places: list[tuple[int, int, int, int]] = []
+        self._places: list[tuple[int, int, int, int, int]] = []
         self._items = [(chain, item) for chain in chains if chain.condition for item in chain.condition.query.items]
         for stream, rank, chain, write in _lines(chains):
             self._streams.append(stream)
@@ -57,7 +57,7 @@ class Batch:
             self._steps += range(step + 1, step + count + 1)
             self._ranks += range(rank + 1, rank + count + 1)
             step, rank = step + count, rank + count
-            self._places.append((place, number, step, rank))
+            self._places.append((place, number, step, rank, count))
         self._writes += [number] * step
 
     @property
@@ -142,13 +142,15 @@ class Batch:
     def results(self, versions: Sequence[int], first: int, positions: Sequence[int] | None) -> dict[int, Written]:
         """What each request gets, by its place in the group."""
         found: dict[int, Written] = {}
-        for place, number, step, rank in self._places:
+        for place, number, step, rank, count in self._places:
             position = first + rank - 1 if positions is None else positions[rank - 1]
+            apart = () if positions is None else tuple(positions[rank - count : rank])
             reached = {self._streams[number - 1]: versions[number - 1] + step}
             if place in found:  # it has several streams
                 reached |= found[place].versions
                 position = max(position, found[place].position)
-            found[place] = Written(position, reached)
+                apart = tuple(sorted(apart + found[place].apart))
+            found[place] = Written(position, reached, apart)
         return found
 
     def refusals(self, versions: Sequence[int], conflicts: Sequence[int | None] | None) -> dict[int, Exception]:
