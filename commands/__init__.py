@@ -9,12 +9,15 @@ from commands.envelope import Envelope, enclose
 from commands.errors import (
     BrokerError,
     BrokerUnavailable,
+    DuplicateMessage,
     IdempotencyConflict,
     InvalidCommand,
+    InvalidMessage,
     KeyTaken,
     MessageRefused,
     NoHandler,
     NotAuthorised,
+    PublishFailed,
     Rejected,
     TooManyConflicts,
 )
@@ -31,6 +34,7 @@ from commands.middleware import (
     time_commands,
     trace_commands,
 )
+from commands.outbox.outbox import Outbox
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from commands.unit_of_work import AsyncUnitOfWork, UnitOfWork
@@ -47,12 +51,14 @@ __all__ = [
     "CloudEvent",
     "Command",
     "Dispatched",
+    "DuplicateMessage",
     "Envelope",
     "Handler",
     "HandlerMap",
     "Idempotency",
     "IdempotencyConflict",
     "InvalidCommand",
+    "InvalidMessage",
     "KeyTaken",
     "LookUp",
     "Message",
@@ -61,6 +67,8 @@ __all__ = [
     "NewMessage",
     "NoHandler",
     "NotAuthorised",
+    "Outbox",
+    "PublishFailed",
     "Receipt",
     "Rejected",
     "RetryPolicy",

@@ -17,6 +17,7 @@ from commands.handler import Handler
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.once import once_steps
 from commands.idempotency.policy import Idempotency
+from commands.outbox.outbox import Outbox
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from commands.shell import Perform, PerformAsync, perform_in, perform_in_async, run, run_async
@@ -84,6 +85,7 @@ class Innermost(msgspec.Struct, frozen=True):
     Attributes:
         store: the log.
         ledger: of the idempotency keys, which accompanies the log.
+        outbox: of the messages for others, which accompanies the log.
         handlers: by command.
         policy: of the conflict-retry loop; None where a conflict is left to the caller.
         idempotency: how keys are kept.
@@ -91,6 +93,7 @@ class Innermost(msgspec.Struct, frozen=True):
 
     store: EventStore
     ledger: Ledger
+    outbox: Outbox
     handlers: HandlerMap
     policy: RetryPolicy | None
     idempotency: Idempotency
@@ -105,8 +108,8 @@ class Innermost(msgspec.Struct, frozen=True):
         handler = self.handlers.find(envelope.command)
         claim = self.idempotency.claim(envelope)
         if claim is None:
-            return dispatch_steps(handler, envelope, self.policy)
-        decided = partial(dispatch_steps, handler, envelope, self.policy, (claim,))
+            return dispatch_steps(handler, envelope, self.policy, self.outbox)
+        decided = partial(dispatch_steps, handler, envelope, self.policy, self.outbox, (claim,))
         return once_steps(decided, claim, keep_rejections=self.idempotency.keep_rejections)
 
 
@@ -123,7 +126,7 @@ class Bus:
     def __init__(self, inner: Innermost, middleware: Sequence[Middleware], perform: Perform | None = None) -> None:
         check_middleware(middleware, awaited=False)
         self._inner = inner
-        self._perform = perform or partial(perform_in, inner.store, inner.ledger)
+        self._perform = perform or partial(perform_in, inner.store, inner.ledger, inner.outbox)
         self._handlers = inner.handlers
         innermost: Next = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap, reversed(middleware), innermost)
@@ -153,7 +156,7 @@ class AsyncBus:
     ) -> None:
         check_middleware(middleware, awaited=True)
         self._inner = inner
-        self._perform = perform or partial(perform_in_async, inner.store, inner.ledger)
+        self._perform = perform or partial(perform_in_async, inner.store, inner.ledger, inner.outbox)
         self._handlers = inner.handlers
         innermost: AsyncNext = self._handle_changed if middleware else self._handle
         self._chain = reduce(_wrap_async, reversed(middleware), innermost)

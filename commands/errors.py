@@ -8,6 +8,9 @@ EventfoldError
 ├── TooManyConflicts    every attempt met a change by somebody else (a Conflict)
 ├── IdempotencyConflict an idempotency key is that of another command (a Conflict)
 ├── KeyTaken            an idempotency key was taken and given up again and again (a Conflict)
+├── InvalidMessage      a message for others is not acceptable (an InvalidInput)
+├── DuplicateMessage    a message has the id of one that is kept already (a Conflict)
+├── PublishFailed       the map of `publish=` failed on an event, which was therefore not stored
 └── BrokerError         a broker did not take or give a message
     ├── BrokerUnavailable   it is away, or did not answer in time; the same is tried again
     └── MessageRefused      it refuses this one, and would again: too large, or nobody to keep it for
@@ -92,6 +95,49 @@ class KeyTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("the idempotency key was taken at the same time, and is not kept any more; dispatch it again")
+
+
+class InvalidMessage(InvalidInput):
+    """A message for others is not acceptable. Nothing was stored."""
+
+    code = "invalid_message"
+
+
+class DuplicateMessage(Conflict):
+    """A message has the id of one that the outbox keeps already. Nothing was stored.
+
+    Attributes:
+        message_ids: of the messages that were to be added together; one of them is taken.
+    """
+
+    code = "duplicate_message"
+
+    def __init__(self, message_ids: Sequence[str]) -> None:
+        self.message_ids = tuple(message_ids)
+        super().__init__(
+            f"message_id: expected one that no other message has, got {', '.join(message_ids)}; nothing was stored. Leave "
+            "`message_id` out, and the outbox makes one."
+        )
+
+
+class PublishFailed(EventfoldError):
+    """The map from an event to a message failed. The append was refused with it: nothing was stored.
+
+    Attributes:
+        type: the event's.
+        stream: where the event was to go.
+        reason: what is wrong.
+    """
+
+    code = "publish_failed"
+    status = 500
+
+    def __init__(self, name: str, event_type: str, stream: str, reason: str) -> None:
+        self.type, self.stream, self.reason = event_type, stream, reason
+        super().__init__(
+            f"publish: {name} failed on the event {event_type} for stream {stream!r}: {reason}; nothing was stored. Mend it, and "
+            "send the command again."
+        )
 
 
 class BrokerError(EventfoldError):

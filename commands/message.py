@@ -53,7 +53,7 @@ class NewMessage(msgspec.Struct, Generic[M], frozen=True):
         key: messages of one key arrive in the order in which they were sent; by default the id of the stream whose event or
             command led to it, and the message's own id where there is none.
         channel: where it goes; by default its class's channel.
-        message_id: a text that is never used for another message; by default a fresh UUID.
+        message_id: a UUID that is never used for another message; by default a fresh one.
         subject: what it is about, for those who filter; by default the key.
         occurred_at: when what it says happened; by default now.
         headers: a text for each name, passed on beside it.

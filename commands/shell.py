@@ -5,8 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from sqlalchemy import Connection
+
+from commands.errors import KeyTaken
 from commands.idempotency.claim import Outcome
 from commands.idempotency.ledger import Ledger
+from commands.outbox.outbox import Outbox
 from commands.receipt import Receipt
 from commands.steps import (
     Append,
@@ -20,6 +24,7 @@ from commands.steps import (
     Remember,
     Step,
     Steps,
+    Tell,
 )
 from eventstore import EventStore, Loaded
 from eventstore.loading import load_query
@@ -65,7 +70,7 @@ def _receipt(stop: StopIteration) -> Receipt:
     return receipt
 
 
-def perform_in(store: EventStore, ledger: Ledger, step: Step) -> Any:
+def perform_in(store: EventStore, ledger: Ledger, outbox: Outbox, step: Step) -> Any:
     """Does what a step asks for, in the log."""
     match step:
         case LoadStreams() | LoadQuery():
@@ -80,9 +85,11 @@ def perform_in(store: EventStore, ledger: Ledger, step: Step) -> Any:
             return time.sleep(seconds)
         case FindOutcome() | KeepOutcome() | ReadReceipt():
             return _once(step, store, ledger)
+        case Tell():
+            return _tell(step, ledger, outbox)
 
 
-async def perform_in_async(store: EventStore, ledger: Ledger, step: Step) -> Any:
+async def perform_in_async(store: EventStore, ledger: Ledger, outbox: Outbox, step: Step) -> Any:
     """The same from an asyncio task."""
     match step:
         case LoadStreams() | LoadQuery():
@@ -97,6 +104,8 @@ async def perform_in_async(store: EventStore, ledger: Ledger, step: Step) -> Any
             return await asyncio.sleep(seconds)
         case FindOutcome() | KeepOutcome() | ReadReceipt():
             return await asyncio.to_thread(_once, step, store, ledger)
+        case Tell():
+            return await asyncio.to_thread(_tell, step, ledger, outbox)
 
 
 def _load(step: LoadStreams | LoadQuery, store: EventStore) -> list[Loaded[Any]] | Loaded[Any]:
@@ -124,3 +133,13 @@ def _read_receipt(store: EventStore, outcome: Outcome) -> Receipt:
     stream = stored[0].stream
     events = tuple(each.event for each in stored)
     return Receipt(stream, versions[stream], max(each.position for each in stored), events, versions)
+
+
+def _tell(step: Tell, ledger: Ledger, outbox: Outbox) -> None:
+    """Messages and key in one transaction: told once, also where the same command comes twice at the same instant."""
+
+    def keep_key(connection: Connection | None) -> None:
+        if step.claim is not None and not ledger.keep(step.claim, step.outcome, connection):
+            raise KeyTaken
+
+    outbox.keep(step.messages, keep_key)

@@ -33,10 +33,12 @@ class Staging:
 
     Attributes:
         appends: what is to be appended, in the order decided.
+        beside: what companions of the log write with it.
     """
 
     def __init__(self, store: EventStore) -> None:
         self.appends: list[tuple[str, NewEvent[Any]]] = []
+        self.beside: list[object] = []
         self._store = store
         self._versions: dict[str, int] = {}
         self._expected: dict[str, ExpectedVersion] = {}

@@ -14,10 +14,15 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from commands.cloud_event import CloudEvent
 from commands.envelope import Envelope
 from commands.errors import TooManyConflicts
 from commands.handler import Handler
 from commands.idempotency.claim import Claim, Outcome
+from commands.message import Message, NewMessage
+from commands.outbox.companion import Traced
+from commands.outbox.outbox import Outbox
+from commands.outbox.preparation import current_traceparent
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from eventstore import (
@@ -34,6 +39,9 @@ from eventstore import (
     StreamAppend,
     WrongExpectedVersion,
 )
+from eventstore.stream import id_of
+
+OUTGOING = (Message, NewMessage)
 
 
 class LoadStreams(msgspec.Struct, frozen=True):
@@ -83,6 +91,14 @@ class ReadReceipt(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
+class Tell(msgspec.Struct, frozen=True):
+    """Store the messages of a command that stores no events, and its key, if it has one; answered with nothing."""
+
+    messages: list[CloudEvent]
+    claim: Claim | None
+    outcome: Outcome
+
+
 class Pause(msgspec.Struct, frozen=True):
     """Wait so many seconds."""
 
@@ -98,19 +114,27 @@ class Remember(msgspec.Struct, frozen=True):
 
 
 Step: TypeAlias = (
-    LoadStreams | LoadQuery | LookUpVersion | Append | Remember | Pause | FindOutcome | KeepOutcome | ReadReceipt
+    LoadStreams | LoadQuery | LookUpVersion | Append | Remember | Pause | FindOutcome | KeepOutcome | ReadReceipt | Tell
 )
 Steps: TypeAlias = Generator[Step, Any, Receipt]
 
 
 def dispatch_steps(
-    handler: Handler[..., Any], envelope: Envelope, policy: RetryPolicy | None, beside: tuple[object, ...] = ()
+    handler: Handler[..., Any],
+    envelope: Envelope,
+    policy: RetryPolicy | None,
+    outbox: Outbox,
+    beside: tuple[object, ...] = (),
 ) -> Steps:
     """Decides and appends, trying again after a conflict; without a policy, that is left to the caller."""
     attempt = 1
+    traceparent = current_traceparent()
+    if traceparent is not None:
+        beside = (*beside, Traced(traceparent))
+    decided = _over_query if handler.query else _over_streams
     while True:
         try:
-            return (yield from (_over_query if handler.query else _over_streams)(handler, envelope, beside))
+            return (yield from decided(handler, envelope, outbox, beside))
         except (WrongExpectedVersion, AppendConditionFailed) as conflict:
             if policy is None:
                 raise
@@ -122,7 +146,7 @@ def dispatch_steps(
         attempt += 1
 
 
-def _over_streams(handler: Handler[..., Any], envelope: Envelope, beside: tuple[object, ...]) -> Steps:
+def _over_streams(handler: Handler[..., Any], envelope: Envelope, outbox: Outbox, beside: tuple[object, ...]) -> Steps:
     command = envelope.command
     targets = [(each.aggregate, each.stream(command)) for each in handler.parameters]
     loaded: list[Loaded[Any]] = yield LoadStreams(targets)
@@ -130,6 +154,8 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope, beside: tuple[
     names = [each.name for each in handler.parameters]
     states = {name: each.state for name, each in zip(names, loaded, strict=True)}
     decided = by_parameter(handler, handler.decide(states, command))
+    streams = {name: each.stream for name, each in zip(names, loaded, strict=True)}
+    decided, messages = _apart(decided, streams, envelope, outbox)
     appends = [
         StreamAppend(each.stream, _enclose(decided[name], envelope), each.version)
         for name, each in zip(names, loaded, strict=True)
@@ -137,8 +163,10 @@ def _over_streams(handler: Handler[..., Any], envelope: Envelope, beside: tuple[
     ]
     if not appends:
         first = loaded[0]
-        return Receipt(first.stream, first.version, max(each.position for each in loaded), (), {})
-    appended: Appended = yield Append([*appends, *_guards(loaded, appends)], None, beside)
+        receipt = Receipt(first.stream, first.version, max(each.position for each in loaded), (), {})
+        yield from _tell(receipt, messages, beside)
+        return receipt
+    appended: Appended = yield Append([*appends, *_guards(loaded, appends)], None, (*beside, *messages))
     by_stream = {each.stream: (aggregate, each) for (aggregate, _), each in zip(targets, loaded, strict=True)}
     yield Remember(by_stream, appends, appended)
     return _receipt(appends, appended)
@@ -159,19 +187,22 @@ def _guards(loaded: Sequence[Loaded[Any]], appends: Sequence[StreamAppend]) -> l
     return [StreamAppend(stream, (), version) for stream, version in read.items()]
 
 
-def _over_query(handler: Handler[..., Any], envelope: Envelope, beside: tuple[object, ...]) -> Steps:
+def _over_query(handler: Handler[..., Any], envelope: Envelope, outbox: Outbox, beside: tuple[object, ...]) -> Steps:
     command, parameter = envelope.command, handler.parameters[0]
     assert handler.query is not None  # noqa: S101 - for the type checker; the caller has looked
     query = handler.query(command)
     loaded: Loaded[Any] = yield LoadQuery(parameter.aggregate, query, handler.start(command))
     decided = by_parameter(handler, handler.decide({parameter.name: loaded.state}, command))
     stream = parameter.stream(command)
+    decided, messages = _apart(decided, {parameter.name: stream}, envelope, outbox)
     events = decided.get(parameter.name)
     if not events:
         version: int = yield LookUpVersion(stream)
-        return Receipt(stream, version, loaded.position, (), {})
+        receipt = Receipt(stream, version, loaded.position, (), {})
+        yield from _tell(receipt, messages, beside)
+        return receipt
     appends = [StreamAppend(stream, _enclose(events, envelope), ANY)]
-    appended: Appended = yield Append(appends, AppendCondition(query, loaded.position), beside)
+    appended: Appended = yield Append(appends, AppendCondition(query, loaded.position), (*beside, *messages))
     return _receipt(appends, appended)
 
 
@@ -194,6 +225,35 @@ def by_parameter(handler: Handler[..., Any], decided: Any) -> Mapping[str, Seque
     if len(names) > 1 and decided:
         raise DefinitionError(f"handler {handler.name}: return a dict from {' or '.join(names)} to a list of events")
     return {names[0]: decided}
+
+
+def _apart(
+    decided: Mapping[str, Sequence[Any]], streams: Mapping[str, str], envelope: Envelope, outbox: Outbox
+) -> tuple[Mapping[str, Sequence[Any]], list[CloudEvent]]:
+    """The events of a decision, and its messages, ready to be sent."""
+    if not any(isinstance(each, OUTGOING) for returned in decided.values() for each in returned):
+        return decided, []
+    cause = envelope.causation_id or envelope.command_id
+    messages = [
+        outbox.sealed(each, key=id_of(streams[name]), correlation_id=envelope.correlation_id, causation_id=cause)
+        for name, returned in decided.items()
+        for each in returned
+        if isinstance(each, OUTGOING)
+    ]
+    events = {name: [each for each in found if not isinstance(each, OUTGOING)] for name, found in decided.items()}
+    return events, messages
+
+
+def _tell(receipt: Receipt, messages: list[CloudEvent], beside: tuple[object, ...]) -> Generator[Step, Any, None]:
+    """What a command tells others that stores no events. Nothing guards what it has read."""
+    if messages:
+        claim = next((each for each in beside if isinstance(each, Claim)), None)
+        yield Tell(messages, claim, nothing_new(receipt))
+
+
+def nothing_new(receipt: Receipt) -> Outcome:
+    """The outcome of a command that has stored no events."""
+    return Outcome(receipt.stream, receipt.version, receipt.position, receipt.versions)
 
 
 def _enclose(events: Sequence[Event | NewEvent[Any]], envelope: Envelope) -> list[NewEvent[Any]]:

@@ -8,11 +8,13 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from commands.bus import AsyncBus, AsyncMiddleware, Bus, Innermost, Middleware
+from commands.cloud_event import CloudEvent
 from commands.command import Command
 from commands.envelope import Envelope
+from commands.idempotency.claim import Claim
 from commands.receipt import Receipt
 from commands.staging import Staging
-from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step
+from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step, Tell
 from eventstore import ANY, Appended, Event, ExpectedVersion, InvalidInput, NewEvent, StreamAppend
 
 Enclose = Callable[..., Envelope]
@@ -56,8 +58,12 @@ class Unit:
                 return self._staging.load_query(aggregate, query, start)
             case LookUpVersion(stream):
                 return self._staging.version(stream)
-            case Append(appends, _, ()):
+            case Append(appends, _, beside) if not _has_key(beside):
+                self._staging.beside += beside
                 return self._staging.stage(appends)  # the query's condition is known since it was loaded
+            case Tell(messages, None):
+                self._staging.beside += messages
+                return None
             case Remember():
                 return None
         raise InvalidInput("idempotency_key: expected none within a unit of work; dispatch such a command by itself")
@@ -66,10 +72,20 @@ class Unit:
         if not self._open:
             raise InvalidInput("unit of work: expected an open one, got one that is over; begin another")
 
+    def _tell(self, beside: Sequence[object]) -> None:
+        """Where nothing is appended, its messages are stored by themselves."""
+        messages = [each for each in beside if isinstance(each, CloudEvent)]
+        if messages:
+            self._inner.outbox.keep(messages)
+
     def _over(self, appends: Sequence[StreamAppend], appended: Appended) -> None:
         events = tuple(new.event for each in appends for new in each.events)
         stream = appends[0].stream
         self.receipt = Receipt(stream, appended.versions[stream], appended.position, events, appended.versions)
+
+
+def _has_key(beside: Sequence[object]) -> bool:
+    return any(isinstance(each, Claim) for each in beside)
 
 
 class UnitOfWork(Unit):
@@ -103,8 +119,11 @@ class UnitOfWork(Unit):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._open = False
         appends, condition = self._staging.all()
+        beside = tuple(self._staging.beside)
         if kind is None and self._staging.appends:
-            self._over(appends, self._inner.store.append_all(appends, condition=condition))
+            self._over(appends, self._inner.store.append_all(appends, condition=condition, beside=beside))
+        elif kind is None:
+            self._tell(beside)
 
 
 class AsyncUnitOfWork(Unit):
@@ -130,5 +149,9 @@ class AsyncUnitOfWork(Unit):
     ) -> None:
         self._open = False
         appends, condition = self._staging.all()
+        beside = tuple(self._staging.beside)
         if kind is None and self._staging.appends:
-            self._over(appends, await self._inner.store.append_all_async(appends, condition=condition))
+            store = self._inner.store
+            self._over(appends, await store.append_all_async(appends, condition=condition, beside=beside))
+        elif kind is None:
+            await asyncio.to_thread(self._tell, beside)

@@ -9,12 +9,14 @@ from commands.bus import Innermost, check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.many import PARALLEL, dispatch_many
 from commands.middleware.look_up import LookUp, bound
+from commands.outbox.outbox import Outbox
+from commands.outbox.publish import ToMessage
 from commands.unit_of_work import UnitOfWork
 from eventfold.parts import Parts
 from eventfold.react import react, retry_reaction_of
 from eventfold.session import Session
 from eventfold.worker import Worker
-from eventstore import Aggregate, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
+from eventstore import Aggregate, Event, EventStore, Loaded, Recording, Subscription, stream_name, subscribe
 from eventstore.absence import stream_not_found
 from eventstore.aggregate import category_of
 from eventstore.bisect import bisect
@@ -75,6 +77,9 @@ class Application:
             `log_commands()` and `look_up(...)`.
         retry: how often a conflicting command is decided again.
         idempotency: how long idempotency keys are kept, and whose they are.
+        publish: from event classes to functions that make messages for other services of their events: each takes a `Recorded`
+            event and returns a message, a list of them, or None. Messages are stored with the event, and sent by a relay.
+        source: the service, as its messages name it: a URI reference; by default a slash and the name.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
@@ -96,13 +101,16 @@ class Application:
         middleware: Sequence[Middleware | LookUp] = (),
         retry: RetryPolicy | None = None,
         idempotency: Idempotency | None = None,
+        publish: Mapping[type[Event], ToMessage] | None = None,
+        source: str | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
         self._middleware = bound(middleware, self.query, self.was_done)
         check_middleware(self._middleware, awaited=False)
         self.name = name
-        self._parts = Parts(url, handlers, projections, views, aggregates, events, options, reactions)
+        told_by = source if source is not None else f"/{name.replace(' ', '-')}"
+        self._parts = Parts(url, handlers, projections, views, aggregates, events, options, reactions, publish, told_by)
         self._parts.application = self
         self._retry = retry if retry is not None else RetryPolicy()
         self._idempotency = idempotency if idempotency is not None else Idempotency()
@@ -122,7 +130,13 @@ class Application:
     def inner(self) -> Innermost:
         """What stands between the middleware and the log, which is opened."""
         store = self.store
-        return Innermost(store, self._parts.ledger, self._parts.handlers, self._retry, self._idempotency)
+        parts = self._parts
+        return Innermost(store, parts.ledger, parts.outbox, parts.handlers, self._retry, self._idempotency)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is told to other services, and has been."""
+        return self._parts.outbox
 
     def was_done(self, envelope: Envelope) -> bool:
         """Whether a command was done before, under its idempotency key."""

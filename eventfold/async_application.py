@@ -11,6 +11,7 @@ from commands.bus import check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.many import PARALLEL, dispatch_many_async
 from commands.middleware.look_up import LookUp, bound
+from commands.outbox.publish import ToMessage
 from commands.unit_of_work import AsyncUnitOfWork
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
@@ -18,7 +19,7 @@ from eventfold.async_session import AsyncSession
 from eventfold.async_watch import AsyncWatch
 from eventfold.parts import Parts
 from eventfold.worker import Worker
-from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Loaded, Recording, subscribe_async
+from eventstore import Aggregate, AsyncEventStore, AsyncSubscription, Event, Loaded, Recording, subscribe_async
 from eventstore.async_store import in_threads
 from eventstore.blame import Blamed
 from eventstore.causation import Link
@@ -58,6 +59,8 @@ class AsyncApplication:
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
         retry: how often a conflicting command is decided again.
         idempotency: how long idempotency keys are kept, and whose they are.
+        publish: from event classes to functions that make messages for other services of their events.
+        source: the service, as its messages name it.
         name: for people.
         options: as for `open_store`.
     """
@@ -75,6 +78,8 @@ class AsyncApplication:
         middleware: Sequence[AsyncMiddleware | LookUp] = (),
         retry: RetryPolicy | None = None,
         idempotency: Idempotency | None = None,
+        publish: Mapping[type[Event], ToMessage] | None = None,
+        source: str | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
@@ -88,6 +93,8 @@ class AsyncApplication:
             events=events,
             retry=retry,
             idempotency=idempotency,
+            publish=publish,
+            source=source,
             name=name,
             **options,
         )

@@ -10,6 +10,9 @@ from typing import Any
 from commands import Command, Handler, HandlerMap, NoHandler
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
+from commands.outbox.outbox import Outbox
+from commands.outbox.preparation import check_source
+from commands.outbox.publish import ToMessage, check_publish
 from eventfold.migrations import make_or_check, migrate, missing_file, pending, pending_in_new_file
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
 from eventstore.aggregate import category_of, events_of, policy_of, retired_of
@@ -52,8 +55,12 @@ class Parts:
         events: Any,
         options: Mapping[str, Any],
         reactions: Iterable[Reaction] = (),
+        publish: Mapping[type[Event], ToMessage] | None = None,
+        source: str = "/application",
     ) -> None:
         self.url = url
+        self.publish = check_publish(publish or {})
+        self.source = check_source(source)
         self.handlers = HandlerMap(handlers)
         self.projections = tuple(projections)
         for each in self.projections:
@@ -75,6 +82,7 @@ class Parts:
         self._store: EventStore | None = None
         self._engine: Engine | None = None
         self._ledger: Ledger | None = None
+        self._outbox: Outbox | None = None
         self._reactions: list[tuple[Reaction, Track]] = []
         self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
@@ -94,6 +102,14 @@ class Parts:
             if self._ledger is None:
                 self._ledger = open_ledger(self.store)
             return self._ledger
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is told to others, kept beside the log."""
+        with self._opening:
+            if self._outbox is None:
+                self._outbox = Outbox(self.store, source=self.source, publish=self.publish)
+            return self._outbox
 
     @property
     def reactions_in_log(self) -> list[tuple[Reaction, Track]]:
@@ -144,6 +160,8 @@ class Parts:
             self._reactions = [(each, reaction_track(store, each)) for each in self.reactions]
             if any(each.consistency == "inline" for each in self.projections):  # appends fold from the first one on
                 self._engine = Engine(store, self.projections, views=self.views)
+            if self.publish:  # the same
+                self._outbox = Outbox(store, source=self.source, publish=self.publish)
         except BaseException:
             close_others(store.backend)
             store.close()
@@ -286,7 +304,7 @@ class Parts:
             if self._store is not None:
                 close_others(self._store.backend)
                 self._store.close()
-            self._store = self._engine = self._ledger = None
+            self._store = self._engine = self._ledger = self._outbox = None
             self._reactions = []
 
     @contextmanager
@@ -365,6 +383,7 @@ class Parts:
             found.extend(bound.projection.events_read)
         for reaction in self.reactions:
             found.extend(reaction.events)
+        found.extend(self.publish)
         return tuple(dict.fromkeys(found))
 
 

@@ -59,9 +59,9 @@ class Ledger:
         kept = self.table.find(claim.scope, claim.key, now_us())
         return None if kept is None else kept.check(claim)
 
-    def keep(self, claim: Claim, outcome: Outcome) -> bool:
-        """Keeps the outcome of a command that has stored nothing; False where the key is taken."""
-        return self.table.insert(None, [_kept(claim, outcome)]) == 1
+    def keep(self, claim: Claim, outcome: Outcome, connection: Connection | None = None) -> bool:
+        """Keeps the outcome of a command that has stored no events; False where the key is taken."""
+        return self.table.insert(connection, [_kept(claim, outcome)]) == 1
 
     def look(self, scope: str, key: str) -> Kept | None:
         """What is kept under a key; None where nothing is."""

@@ -6,7 +6,7 @@ from typing import Any
 from commands.errors import KeyTaken, Rejected
 from commands.idempotency.claim import Claim, Outcome
 from commands.receipt import Receipt
-from commands.steps import FindOutcome, KeepOutcome, ReadReceipt, Step
+from commands.steps import FindOutcome, KeepOutcome, ReadReceipt, Step, nothing_new
 from eventstore import Conflict
 
 _TRIES = 5
@@ -37,8 +37,8 @@ def once_steps(
         except (KeyTaken, Rejected, Conflict) as error:
             failure = error
         else:
-            if receipt.events or (yield KeepOutcome(claim, _nothing_new(receipt))):
-                return receipt
+            if receipt.events or (yield KeepOutcome(claim, nothing_new(receipt))):
+                return receipt  # else it has told others something: its own key is kept with that, and found below
         found: Outcome | None = yield FindOutcome(claim)
         if found is not None:
             return (yield from _answer(found))
@@ -50,10 +50,6 @@ def once_steps(
                 continue
         raise failure
     raise KeyTaken
-
-
-def _nothing_new(receipt: Receipt) -> Outcome:
-    return Outcome(receipt.stream, receipt.version, receipt.position, receipt.versions)
 
 
 def _answer(outcome: Outcome) -> Generator[Step, Any, Receipt]:

@@ -1,0 +1,8 @@
+"""The clock of the outbox."""
+
+import time
+
+
+def now_us() -> int:
+    """The instant, microseconds since 1970 UTC."""
+    return time.time_ns() // 1_000

@@ -1,0 +1,167 @@
+"""The outbox: what a service tells others, stored in the transaction of what it tells of."""
+
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from sqlalchemy import Connection
+
+from commands.cloud_event import CloudEvent
+from commands.outbox.clock import now_us
+from commands.outbox.companion import OutboxCompanion
+from commands.outbox.memory_table import MemoryOutboxTable
+from commands.outbox.preparation import Origin, check_source, current_traceparent, fresh_id, seal
+from commands.outbox.publish import Outgoing, ToMessage, check_publish
+from commands.outbox.sql_table import SqlOutboxTable
+from commands.outbox.table import OutboxTable
+from eventstore import Event, EventStore, Unsupported
+from eventstore.joined_transaction import OpenTransaction, after_commit, joined
+from eventstore.migration import require_migrated
+from eventstore.opening import open_backend
+
+
+class Outbox:
+    """Keeps messages until a relay has handed them to a broker. Safe to share among threads; a context manager.
+
+        outbox = Outbox("sqlite:///shop.db", source="/shop")
+        with engine.begin() as connection:
+            connection.execute(insert(orders).values(id=7, total=30))
+            outbox.add(connection, OrderPlaced(7, 30))
+
+    It needs no events: beside plain rows of the service's own it makes a table of its own in their database, and no log. An
+    application has one beside its log, as `app.outbox`.
+
+    Args:
+        where: the database: `sqlite:///path` or `postgresql://user@host/database`; or a log, whose outbox it is.
+        source: the service, as messages name it: a URI reference.
+        publish: with a log: from classes of events to functions that make messages of them.
+        migrate: whether to make or update its tables; by default only in SQLite files, which nobody else administers.
+        prefix: what every table's name begins with.
+        schema: the PostgreSQL schema that holds the tables.
+
+    Raises:
+        DefinitionError: `publish` makes no sense.
+        InvalidInput: another argument is not acceptable.
+        NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
+        StoreError: the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        where: str | EventStore,
+        *,
+        source: str = "/",
+        publish: Mapping[type[Event], ToMessage] | None = None,
+        migrate: bool | None = None,
+        prefix: str = "eventfold_",
+        schema: str | None = None,
+    ) -> None:
+        self.source = check_source(source)
+        maps = check_publish(publish or {})
+        self._owned = isinstance(where, str)
+        self.store = _open(where, prefix, schema, migrate) if isinstance(where, str) else where
+        database = self.store.backend.sql
+        self.table: OutboxTable = MemoryOutboxTable() if database is None else SqlOutboxTable(database)
+        self.store.accompany(OutboxCompanion(self.table, self.source, maps), first=True)
+
+    def add(self, connection: OpenTransaction | None, *messages: Outgoing) -> tuple[str, ...]:
+        """Adds messages in a transaction that the caller has open: they are sent if it is committed, and never otherwise.
+
+        Args:
+            connection: the caller's `Connection` or `Session` on the same database; None stores them in a transaction of their own.
+            messages: plain or as `NewMessage`.
+
+        Returns:
+            Their ids.
+
+        Raises:
+            InvalidMessage: one of them is not acceptable; none was stored.
+            DuplicateMessage: one has the id of a message that is kept already.
+            StoreError: the database refused or is gone.
+        """
+        events = [self.sealed(each) for each in messages]
+        if events and connection is None:
+            self.keep(events)
+        elif events and connection is not None:
+            self._keep_on(connection, events)
+        return tuple([each.id for each in events])
+
+    def sealed(
+        self,
+        message: Outgoing,
+        *,
+        key: str | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+    ) -> CloudEvent:
+        """A message ready to be sent.
+
+        Args:
+            message: plain or as `NewMessage`.
+            key: its key, where it does not say one.
+            correlation_id: the conversation that it belongs to, where it does not say so.
+            causation_id: what caused it, where it does not say so.
+
+        Raises:
+            InvalidMessage: it is not acceptable.
+        """
+        traceparent = current_traceparent()
+        return seal(message, Origin(self.source, fresh_id(), now_us(), key, correlation_id, causation_id, traceparent))
+
+    def keep(self, events: list[CloudEvent], also: Callable[[Connection | None], None] = lambda _: None) -> None:
+        """Stores messages in a transaction of their own.
+
+        Args:
+            events: the messages.
+            also: stores something else in it; what it raises takes the messages back.
+        """
+        database = self.store.backend.sql
+        if database is None:
+            self.table.insert(None, events, now_us())
+            try:
+                also(None)
+            except BaseException:
+                self.table.remove([each.id for each in events])
+                raise
+        else:
+            with database.durable() as connection:
+                self.table.insert(connection, events, now_us())
+                also(connection)
+        self.store.announce()
+
+    def _keep_on(self, given: OpenTransaction, events: list[CloudEvent]) -> None:
+        database = self.store.backend.sql
+        if database is None:
+            raise Unsupported(
+                "memory: there is no transaction to add messages in; use SQLite or PostgreSQL, or give None for the connection"
+            )
+        connection = joined(given)
+        with database.translating():
+            self.table.insert(connection, events, now_us())
+        after_commit(connection, self.store.announce)
+
+    def close(self) -> None:
+        """Lets go of the database, unless it is a log's."""
+        if self._owned:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def _open(url: str, prefix: str, schema: str | None, migrate: bool | None) -> EventStore:  # noqa: FBT001 - as it is told
+    """The database, with the tables of this room in it and none of a log."""
+    backend = open_backend(url, prefix=prefix, schema=schema)
+    try:
+        database = backend.sql
+        if database is not None:
+            migrator = database.migrator("commands", "commands.migrations")
+            if migrate if migrate is not None else database.dialect == "sqlite":
+                migrator.migrate()
+            require_migrated(migrator.pending(), backend.description)
+    except BaseException:
+        backend.close()
+        raise
+    return EventStore(backend)

@@ -1,0 +1,202 @@
+"""Makes a message ready to be sent: whatever is wrong with it is found here, before anything is stored."""
+
+import re
+import sys
+import uuid
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from commands.cloud_event import CloudEvent
+from commands.errors import InvalidMessage
+from commands.message import Message, NewMessage, channel_of, message_type, message_version
+from eventstore import EventfoldError, InvalidInput, PayloadTooLarge
+from eventstore.encoding import Form, decoder_of, encode
+from eventstore.errors import shown
+from eventstore.identifier import new_id
+from eventstore.recorded import to_datetime, to_microseconds
+
+MAX_DATA = 1_000_000
+"""Bytes of a message's JSON. With what travels beside it, that is what brokers take unless they are told to take more."""
+
+MAX_TEXT = 255
+MAX_HEADER = 2_000
+MAX_HEADERS = 32
+TRACEPARENT = "traceparent"
+
+_CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+_HEADER = re.compile(r"[a-z0-9]{1,20}")
+_TAKEN = frozenset(
+    {
+        *("id", "source", "type", "specversion", "time", "subject", "data", "datacontenttype", "dataschema"),
+        *("partitionkey", "correlationid", "causationid"),
+    }
+)
+"""What a header may not be called: it is an attribute of its own."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What a message says that does not say it itself.
+
+    Attributes:
+        source: the service that says it.
+        message_id: its id.
+        time_us: when what it says happened, microseconds since 1970 UTC.
+        key: its key; None stands for its own id.
+        correlation_id: the conversation that it belongs to.
+        causation_id: the message or event that caused it.
+        traceparent: the span of the trace that it belongs to.
+    """
+
+    source: str
+    message_id: str
+    time_us: int
+    key: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+def seal(given: Message | NewMessage[Any], origin: Origin) -> CloudEvent:
+    """The message in the form in which it travels.
+
+    Args:
+        given: the message.
+        origin: what it says where it does not say it itself.
+
+    Raises:
+        InvalidMessage: a field of it, or of what travels beside it, is not acceptable.
+    """
+    new = given if isinstance(given, NewMessage) else NewMessage(given)
+    message: Message = new.message
+    cls = type(message)
+    if not issubclass(cls, Message):
+        raise InvalidMessage(f"expected a Message, got {shown(message)}: declare it as `class {cls.__name__}(Message)`")
+    name = message_type(cls)
+    message_id = _id(name, new.message_id) if new.message_id is not None else origin.message_id
+    key = _text(name, "key", new.key if new.key is not None else origin.key or message_id)
+    return CloudEvent(
+        id=message_id,
+        source=origin.source,
+        type=name,
+        data=_encode(message),
+        channel=_channel(cls, new.channel),
+        key=key,
+        time_us=_time(name, new, origin.time_us),
+        subject=key if new.subject is None else _text(name, "subject", new.subject),
+        schema=f"{name}/{message_version(cls)}",
+        headers=_headers(name, new, origin),
+    )
+
+
+def check_source(source: Any) -> str:
+    """Returns the name of a service, as messages carry it.
+
+    Raises:
+        InvalidInput: it is not a URI reference, such as `/bank` or `https://bank.example`.
+    """
+    if isinstance(source, str) and 0 < len(source) <= MAX_TEXT and source.isprintable() and " " not in source:
+        return source
+    raise InvalidInput(f"source: expected a URI reference such as /bank, without blanks, got {shown(source)}")
+
+
+def current_traceparent() -> str | None:
+    """The OpenTelemetry span that is under way, as W3C Trace Context writes it; None where there is none."""
+    trace = sys.modules.get("opentelemetry.trace")  # where nobody has imported it, nobody traces
+    if trace is None:
+        return None
+    span = trace.get_current_span().get_span_context()
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if span.is_valid else None
+
+
+def fresh_id() -> str:
+    """The id of a message that comes from nowhere else."""
+    return new_id()
+
+
+@cache
+def _form(cls: type[Message]) -> Form:
+    return Form(message_type(cls), message_version(cls), tagged=False, decode=decoder_of(cls))
+
+
+def _encode(message: Message) -> bytes:
+    form = _form(type(message))
+    try:
+        return encode(message, form, MAX_DATA).encode()  # type: ignore[arg-type]  # any Struct will do
+    except PayloadTooLarge:
+        size = len(msgspec.json.encode(message))
+        raise InvalidMessage(
+            f"{form.name}: expected at most {MAX_DATA:,} bytes as JSON, got {size:,}; nothing was stored. Keep large content "
+            "elsewhere and send a reference to it."
+        ) from None
+    except EventfoldError as error:
+        raise InvalidMessage(str(error)) from error
+
+
+def _channel(cls: type[Message], given: Any) -> str:
+    name, channel = message_type(cls), given if given is not None else channel_of(cls)
+    if channel is None:
+        raise InvalidMessage(
+            f"{name}: channel: expected to be told where it goes, got nothing: declare it as "
+            f'`class {cls.__name__}(Message, channel="...")`, or send it as `NewMessage(..., channel="...")`'
+        )
+    if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):
+        expected = "expected 1 to 120 letters, digits, dots, dashes and underscores"
+        raise InvalidMessage(f"{name}: channel: {expected}, got {shown(channel)}")
+    return channel
+
+
+def _text(name: str, field: str, value: Any) -> str:
+    if isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable():
+        return value
+    raise InvalidMessage(f"{name}: {field}: expected 1 to {MAX_TEXT} printable characters, got {shown(value)}")
+
+
+def _id(name: str, value: Any) -> str:
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        raise InvalidMessage(f"{name}: message_id: expected a UUID, got {shown(value)}") from None
+
+
+def _time(name: str, new: NewMessage[Any], default: int) -> int:
+    if new.occurred_at is None:
+        return default
+    try:
+        microseconds = to_microseconds(new.occurred_at)
+        to_datetime(microseconds)  # in UTC it may lie outside of the years that a datetime knows
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InvalidMessage(
+            f"{name}: occurred_at: expected a datetime with a time zone, got {shown(new.occurred_at)}"
+        ) from error
+    return microseconds
+
+
+def _headers(name: str, new: NewMessage[Any], origin: Origin) -> dict[str, str]:
+    found = {}
+    for field, header, own, brought in (
+        ("correlation_id", "correlationid", new.correlation_id, origin.correlation_id),
+        ("causation_id", "causationid", new.causation_id, origin.causation_id),
+        (TRACEPARENT, TRACEPARENT, None, origin.traceparent),
+    ):
+        value = brought if own is None else own
+        if value is not None:
+            found[header] = _text(name, field, value)
+    return found if new.headers is None else found | _own_headers(name, new.headers)
+
+
+def _own_headers(name: str, headers: Any) -> dict[str, str]:
+    if not isinstance(headers, Mapping) or len(headers) > MAX_HEADERS:
+        raise InvalidMessage(f"{name}: headers: expected a dict of at most {MAX_HEADERS} texts, got {shown(headers)}")
+    for header, value in headers.items():
+        if not isinstance(header, str) or not _HEADER.fullmatch(header) or header in _TAKEN:
+            raise InvalidMessage(
+                f"{name}: headers: expected names of 1 to 20 of a-z and 0-9 that are no attribute of CloudEvents, "
+                f"got {shown(header)}"
+            )
+        if not isinstance(value, str) or len(value) > MAX_HEADER or not value.isprintable():
+            expected = f"expected a text of at most {MAX_HEADER:,} printable characters"
+            raise InvalidMessage(f"{name}: headers: {header}: {expected}, got {shown(value)}")
+    return dict(headers)
