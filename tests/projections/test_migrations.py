@@ -16,7 +16,7 @@ ALL = [
     "projections/0004_made_at",
     "projections/0005_read_rows",
     "projections/0006_views",
-    "projections/0007_apart",
+    "projections/0007_told_apart",
 ]
 
 

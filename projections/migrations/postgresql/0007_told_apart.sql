@@ -17,3 +17,6 @@ SELECT projection, ':' || target, paused_at FROM {qualifier}{prefix}paused
 WHERE (projection, target) NOT IN (SELECT projection, target FROM {qualifier}{prefix}generations);
 
 DELETE FROM {qualifier}{prefix}paused WHERE (projection, ':' || target) IN (SELECT projection, target FROM {qualifier}{prefix}generations);
+
+-- Of two versions of the code that say different SQL, the one whose SQL was made later keeps the view.
+ALTER TABLE {qualifier}{prefix}views ADD COLUMN superseded text NOT NULL DEFAULT '[]';

@@ -17,3 +17,6 @@ SELECT projection, ':' || target, paused_at FROM {prefix}paused
 WHERE (projection, target) NOT IN (SELECT projection, target FROM {prefix}generations);
 
 DELETE FROM {prefix}paused WHERE (projection, ':' || target) IN (SELECT projection, target FROM {prefix}generations);
+
+-- Of two versions of the code that say different SQL, the one whose SQL was made later keeps the view.
+ALTER TABLE {prefix}views ADD COLUMN superseded TEXT NOT NULL DEFAULT '[]';
