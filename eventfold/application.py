@@ -371,7 +371,7 @@ class Application:
             view: its name.
 
         Returns:
-            False where it is a plain one, or waits for one of its tables.
+            False where it is a plain one, or waits for one of its tables, or a newer version of the code keeps it with other SQL.
 
         Raises:
             UnknownModel: there is none of that name.

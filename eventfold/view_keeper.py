@@ -26,10 +26,12 @@ class _Keeper:
     def __init__(self, view: BoundView) -> None:
         self._view = view
         self._due: float | None = None
+        self._starting = True
 
     def step(self) -> bool:
-        """Refreshes the view, if it is time to; then there is nothing more to do."""
-        self._due = self._view.refresh_if_due()
+        """Refreshes the view, if it is time to; then there is nothing more to do. The first time, other SQL makes way for this."""
+        self._due = self._view.refresh_if_due(back=self._starting)
+        self._starting = False
         return False
 
     def due_in(self) -> float | None:

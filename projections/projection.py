@@ -11,6 +11,7 @@ from projections.partition import check_partitions, require_divisible
 from projections.row_check import RowCheck
 from projections.signature import Signature, read_signature
 from projections.target import Target
+from projections.target_name import names_of
 
 R = TypeVar("R")
 K = TypeVar("K")
@@ -94,14 +95,12 @@ class Projection(Generic[R]):
                 "async" folds it afterwards. Targets of both kinds are named in an `into` for each kind.
 
         Raises:
-            DefinitionError: no target is given, two have the same name, or one cannot be divided or kept inline.
+            DefinitionError: no target is given, two cannot be told apart, or one cannot be divided or kept inline.
         """
         where = f"projection {self.name!r}"
         if not targets:
             raise DefinitionError(f"{where}: into() expects at least one target, as in SqlTable({self.name!r})")
-        names = [target.name for target in targets]
-        if len(set(names)) != len(names):
-            raise same_name(self.name, next(each for each in names if names.count(each) > 1))
+        names_of(self.name, targets)
         if not isinstance(poison, Poison):
             raise DefinitionError(f"{where}: poison: expected a Poison, as in Poison(attempts=5), got {poison!r}")
         if check_partitions(where, partitions) > 1:
@@ -267,11 +266,3 @@ def projection(
         return Projection(function, name, version, signature, key, category, tuple(tags), tuple(reads))
 
     return define
-
-
-def same_name(projection: str, target: str) -> DefinitionError:
-    """The error for two targets of a projection with one name."""
-    return DefinitionError(
-        f"projection {projection!r}: two targets are called {target!r}; give each its own name, as in SqlTable({target!r}) and "
-        f"ElasticsearchIndex({f'{target}-search'!r})"
-    )

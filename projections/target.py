@@ -369,7 +369,7 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique among the targets of a projection."""
+        """Unique among the targets of a projection; only a table and what is no table may share one."""
 
     @property
     def needs_sql(self) -> bool:

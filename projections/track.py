@@ -1,6 +1,6 @@
 """One projection in one target: which generation is live, and where each of its partitions stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from eventstore import DefinitionError, EventStore
@@ -9,8 +9,9 @@ from projections.lane import Lane
 from projections.other_database import OtherDatabase
 from projections.parked import POISON, Poison
 from projections.partition import Partition
-from projections.projection import BoundProjection, Projection, same_name
+from projections.projection import BoundProjection, Projection
 from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
+from projections.target_name import names_of
 
 
 class Track:
@@ -18,7 +19,7 @@ class Track:
 
     Args:
         projection: the fold.
-        name: the target's name.
+        name: the target's name, unique among those of the projection.
         target: where the rows are.
         partitions: of the generations that are made from now on; the live one may have another number.
         poison: what is done about an event that a row cannot take.
@@ -141,28 +142,37 @@ def tracks_of(store: EventStore, bindings: Iterable[BoundProjection[Any]]) -> li
     Raises:
         DefinitionError: two projections have the same name, or keep their rows in the same place.
     """
+    declared = [(each, target) for each in bindings for target in each.targets]
+    _check_names(each.projection for each, _ in declared)
     tracks = [
         Track(
             each.projection,
-            target.name,
+            name,
             target.bind(store.backend, each.projection.name, each.projection.model),
             each.partitions,
             each.poison,
             target,
             inline=each.consistency == "inline",
         )
-        for each in bindings
-        for target in each.targets
+        for (each, target), name in zip(declared, _names(declared), strict=True)
     ]
-    _check_names(tracks)
     _check_places(tracks)
     _check_inline(store, tracks)
     return tracks
 
 
-def _check_names(tracks: Iterable[Track]) -> None:
+def _names(declared: Sequence[tuple[BoundProjection[Any], Target]]) -> list[str]:
+    """A name for each target, unique among those of its projection."""
+    targets: dict[str, list[Target]] = {}
+    for each, target in declared:
+        targets.setdefault(each.projection.name, []).append(target)
+    names = {name: iter(names_of(name, mine)) for name, mine in targets.items()}
+    return [next(names[each.projection.name]) for each, _ in declared]
+
+
+def _check_names(projections: Iterable[Projection[Any]]) -> None:
     found: dict[str, Projection[Any]] = {}
-    for projection in (stage for track in tracks for stage in track.projection.stages):
+    for projection in (stage for each in projections for stage in each.stages):
         if found.setdefault(projection.name, projection) is not projection:
             raise DefinitionError(f"two projections are called {projection.name!r}; give each its own name")
 
@@ -171,8 +181,6 @@ def _check_places(tracks: Iterable[Track]) -> None:
     """No two projections may write one table, and no projection may write it twice."""
     owners: dict[Any, Track] = {}
     for track in tracks:
-        if owners.setdefault((track.projection.name, track.name), track) is not track:
-            raise same_name(track.projection.name, track.name)
         table = getattr(track.target, "table", None)
         other = track if table is None else owners.setdefault((id(track.elsewhere), table.fullname), track)
         if other is not track:

@@ -91,6 +91,7 @@ class ViewQuery(ModelQuery[M]):
             time.sleep(REFRESHED_ELSEWHERE_SECONDS)
 
     def _refresh_to(self, position: int) -> None:
+        self._view.ensure()  # older code with other SQL may have swapped a table, and left the view over the former rows
         if self._view.declared.materialized:
             with self._view.reading() as reader:
                 reached = reader.position

@@ -58,6 +58,9 @@ def view_status(store: EventStore, view: BoundView) -> ViewStatus:
         state = "waiting"
     else:
         state = "live" if stored is not None and view.is_current(stored, infos) else "outdated"
+    error = None if stored is None else stored.error
+    if error is None and stored is not None and view.is_superseded(stored):
+        error = "a newer version of the code has made it of other SQL, and keeps it"
     return ViewStatus(
         view.name,
         state,
@@ -69,5 +72,5 @@ def view_status(store: EventStore, view: BoundView) -> ViewStatus:
         datetime.fromtimestamp(stored.refreshed_us / 1e6, UTC) if kept and stored is not None else None,
         stored.seconds if kept and stored is not None else None,
         view.declared.schedule,
-        None if stored is None else stored.error,
+        error,
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table
 
 from eventstore import DefinitionError
 from eventstore.sql_database import SqlDatabase
-from projections.errors import ViewRefused
+from projections.errors import NeedsRebuild, ViewRefused
 from projections.model import Model
 from projections.reporting_view import ReportingView
 from projections.target import GenerationInfo
@@ -25,7 +25,8 @@ class BoundView:
     """A reporting view that knows its tables.
 
     It is made when all of these are there, as the code at hand has made them. Where another one is live, the view stays as it is:
-    over the rows that it has shown so far.
+    over the rows that it has shown so far. Of two versions of the code with different SQL, the one whose SQL was made later keeps
+    the view, so that they do not make it anew in turn; a worker that starts takes it back, as it rebuilds what is outdated.
 
     Args:
         declared: the view.
@@ -77,19 +78,23 @@ class BoundView:
         """
         live = self._live(connection)
         stored = self._registry.find(connection, self.name)
-        if live is None or (stored is not None and self._is_current(stored, live)):
+        if live is None or (stored is not None and (self.is_superseded(stored) or self._is_current(stored, live))):
             return []
         return self._make(connection, live, stored)
 
     # -- in a transaction of its own -------------------------------------------------------------------------------
 
-    def ensure(self) -> bool:
+    def ensure(self, *, back: bool = False) -> bool:
         """Makes the view where it is missing, or shows something else than it should.
+
+        Args:
+            back: also where a newer version of the code has made it of other SQL.
 
         Returns:
             False where one of its tables is not there, or was made by another version of the code.
 
         Raises:
+            NeedsRebuild: other SQL was made since by a newer version of the code.
             ViewRefused: the database refuses the SQL; what was there is untouched.
         """
         with self.database.reading(together=True) as connection:
@@ -97,30 +102,39 @@ class BoundView:
             stored = self._registry.find(connection, self.name)
         if live is None:
             return False
+        if stored is not None and self.is_superseded(stored) and not back:
+            raise self._superseded()
         if stored is None or not self._is_current(stored, live):
-            self._change(refresh=lambda _: False)
+            self._change(refresh=lambda _: False, back=back)
         return True
 
-    def refresh(self) -> bool:
+    def refresh(self, *, back: bool = False) -> bool:
         """Computes the rows of a materialised view anew, in one transaction, from the rows of its tables as they are.
 
+        Args:
+            back: whether to put the SQL of this code in its place again, where a newer version of the code has made other SQL.
+
         Returns:
-            False where it keeps none, or one of its tables is not there, or was made by another version of the code.
+            False where it keeps none, or one of its tables is not there, or was made by another version of the code, or a newer
+            version keeps it with other SQL.
 
         Raises:
             ViewRefused: the database refuses the SQL, or a row that it gives; the former rows are untouched.
         """
-        return self._change(refresh=lambda _: True)
+        return self._change(refresh=lambda _: True, back=back)
 
-    def refresh_if_due(self) -> float | None:
+    def refresh_if_due(self, *, back: bool = False) -> float | None:
         """The part of a worker: makes the view where that is to be done, and refreshes it if it is time.
 
         Of several workers one does it; the others need not wait.
 
+        Args:
+            back: as for `ensure`.
+
         Returns:
             After how many seconds it may be due next; None where that depends on events alone.
         """
-        if self.ensure() and self.declared.refreshes:
+        if self.ensure(back=back) and self.declared.refreshes:
             with self.database.reading(together=True) as connection:
                 due = self._due(connection)
             if due:
@@ -132,6 +146,9 @@ class BoundView:
         """A reader of the rows."""
         model, table = self._open()
         with self.database.reading() as connection:
+            stored = self._registry.find(connection, self.name)
+            if stored is not None and self.is_superseded(stored):
+                raise self._superseded()
             yield SqlReader(connection, self, table, model)
 
     def live_position(self, connection: Connection) -> tuple[int, int]:
@@ -147,6 +164,10 @@ class BoundView:
         """What the database knows of it, and the live generation of each of its tables."""
         with self.database.reading(together=True) as connection:
             return self._registry.find(connection, self.name), [_table(each).live(connection) for each in self.tracks]
+
+    def is_superseded(self, stored: StoredView) -> bool:
+        """Whether a newer version of the code has made it of other SQL."""
+        return self._definition in stored.superseded
 
     def is_current(self, stored: StoredView, infos: Sequence[GenerationInfo | None]) -> bool:
         """Whether what is there is what the code says, over the rows that queries see."""
@@ -175,22 +196,30 @@ class BoundView:
             self._opened = model, table_of(self.declared, self.database, model)
         return self._opened
 
-    def _change(self, *, refresh: Callable[[Connection], bool], wait: bool = True) -> bool:
+    def _superseded(self) -> NeedsRebuild:
+        return NeedsRebuild(
+            f"the view {self.name!r} was made of other SQL by a newer version of the code, which keeps it; start that version, "
+            f"or put the SQL of this one in its place: start a worker, or run `eventfold views refresh {self.name}`"
+        )
+
+    def _change(self, *, refresh: Callable[[Connection], bool], wait: bool = True, back: bool = False) -> bool:
         try:
             with self.database.transaction() as connection:
-                return self._changed(connection, refresh, wait=wait)
+                return self._changed(connection, refresh, wait=wait, back=back)
         except ViewRefused as error:
             with self.database.transaction() as connection:
                 self._registry.failed(connection, self.name, str(error))
             raise
 
-    def _changed(self, connection: Connection, refresh: Callable[[Connection], bool], *, wait: bool) -> bool:
+    def _changed(
+        self, connection: Connection, refresh: Callable[[Connection], bool], *, wait: bool, back: bool
+    ) -> bool:
         if wait:
             self.hold(connection)
         elif not self._hold_if_free(connection):
             return False
         live, stored = self._live(connection), self._registry.find(connection, self.name)
-        if live is None:
+        if live is None or (stored is not None and self.is_superseded(stored) and not back):
             return False
         if stored is None or not self._is_current(stored, live):
             show_together(connection, self._make(connection, live, stored))
@@ -199,7 +228,9 @@ class BoundView:
         elif not self._report.refreshes_in_place:
             show_together(connection, self._make(connection, live, stored))
         else:
-            self._computed(connection, live, stored.number, lambda: self._report.refresh(connection, stored.number))
+            self._computed(
+                connection, live, stored, stored.number, lambda: self._report.refresh(connection, stored.number)
+            )
         return True
 
     def _make(
@@ -209,14 +240,19 @@ class BoundView:
         former = 0 if stored is None else stored.number
         number = former + 1 if self.declared.materialized else 0
         if number:
-            self._computed(connection, live, number, lambda: self._report.keep(connection, number, sql))
+            self._computed(connection, live, stored, number, lambda: self._report.keep(connection, number, sql))
             sql = f"SELECT * FROM {self._report.kept(number)}"
         else:
-            self._computed(connection, live, 0, lambda: None)
+            self._computed(connection, live, stored, 0, lambda: None)
         return [lambda: self._report.show(connection, sql), lambda: self._report.discard(connection, former)]
 
     def _computed(
-        self, connection: Connection, live: dict[BoundSqlTable, int], number: int, compute: Callable[[], None]
+        self,
+        connection: Connection,
+        live: dict[BoundSqlTable, int],
+        former: StoredView | None,
+        number: int,
+        compute: Callable[[], None],
     ) -> None:
         """Computes the rows, and remembers where the tables stood before that."""
         infos = [_table(each).live(connection) for each in self.tracks]
@@ -226,7 +262,8 @@ class BoundView:
         began = time.monotonic()
         compute()
         seconds = round(time.monotonic() - began, 6)
-        view = StoredView(self._definition, shown, number, position, events, seconds=seconds)
+        superseded = () if former is None else former.superseded_by(self._definition)
+        view = StoredView(self._definition, shown, number, position, events, seconds=seconds, superseded=superseded)
         self._registry.put(connection, self.name, view)
 
     def _check(self, connection: Connection, live: dict[BoundSqlTable, int]) -> str:

@@ -12,6 +12,7 @@ from eventfold.cli.table import Column, number, word
 from eventfold.parts import Parts
 from eventstore.aggregate import category_of, events_of
 from eventstore.event import event_type, schema_version
+from projections.target_name import names_of
 
 TABLES = {
     "handlers": (word("command"), word("handler"), Column("aggregates")),
@@ -87,7 +88,7 @@ def _made_of(parts: Parts) -> dict[str, Any]:
                 "projection": each.projection.name,
                 "version": each.projection.version,
                 "model": each.projection.model.cls.__name__,
-                "targets": [target.name for target in each.targets],
+                "targets": names_of(each.projection.name, each.targets),
                 "events": [event_type(cls) for cls in each.projection.events],
             }
             for each in parts.projections

@@ -15,6 +15,7 @@ from eventfold.cli.table import Column, builtin, number, word
 from eventfold.cli.verify import verify_projection
 from eventstore.event import event_type
 from projections import status_of
+from projections.target_name import names_of
 
 TARGETS = Column("targets", needed=lambda row: row["targets"] != [row["projection"]])
 LIST_COLUMNS = (
@@ -68,7 +69,7 @@ def list_projections(session: Session) -> None:
             "version": each.projection.version,
             "model": each.projection.model.cls.__name__,
             "key": each.projection.model.key.name,
-            "targets": [target.name for target in each.targets],
+            "targets": names_of(each.projection.name, each.targets),
             "consistency": each.consistency,
             "reads": [stage.name for stage in each.projection.reads],
             "events": [event_type(cls) for cls in each.projection.events],

@@ -53,14 +53,15 @@ def refresh(
 ) -> None:
     """Compute the rows of a materialised view anew, and make a view that is missing or was changed.
 
-    Readers see the former rows until the new ones are there.
+    Readers see the former rows until the new ones are there. A view that is named is made of this code's SQL also where a newer
+    version of the code has made it of other SQL.
     """
     if every == (name is not None):
         usage_error("name one view, or give --all")
     app, rows = session.application, []
     chosen = list(app.engine.views.values()) if name is None else [app.engine.find_view(name)]
     for view in chosen:
-        refreshed = view.refresh()
+        refreshed = view.refresh(back=name is not None)
         stands = next(each for each in _rows(app) if each["view"] == view.name)
         rows.append({**stands, "done": "refreshed" if refreshed else _undone(stands)})
     fields = ("view", "done", "position", "refresh_seconds")
@@ -68,6 +69,8 @@ def refresh(
 
 
 def _undone(stands: dict[str, Any]) -> str:
+    if stands["state"] == "outdated":
+        return "kept by newer code"
     return "waits for its tables" if stands["state"] == "waiting" else "nothing to refresh"
 
 

@@ -20,7 +20,7 @@ class CustomTarget:
     among them in Python.
 
     Args:
-        name: unique among the targets of a projection.
+        name: unique among the targets of a projection; only a table may have the same.
         open_rows: gives the rows of a generation, whose `number` and `made_us` together name it, with their model.
     """
 

@@ -84,7 +84,7 @@ class SqlRegister:
 
     def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
         self._database = database
-        self._registry = GenerationRegistry(database, projection, target)
+        self._registry = GenerationRegistry(database, projection, target, apart=True)
 
     def all(self) -> list[GenerationInfo]:
         """All generations, oldest first."""

@@ -15,11 +15,19 @@ from projections.targets.sql_clock import now_us
 
 
 class GenerationRegistry:
-    """The generations and checkpoints of one projection in one target."""
+    """The generations and checkpoints of one projection in one target.
 
-    def __init__(self, database: SqlDatabase, projection: str, target: str) -> None:
+    Args:
+        database: where it is.
+        projection: the projection's name.
+        target: the target's name.
+        apart: whether the rows are no table of this database. A table may have the same name.
+    """
+
+    def __init__(self, database: SqlDatabase, projection: str, target: str, *, apart: bool = False) -> None:
         self._database = database
-        self.mine = (projection, target)
+        self.mine = (projection, f":{target}" if apart else target)
+        self._told = (projection, target)
         self._mark = "?" if database.dialect == "sqlite" else "%s"
         self._sql = {name: sql.replace("?", self._mark) for name, sql in _statements(database).items()}
 
@@ -48,7 +56,7 @@ class GenerationRegistry:
         for number, state, fingerprint, made, paused, *checkpoint in rows:
             found.setdefault((number, state, fingerprint, made, bool(paused)), []).append(Checkpoint(*checkpoint))
         return [
-            GenerationInfo(*self.mine, number, state, fingerprint, tuple(checkpoints), made, paused)
+            GenerationInfo(*self._told, number, state, fingerprint, tuple(checkpoints), made, paused)
             for (number, state, fingerprint, made, paused), checkpoints in found.items()
         ]
 
@@ -78,7 +86,7 @@ class GenerationRegistry:
         """
         found = next((each for each in known if each.number == number), None)
         if found is None:
-            raise GenerationDropped(*self.mine, number)
+            raise GenerationDropped(*self._told, number)
         return found
 
     def insert(

@@ -8,6 +8,9 @@ from sqlalchemy import Connection
 from eventstore.sql_database import SqlDatabase
 from projections.targets.sql_clock import now_us
 
+REMEMBERED = 50
+"""How many superseded definitions of a view are known as such."""
+
 
 class StoredView(msgspec.Struct, frozen=True):
     """A view as it was made last.
@@ -21,6 +24,7 @@ class StoredView(msgspec.Struct, frozen=True):
         refreshed_us: when they were computed, microseconds since 1970 UTC.
         seconds: how long that took.
         error: why it could not be made, or refreshed, the last time.
+        superseded: the fingerprints of what it was made of before.
         now_us: the database's time at which this was asked.
     """
 
@@ -32,7 +36,13 @@ class StoredView(msgspec.Struct, frozen=True):
     refreshed_us: int = 0
     seconds: float = 0.0
     error: str | None = None
+    superseded: tuple[str, ...] = ()
     now_us: int = 0
+
+    def superseded_by(self, definition: str) -> tuple[str, ...]:
+        """What will have been superseded when it is made of something else, or of the same again."""
+        former = dict.fromkeys([*self.superseded, self.definition])
+        return tuple(each for each in former if each not in {"", definition})[-REMEMBERED:]
 
 
 class ViewRegistry:
@@ -42,7 +52,7 @@ class ViewRegistry:
         self._database = database
         self._table = database.qualified(f"{database.prefix}views")
         self._mark = "?" if database.dialect == "sqlite" else "%s"
-        self._columns = "definition, shown, number, position, events, refreshed_at, seconds, error"
+        self._columns = "definition, shown, number, position, events, refreshed_at, seconds, error, superseded"
 
     def find(self, connection: Connection, name: str) -> StoredView | None:
         """A view as it was made last; None where it never was."""
@@ -52,16 +62,16 @@ class ViewRegistry:
         if row is None:
             return None
         shown = tuple((str(one), str(two), int(three)) for one, two, three in json.loads(row[1]))
-        return StoredView(row[0], shown, *row[2:])
+        return StoredView(row[0], shown, *row[2:8], tuple(json.loads(row[8])), row[9])
 
     def put(self, connection: Connection, name: str, view: StoredView) -> None:
         """Remembers a view that was made or refreshed just now."""
         self.remove(connection, name)
         now = now_us(self._database.dialect)
-        marks = ", ".join([self._mark] * 6)
-        sql = f"INSERT INTO {self._table} (name, {self._columns}) VALUES ({marks}, {now}, {self._mark}, {self._mark})"
+        before, after = (", ".join([self._mark] * each) for each in (6, 3))
+        sql = f"INSERT INTO {self._table} (name, {self._columns}) VALUES ({before}, {now}, {after})"
         told = (view.definition, json.dumps(view.shown), view.number, view.position, view.events)
-        connection.exec_driver_sql(sql, (name, *told, view.seconds, view.error))
+        connection.exec_driver_sql(sql, (name, *told, view.seconds, view.error, json.dumps(view.superseded)))
 
     def failed(self, connection: Connection, name: str, error: str) -> None:
         """Remembers why a view could not be made or refreshed; what it shows stays."""

@@ -8,6 +8,7 @@ import pytest
 from eventfold import Application, SqlTable
 from eventstore import EventStore
 from projections.testing import TargetContract
+from projections.testing.contract.vocabulary import EVENTS
 from tests.projections.shop import stock
 from tests.services.postgresql import Postgres
 
@@ -33,5 +34,5 @@ class TestSqlTableInAnotherPostgresql(TargetContract):
 
     @pytest.fixture
     def store(self, target: SqlTable) -> Iterator[EventStore]:
-        with Application("memory://", projections=[stock.into(target)], migrate=True) as app:
+        with Application("memory://", projections=[stock.into(target)], events=EVENTS, migrate=True) as app:
             yield app.store

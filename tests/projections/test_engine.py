@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from eventfold import (
+    CustomTarget,
     DefinitionError,
+    ElasticsearchIndex,
     Event,
     EventStore,
     NeedsRebuild,
@@ -344,8 +346,10 @@ def test_two_projections_of_one_name_or_one_table_are_an_error(store: EventStore
 
 
 def test_two_targets_of_a_projection_have_two_names_whichever_way_they_are_declared(store: EventStore) -> None:
-    with pytest.raises(DefinitionError, match=r"two targets are called 'rows'; .* ElasticsearchIndex\('rows-search'\)"):
+    with pytest.raises(DefinitionError, match=r"two targets are called 'rows'; .* as SqlTable\('rows'\) and Elast"):
         stock.into(SqlTable("rows"), MemoryTable("rows"))
+    with pytest.raises(DefinitionError, match="projection 'stock': two targets are called 'rows'"):
+        stock.into(ElasticsearchIndex("rows"), SqlTable("rows"), CustomTarget("rows", lambda *_: None))
     with pytest.raises(DefinitionError, match="projection 'stock': two targets are called 'rows'"):
         Engine(store, [stock.into(SqlTable("rows")), stock.into(MemoryTable("rows"))])
 

@@ -16,6 +16,7 @@ ALL = [
     "projections/0004_made_at",
     "projections/0005_read_rows",
     "projections/0006_views",
+    "projections/0007_told_apart",
 ]
 
 
@@ -33,7 +34,7 @@ def test_given_a_log_without_them_then_an_application_that_may_not_make_them_say
     with (
         Application(url, projections=bindings(), migrate=False) as app,
         pytest.raises(
-            NotMigrated, match=r"6 migrations are missing .projections/0001_generations, .*; run `eventfold migrate`"
+            NotMigrated, match=r"7 migrations are missing .projections/0001_generations, .*; run `eventfold migrate`"
         ),
     ):
         _ = app.store
@@ -49,7 +50,7 @@ def test_given_tables_of_a_newer_release_then_they_are_refused(url: str) -> None
             )
     with (
         Application(url, projections=bindings(), migrate=True) as app,
-        pytest.raises(SchemaTooNew, match="the tables of projections are at migration 9, and this release knows 6"),
+        pytest.raises(SchemaTooNew, match="the tables of projections are at migration 9, and this release knows 7"),
     ):
         _ = app.store
 

@@ -12,6 +12,7 @@ from eventfold import (
     DefinitionError,
     InvalidQuery,
     MemoryTable,
+    NeedsRebuild,
     Recorded,
     ReportingView,
     SqlTable,
@@ -199,16 +200,55 @@ def test_changed_sql_replaces_the_view_at_the_next_start(url: str) -> None:
         fill(app.store, 3)
         app.catch_up()
         assert row_of(app) == Steps(1, 5, 7)
-    for options in ({}, {"materialized": True}, {"materialized": True, "unique": ["one", "steps"]}, {}):
+    plain = {"unique": ["one", "steps"]}
+    for options in ({}, {"materialized": True}, {"materialized": True, **plain}, plain):
         with open_app(url, view(ALL, **options)) as app:
             assert [each.state for each in app.views()] == ["outdated"]
             assert row_of(app).steps == steps_of(app)
             assert [each.state for each in app.views()] == ["live"]
     with open_app(url, view("SELECT 1 AS one, nothing FROM {stock}")) as app, pytest.raises(ViewRefused):
         app.catch_up()
-    with open_app(url, view()) as app:
+    with open_app(url, view(**plain)) as app:
         assert row_of(app).steps == steps_of(app)
         assert [(each.state, each.error) for each in app.views()] == [("live", None)]
+
+
+@pytest.mark.parametrize("options", KINDS)
+def test_of_two_versions_with_different_sql_the_newer_one_keeps_it_and_the_older_one_says_so(
+    url: str, options: dict[str, Any]
+) -> None:
+    newer_sql = ALL.replace("sum(steps)", "-sum(steps)")
+    with open_app(url, view(**options)) as older, open_app(url, view(newer_sql, **options)) as newer:
+        fill(older.store, 20)
+        older.catch_up()
+        assert row_of(older).steps == steps_of(older)
+        assert row_of(newer).steps == -steps_of(older)
+
+        for _ in range(2):
+            assert newer.engine.views["steps"].refresh_if_due() is None
+            with pytest.raises(NeedsRebuild, match=r"by a newer version .* `eventfold views refresh steps`"):
+                older.engine.views["steps"].refresh_if_due()
+            with pytest.raises(NeedsRebuild, match="'steps' was made of other SQL"):
+                row_of(older)
+            assert older.refresh("steps") is False
+            older.rebuild("stock")
+            (row,) = newer.view("steps").all(after=write(older, 3))
+            assert row.steps == -steps_of(newer)
+        (told,), (fine,) = older.views(), newer.views()
+        assert (told.state, told.error) == (
+            "outdated",
+            "a newer version of the code has made it of other SQL, and keeps it",
+        )
+        assert (fine.state, fine.error) == ("live", None)
+
+        assert older.engine.views["steps"].refresh(back=True)
+        assert row_of(older).steps == steps_of(older)
+        with pytest.raises(NeedsRebuild, match="'steps' was made of other SQL"):
+            row_of(newer)
+        with newer.worker():
+            while [each.state for each in newer.views()] != ["live"]:
+                threading.Event().wait(0.01)
+        assert row_of(newer).steps == -steps_of(newer)
 
 
 class LaterStock(Struct, frozen=True):
