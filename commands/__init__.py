@@ -15,6 +15,7 @@ from commands.errors import (
     MessageRefused,
     NoHandler,
     NotAuthorised,
+    NotDue,
     Rejected,
     TooManyConflicts,
 )
@@ -33,6 +34,8 @@ from commands.middleware import (
 )
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
+from commands.schedule.schedule import Schedule
+from commands.schedule.scheduled import Scheduled
 from commands.unit_of_work import AsyncUnitOfWork, UnitOfWork
 
 __all__ = [
@@ -61,9 +64,12 @@ __all__ = [
     "NewMessage",
     "NoHandler",
     "NotAuthorised",
+    "NotDue",
     "Receipt",
     "Rejected",
     "RetryPolicy",
+    "Schedule",
+    "Scheduled",
     "Timing",
     "TooManyConflicts",
     "UnitOfWork",

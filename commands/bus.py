@@ -105,8 +105,8 @@ class Innermost(msgspec.Struct, frozen=True):
         handler = self.handlers.find(envelope.command)
         claim = self.idempotency.claim(envelope)
         if claim is None:
-            return dispatch_steps(handler, envelope, self.policy)
-        decided = partial(dispatch_steps, handler, envelope, self.policy, (claim,))
+            return dispatch_steps(handler, envelope, self.policy, envelope.beside)
+        decided = partial(dispatch_steps, handler, envelope, self.policy, (claim, *envelope.beside))
         return once_steps(decided, claim, keep_rejections=self.idempotency.keep_rejections)
 
 

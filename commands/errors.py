@@ -8,6 +8,7 @@ EventfoldError
 ├── TooManyConflicts    every attempt met a change by somebody else (a Conflict)
 ├── IdempotencyConflict an idempotency key is that of another command (a Conflict)
 ├── KeyTaken            an idempotency key was taken and given up again and again (a Conflict)
+├── NotDue              a scheduled command was cancelled or done by somebody else meanwhile (a Conflict)
 └── BrokerError         a broker did not take or give a message
     ├── BrokerUnavailable   it is away, or did not answer in time; the same is tried again
     └── MessageRefused      it refuses this one, and would again: too large, or nobody to keep it for
@@ -92,6 +93,20 @@ class KeyTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("the idempotency key was taken at the same time, and is not kept any more; dispatch it again")
+
+
+class NotDue(Conflict):
+    """A scheduled command was cancelled, or done by somebody else, while it was being dispatched. Nothing was stored.
+
+    Whoever fires scheduled commands takes note of it; only middleware may see it.
+    """
+
+    code = "not_due"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the scheduled command was cancelled, or done by somebody else, in the meantime; nothing was stored"
+        )
 
 
 class BrokerError(EventfoldError):

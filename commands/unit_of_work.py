@@ -11,6 +11,9 @@ from commands.bus import AsyncBus, AsyncMiddleware, Bus, Innermost, Middleware
 from commands.command import Command
 from commands.envelope import Envelope
 from commands.receipt import Receipt
+from commands.schedule.scheduled import Carried, Scheduled
+from commands.schedule.schedules import Schedules
+from commands.schedule.when import When
 from commands.staging import Staging
 from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step
 from eventstore import ANY, Appended, Event, ExpectedVersion, InvalidInput, NewEvent, StreamAppend
@@ -25,11 +28,13 @@ class Unit:
         receipt: of all that was stored, once it is; None before, and where there was nothing to store.
     """
 
-    def __init__(self, inner: Innermost, enclose: Enclose) -> None:
+    def __init__(self, inner: Innermost, enclose: Enclose, schedules: Callable[[], Schedules]) -> None:
         self.receipt: Receipt | None = None
         self._inner = replace(inner, policy=None)  # what the unit has read before cannot be decided again
         self._enclose = enclose
+        self._schedules = schedules
         self._staging = Staging(inner.store)
+        self._scheduled: list[Scheduled] = []
         self._open = True
 
     def append(self, stream: str, events: Sequence[Event | NewEvent[Any]], *, expected: ExpectedVersion = ANY) -> None:
@@ -46,6 +51,19 @@ class Unit:
         """
         self._check_open()
         self._staging.stage([StreamAppend(stream, events, expected)])
+
+    def schedule(self, command: Command, **options: Any) -> Scheduled:
+        """Has a command dispatched later, if the unit is stored. See `Application.schedule`, but for `connection`.
+
+        Raises:
+            InvalidInput: an argument is not acceptable, or the unit is over.
+            NoHandler: nothing handles the command.
+        """
+        self._check_open()
+        self._inner.handlers.check(command)
+        when = {name: options.pop(name) for name in When.__struct_fields__ if name in options}
+        self._scheduled.append(self._schedules().row(command, Carried(**options), When(**when)))
+        return self._scheduled[-1]
 
     def perform(self, step: Step) -> Any:
         """Does what the steps of a command ask for, on what is stored and decided so far."""
@@ -66,7 +84,13 @@ class Unit:
         if not self._open:
             raise InvalidInput("unit of work: expected an open one, got one that is over; begin another")
 
+    def _keep_scheduled(self) -> None:
+        """What is scheduled, where there is nothing to append."""
+        self._schedules().keep(*self._scheduled)
+
     def _over(self, appends: Sequence[StreamAppend], appended: Appended) -> None:
+        if self._scheduled:
+            self._schedules().signal.ring()
         events = tuple(new.event for each in appends for new in each.events)
         stream = appends[0].stream
         self.receipt = Receipt(stream, appended.versions[stream], appended.position, events, appended.versions)
@@ -84,8 +108,10 @@ class UnitOfWork(Unit):
     streams or queries meanwhile, nothing is stored, and the block's end raises a `Conflict`.
     """
 
-    def __init__(self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose) -> None:
-        super().__init__(inner, enclose)
+    def __init__(
+        self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose, schedules: Callable[[], Schedules]
+    ) -> None:
+        super().__init__(inner, enclose, schedules)
         self._bus = Bus(self._inner, middleware, self.perform)
 
     def dispatch(self, command: Command, **options: Any) -> tuple[Any, ...]:
@@ -104,14 +130,23 @@ class UnitOfWork(Unit):
         self._open = False
         appends, condition = self._staging.all()
         if kind is None and self._staging.appends:
-            self._over(appends, self._inner.store.append_all(appends, condition=condition))
+            beside = tuple(self._scheduled)
+            self._over(appends, self._inner.store.append_all(appends, condition=condition, beside=beside))
+        elif kind is None and self._scheduled:
+            self._keep_scheduled()
 
 
 class AsyncUnitOfWork(Unit):
     """`UnitOfWork` for an asyncio task: `async with app.unit_of_work() as work: await work.dispatch(...)`."""
 
-    def __init__(self, inner: Innermost, middleware: Sequence[AsyncMiddleware], enclose: Enclose) -> None:
-        super().__init__(inner, enclose)
+    def __init__(
+        self,
+        inner: Innermost,
+        middleware: Sequence[AsyncMiddleware],
+        enclose: Enclose,
+        schedules: Callable[[], Schedules],
+    ) -> None:
+        super().__init__(inner, enclose, schedules)
         self._bus = AsyncBus(self._inner, middleware, self._perform)
 
     async def _perform(self, step: Step) -> Any:
@@ -131,4 +166,7 @@ class AsyncUnitOfWork(Unit):
         self._open = False
         appends, condition = self._staging.all()
         if kind is None and self._staging.appends:
-            self._over(appends, await self._inner.store.append_all_async(appends, condition=condition))
+            beside = tuple(self._scheduled)
+            self._over(appends, await self._inner.store.append_all_async(appends, condition=condition, beside=beside))
+        elif kind is None and self._scheduled:
+            await asyncio.to_thread(self._keep_scheduled)
