@@ -52,13 +52,7 @@ class Unit:
         self._check_open()
         self._staging.stage([StreamAppend(stream, events, expected)])
 
-    def schedule(self, command: Command, **options: Any) -> Scheduled:
-        """Has a command dispatched later, if the unit is stored. See `Application.schedule`, but for `connection`.
-
-        Raises:
-            InvalidInput: an argument is not acceptable, or the unit is over.
-            NoHandler: nothing handles the command.
-        """
+    def _schedule(self, command: Command, options: dict[str, Any]) -> Scheduled:
         self._check_open()
         self._inner.handlers.check(command)
         when = {name: options.pop(name) for name in When.__struct_fields__ if name in options}
@@ -123,6 +117,15 @@ class UnitOfWork(Unit):
         self._check_open()
         return self._bus.dispatch(self._enclose(command, **options)).events
 
+    def schedule(self, command: Command, **options: Any) -> Scheduled:
+        """Has a command dispatched later, if the unit is stored. See `Application.schedule`; it takes no `connection`.
+
+        Raises:
+            InvalidInput: an argument is not acceptable, or the unit is over.
+            NoHandler: nothing handles the command.
+        """
+        return self._schedule(command, options)
+
     def __enter__(self) -> Self:
         return self
 
@@ -156,6 +159,10 @@ class AsyncUnitOfWork(Unit):
         """Validates and decides a command. See `UnitOfWork.dispatch`."""
         self._check_open()
         return (await self._bus.dispatch(self._enclose(command, **options))).events
+
+    async def schedule(self, command: Command, **options: Any) -> Scheduled:
+        """Has a command dispatched later, if the unit is stored. See `UnitOfWork.schedule`."""
+        return await asyncio.to_thread(self._schedule, command, options)
 
     async def __aenter__(self) -> Self:
         return self

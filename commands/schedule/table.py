@@ -31,8 +31,8 @@ class ScheduleTable(Protocol):
     def keep(self, connection: Connection | None, rows: Sequence[Scheduled]) -> None:
         """Keeps new ones, in a transaction (in one of its own where none is given).
 
-        One whose name is there takes its place, unless that is as it was declared and has not ended. One that has ended and stands in
-        an application's code is left as it is, too: somebody has cancelled it.
+        One whose name is there takes its place, unless that is as it was declared and has not ended. One that has ended and
+        stands in an application's code is left as it is, too: somebody has cancelled it.
         """
 
     def find(self, which: str) -> Scheduled | None:
