@@ -13,8 +13,8 @@ PACKAGES := eventstore commands projections eventfold
 # What each kind of work installs on top of the core. The build of the package itself is pinned too.
 EXTRAS_demo := postgres,elasticsearch,bisect
 EXTRAS_plot := $(EXTRAS_demo),plot
-EXTRAS_test := postgres,elasticsearch,bisect,plot,test,lint,bench
-EXTRAS_lint := postgres,elasticsearch,bisect,plot,test,lint,bench
+EXTRAS_test := postgres,elasticsearch,bisect,cron,plot,test,lint,bench
+EXTRAS_lint := postgres,elasticsearch,bisect,cron,plot,test,lint,bench
 EXTRAS_bench := postgres,elasticsearch,test,bench
 EXTRAS_docs := docs
 ELASTICSEARCH_TESTS := tests/projections tests/services tests/docs
@@ -79,9 +79,9 @@ clean: ## Remove everything that was made here, the virtual environment too
 
 # The same packages, but for the client of Elasticsearch: of an earlier major version than constraints.txt names.
 .venv-elasticsearch-8/.installed: .venv/.created pyproject.toml constraints.txt
-	@echo "Installing Eventfold [postgres,elasticsearch,bisect,test] with the client of Elasticsearch 8 into .venv-elasticsearch-8"
+	@echo "Installing Eventfold [postgres,elasticsearch,bisect,cron,test] with the client of Elasticsearch 8 into .venv-elasticsearch-8"
 	@$(PYTHON) -m venv .venv-elasticsearch-8
 	@grep -v '^elastic' constraints.txt > .venv-elasticsearch-8/constraints.txt
 	@PIP_CONSTRAINT=.venv-elasticsearch-8/constraints.txt .venv-elasticsearch-8/bin/python -m pip install -q --disable-pip-version-check \
-		-e ".[postgres,elasticsearch,bisect,test]" "elasticsearch<9"
+		-e ".[postgres,elasticsearch,bisect,cron,test]" "elasticsearch<9"
 	@touch $@

@@ -17,6 +17,7 @@ from commands.errors import (
     MessageRefused,
     NoHandler,
     NotAuthorised,
+    NotDue,
     PublishFailed,
     Rejected,
     TooManyConflicts,
@@ -37,6 +38,8 @@ from commands.middleware import (
 from commands.outbox.outbox import Outbox
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
+from commands.schedule.schedule import Schedule
+from commands.schedule.scheduled import Scheduled
 from commands.unit_of_work import AsyncUnitOfWork, UnitOfWork
 
 __all__ = [
@@ -67,11 +70,14 @@ __all__ = [
     "NewMessage",
     "NoHandler",
     "NotAuthorised",
+    "NotDue",
     "Outbox",
     "PublishFailed",
     "Receipt",
     "Rejected",
     "RetryPolicy",
+    "Schedule",
+    "Scheduled",
     "Timing",
     "TooManyConflicts",
     "UnitOfWork",

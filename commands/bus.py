@@ -108,8 +108,9 @@ class Innermost(msgspec.Struct, frozen=True):
         handler = self.handlers.find(envelope.command)
         claim = self.idempotency.claim(envelope)
         if claim is None:
-            return dispatch_steps(handler, envelope, self.policy, self.outbox)
-        decided = partial(dispatch_steps, handler, envelope, self.policy, self.outbox, (claim,))
+            return dispatch_steps(handler, envelope, self.policy, self.outbox, envelope.beside)
+        beside = (claim, *envelope.beside)
+        decided = partial(dispatch_steps, handler, envelope, self.policy, self.outbox, beside)
         return once_steps(decided, claim, keep_rejections=self.idempotency.keep_rejections)
 
 

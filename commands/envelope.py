@@ -22,6 +22,7 @@ class Envelope(msgspec.Struct, frozen=True):
         occurred_at: when its events happened in the business, where that is not now.
         metadata: stored beside every event that it leads to.
         idempotency_key: sent again under the same key, the command is answered with what it led to the first time.
+        beside: what companions of the log write in the transaction of the append; see `eventstore.companion`.
     """
 
     command: Command
@@ -31,6 +32,7 @@ class Envelope(msgspec.Struct, frozen=True):
     occurred_at: datetime | None = None
     metadata: Mapping[str, Any] | None = None
     idempotency_key: str | None = None
+    beside: tuple[object, ...] = ()
 
 
 def enclose(

@@ -11,6 +11,7 @@ EventfoldError
 ├── InvalidMessage      a message for others is not acceptable (an InvalidInput)
 ├── DuplicateMessage    a message has the id of one that is kept already (a Conflict)
 ├── PublishFailed       the map of `publish=` failed on an event, which was therefore not stored
+├── NotDue              a scheduled command was cancelled or done by somebody else meanwhile (a Conflict)
 └── BrokerError         a broker did not take or give a message
     ├── BrokerUnavailable   it is away, or did not answer in time; the same is tried again
     └── MessageRefused      it refuses this one, and would again: too large, or nobody to keep it for
@@ -137,6 +138,20 @@ class PublishFailed(EventfoldError):
         super().__init__(
             f"publish: {name} failed on the event {event_type} for stream {stream!r}: {reason}; nothing was stored. Mend it, and "
             "send the command again."
+        )
+
+
+class NotDue(Conflict):
+    """A scheduled command was cancelled, or done by somebody else, while it was being dispatched. Nothing was stored.
+
+    Whoever fires scheduled commands takes note of it; only middleware may see it.
+    """
+
+    code = "not_due"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the scheduled command was cancelled, or done by somebody else, in the meantime; nothing was stored"
         )
 
 

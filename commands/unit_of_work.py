@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from commands.bus import AsyncBus, AsyncMiddleware, Bus, Innermost, Middleware
 from commands.cloud_event import CloudEvent
@@ -13,6 +14,9 @@ from commands.command import Command
 from commands.envelope import Envelope
 from commands.idempotency.claim import Claim
 from commands.receipt import Receipt
+from commands.schedule.scheduled import Carried, Scheduled
+from commands.schedule.schedules import Schedules
+from commands.schedule.when import When
 from commands.staging import Staging
 from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step, Tell
 from eventstore import ANY, Appended, Event, ExpectedVersion, InvalidInput, NewEvent, StreamAppend
@@ -27,11 +31,13 @@ class Unit:
         receipt: of all that was stored, once it is; None before, and where there was nothing to store.
     """
 
-    def __init__(self, inner: Innermost, enclose: Enclose) -> None:
+    def __init__(self, inner: Innermost, enclose: Enclose, schedules: Callable[[], Schedules]) -> None:
         self.receipt: Receipt | None = None
         self._inner = replace(inner, policy=None)  # what the unit has read before cannot be decided again
         self._enclose = enclose
+        self._schedules = schedules
         self._staging = Staging(inner.store)
+        self._scheduled: list[Scheduled] = []
         self._open = True
 
     def append(self, stream: str, events: Sequence[Event | NewEvent[Any]], *, expected: ExpectedVersion = ANY) -> None:
@@ -48,6 +54,13 @@ class Unit:
         """
         self._check_open()
         self._staging.stage([StreamAppend(stream, events, expected)])
+
+    def _schedule(self, command: Command, options: dict[str, Any]) -> Scheduled:
+        self._check_open()
+        self._inner.handlers.check(command)
+        when = {name: options.pop(name) for name in When.__struct_fields__ if name in options}
+        self._scheduled.append(self._schedules().row(command, Carried(**options), When(**when)))
+        return self._scheduled[-1]
 
     def perform(self, step: Step) -> Any:
         """Does what the steps of a command ask for, on what is stored and decided so far."""
@@ -72,13 +85,25 @@ class Unit:
         if not self._open:
             raise InvalidInput("unit of work: expected an open one, got one that is over; begin another")
 
-    def _tell(self, beside: Sequence[object]) -> None:
-        """Where nothing is appended, its messages are stored by themselves."""
-        messages = [each for each in beside if isinstance(each, CloudEvent)]
+    @property
+    def _beside(self) -> tuple[object, ...]:
+        """What is stored with the events."""
+        return (*self._staging.beside, *self._scheduled)
+
+    def _store_alone(self) -> None:
+        """Where nothing is appended: messages and scheduled commands, in one transaction."""
+        messages = [each for each in self._staging.beside if isinstance(each, CloudEvent)]
         if messages:
-            self._inner.outbox.keep(messages)
+            self._inner.outbox.keep(messages, self._keep_scheduled if self._scheduled else lambda _connection: None)
+        elif self._scheduled:
+            self._schedules().keep(*self._scheduled)
+
+    def _keep_scheduled(self, connection: Connection | None) -> None:
+        self._schedules().table.keep(connection, self._scheduled)
 
     def _over(self, appends: Sequence[StreamAppend], appended: Appended) -> None:
+        if self._scheduled:
+            self._schedules().signal.ring()
         events = tuple(new.event for each in appends for new in each.events)
         stream = appends[0].stream
         self.receipt = Receipt(stream, appended.versions[stream], appended.position, events, appended.versions)
@@ -100,8 +125,10 @@ class UnitOfWork(Unit):
     streams or queries meanwhile, nothing is stored, and the block's end raises a `Conflict`.
     """
 
-    def __init__(self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose) -> None:
-        super().__init__(inner, enclose)
+    def __init__(
+        self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose, schedules: Callable[[], Schedules]
+    ) -> None:
+        super().__init__(inner, enclose, schedules)
         self._bus = Bus(self._inner, middleware, self.perform)
 
     def dispatch(self, command: Command, **options: Any) -> tuple[Any, ...]:
@@ -113,24 +140,38 @@ class UnitOfWork(Unit):
         self._check_open()
         return self._bus.dispatch(self._enclose(command, **options)).events
 
+    def schedule(self, command: Command, **options: Any) -> Scheduled:
+        """Has a command dispatched later, if the unit is stored. See `Application.schedule`; it takes no `connection`.
+
+        Raises:
+            InvalidInput: an argument is not acceptable, or the unit is over.
+            NoHandler: nothing handles the command.
+        """
+        return self._schedule(command, options)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._open = False
         appends, condition = self._staging.all()
-        beside = tuple(self._staging.beside)
         if kind is None and self._staging.appends:
-            self._over(appends, self._inner.store.append_all(appends, condition=condition, beside=beside))
+            self._over(appends, self._inner.store.append_all(appends, condition=condition, beside=self._beside))
         elif kind is None:
-            self._tell(beside)
+            self._store_alone()
 
 
 class AsyncUnitOfWork(Unit):
     """`UnitOfWork` for an asyncio task: `async with app.unit_of_work() as work: await work.dispatch(...)`."""
 
-    def __init__(self, inner: Innermost, middleware: Sequence[AsyncMiddleware], enclose: Enclose) -> None:
-        super().__init__(inner, enclose)
+    def __init__(
+        self,
+        inner: Innermost,
+        middleware: Sequence[AsyncMiddleware],
+        enclose: Enclose,
+        schedules: Callable[[], Schedules],
+    ) -> None:
+        super().__init__(inner, enclose, schedules)
         self._bus = AsyncBus(self._inner, middleware, self._perform)
 
     async def _perform(self, step: Step) -> Any:
@@ -141,6 +182,10 @@ class AsyncUnitOfWork(Unit):
         self._check_open()
         return (await self._bus.dispatch(self._enclose(command, **options))).events
 
+    async def schedule(self, command: Command, **options: Any) -> Scheduled:
+        """Has a command dispatched later, if the unit is stored. See `UnitOfWork.schedule`."""
+        return await asyncio.to_thread(self._schedule, command, options)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -149,9 +194,8 @@ class AsyncUnitOfWork(Unit):
     ) -> None:
         self._open = False
         appends, condition = self._staging.all()
-        beside = tuple(self._staging.beside)
         if kind is None and self._staging.appends:
             store = self._inner.store
-            self._over(appends, await store.append_all_async(appends, condition=condition, beside=beside))
+            self._over(appends, await store.append_all_async(appends, condition=condition, beside=self._beside))
         elif kind is None:
-            await asyncio.to_thread(self._tell, beside)
+            await asyncio.to_thread(self._store_alone)

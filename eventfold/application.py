@@ -1,17 +1,33 @@
 """The application: one log, its commands and its read models."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
-from commands import Bus, Command, Envelope, Handler, Idempotency, Middleware, Receipt, RetryPolicy, enclose
+from commands import (
+    Bus,
+    Command,
+    Envelope,
+    Handler,
+    Idempotency,
+    Middleware,
+    Receipt,
+    RetryPolicy,
+    Schedule,
+    Scheduled,
+    enclose,
+)
 from commands.bus import Innermost, check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.many import PARALLEL, dispatch_many
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.outbox import Outbox
 from commands.outbox.publish import ToMessage
+from commands.schedule.recurrence import Missed
+from commands.schedule.scheduled import Carried, State
+from commands.schedule.when import When
 from commands.unit_of_work import UnitOfWork
+from eventfold.fire import fire_due
 from eventfold.parts import Parts
 from eventfold.react import react, retry_reaction_of
 from eventfold.session import Session
@@ -23,6 +39,7 @@ from eventstore.bisect import bisect
 from eventstore.blame import Blamed, blame
 from eventstore.causation import Link, causes, effects
 from eventstore.history import Step, history
+from eventstore.joined_transaction import OpenTransaction
 from eventstore.loading import moment
 from eventstore.token import position_of
 from projections import (
@@ -70,6 +87,7 @@ class Application:
         projections: each `projection.into(target, ...)`.
         views: reporting views over the tables of projections.
         reactions: functions under `@reaction`.
+        schedules: commands that recur, each a `Schedule`.
         aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
             them too, and reading the log decodes their events.
         events: event classes that nothing else mentions, so that reading the log decodes them.
@@ -96,6 +114,7 @@ class Application:
         projections: Iterable[BoundProjection[Any]] = (),
         views: Iterable[ReportingView] = (),
         reactions: Iterable[Reaction] = (),
+        schedules: Iterable[Schedule] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[Middleware | LookUp] = (),
@@ -110,7 +129,9 @@ class Application:
         check_middleware(self._middleware, awaited=False)
         self.name = name
         told_by = source if source is not None else f"/{name.replace(' ', '-')}"
-        self._parts = Parts(url, handlers, projections, views, aggregates, events, options, reactions, publish, told_by)
+        self._parts = Parts(
+            url, handlers, projections, views, aggregates, events, options, reactions, publish, told_by, schedules
+        )
         self._parts.application = self
         self._retry = retry if retry is not None else RetryPolicy()
         self._idempotency = idempotency if idempotency is not None else Idempotency()
@@ -184,8 +205,6 @@ class Application:
             IdempotencyConflict: the key is that of another command.
             StoreError: the database refused or is gone.
         """
-        if self._bus is None:
-            self._bus = Bus(self.inner, self._middleware)
         envelope = enclose(
             command,
             correlation_id=correlation_id,
@@ -194,6 +213,12 @@ class Application:
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
+        return self.send(envelope)
+
+    def send(self, envelope: Envelope) -> Receipt:
+        """Dispatches a command that is in its envelope already. See `dispatch`."""
+        if self._bus is None:
+            self._bus = Bus(self.inner, self._middleware)
         return self._bus.dispatch(envelope)
 
     def dispatch_many(
@@ -224,9 +249,102 @@ class Application:
 
         return dispatch_many(commands, self._parts.handlers, send, parallel)
 
+    def schedule(
+        self,
+        command: Command,
+        *,
+        at: datetime | None = None,
+        after: timedelta | float | None = None,
+        cron: str | None = None,
+        every: timedelta | float | None = None,
+        zone: str = "UTC",
+        missed: Missed = "latest",
+        name: str | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        occurred_at: datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        connection: OpenTransaction | None = None,
+    ) -> Scheduled:
+        """Has a command dispatched later, by a worker: exactly once in effect, also where workers are killed.
+
+        Args:
+            command: the command; it is validated now, and decided when it is due.
+            at: when it is due.
+            after: in place of that, how long from now, as a timedelta or in seconds.
+            cron: in place of that, the instants at which it comes again and again; see `Schedule`.
+            every: in place of that, the interval after which it does.
+            zone: the time zone in which `cron` is read.
+            missed: of one that recurs, what is done about instants that have passed while no worker was at work; see `Schedule`.
+            name: of one that recurs. Under a name that is there, the one that is kept is changed if it is another now.
+            correlation_id: as for `dispatch`.
+            causation_id: as for `dispatch`; by default the schedule's id.
+            occurred_at: as for `dispatch`.
+            metadata: as for `dispatch`; `due_at` is added to it.
+            idempotency_key: as for `dispatch`, of one that comes once.
+            connection: a transaction that the caller has open on the same database: it is scheduled with its commit.
+
+        Returns:
+            What is kept; its `id` is for `cancel`.
+
+        Raises:
+            InvalidCommand: fields are faulty.
+            InvalidInput: an argument is not acceptable.
+            NoHandler: nothing handles the command.
+            Unsupported: there is no library for `cron`, or no transaction in memory.
+        """
+        self._parts.handlers.check(command)
+        carried = Carried(correlation_id, causation_id, occurred_at, metadata, idempotency_key)
+        schedules = self._parts.schedules
+        row = schedules.row(command, carried, When(at, after, cron, every, zone, missed, name))
+        schedules.keep(row, connection=connection)
+        return row if name is None or connection is not None else schedules.get(name)
+
+    def cancel(self, which: str) -> bool:
+        """Cancels a scheduled command, which is never done then; not even where a worker is about to.
+
+        Args:
+            which: its id, or its name.
+
+        Returns:
+            False where it was done already, or cancelled before.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return self._parts.schedules.cancel(which)
+
+    def scheduled(self, which: str) -> Scheduled:
+        """A scheduled command by its id or name: whether it waits, and how it went.
+
+        Raises:
+            NotFound: there is none, or it was done or cancelled more than a week ago.
+        """
+        return self._parts.schedules.get(which)
+
+    def schedules(self, *states: State, limit: int | None = None) -> list[Scheduled]:
+        """Scheduled commands by when they are due.
+
+        Args:
+            states: only those that are `waiting`, `done`, `failed` or `cancelled`.
+            limit: at most so many.
+        """
+        return self._parts.schedules.page(states, limit)
+
+    def fire_due(self) -> int:
+        """Dispatches, in this thread, the scheduled commands that are due. A worker does so by itself.
+
+        One that is refused or fails is not raised: see `scheduled(which).error`.
+
+        Returns:
+            How many were dispatched, with success or without.
+        """
+        return fire_due(self._parts)
+
     def unit_of_work(self) -> UnitOfWork:
         """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
-        return UnitOfWork(self.inner, self._middleware, enclose)
+        return UnitOfWork(self.inner, self._middleware, enclose, lambda: self._parts.schedules)
 
     def load(
         self,
@@ -558,7 +676,7 @@ class Application:
         return [verify(self.store, each, sample=sample, repair=repair) for each in self.engine.find(projection)]
 
     def worker(self) -> Worker:
-        """A worker that keeps the read models up to date and carries out reactions.
+        """A worker that keeps the read models up to date, carries out reactions, and dispatches scheduled commands.
 
         `run()` it, or use it as a context manager in a thread.
         """

@@ -3,15 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
-from commands import AsyncBus, AsyncMiddleware, Command, Handler, Idempotency, Receipt, RetryPolicy, enclose
+from commands import (
+    AsyncBus,
+    AsyncMiddleware,
+    Command,
+    Envelope,
+    Handler,
+    Idempotency,
+    Receipt,
+    RetryPolicy,
+    Schedule,
+    Scheduled,
+    enclose,
+)
 from commands.bus import check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.many import PARALLEL, dispatch_many_async
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.publish import ToMessage
+from commands.schedule.recurrence import Missed
+from commands.schedule.scheduled import State
 from commands.unit_of_work import AsyncUnitOfWork
 from eventfold.application import Application
 from eventfold.async_query import AsyncModelQuery
@@ -24,6 +38,7 @@ from eventstore.async_store import in_threads
 from eventstore.blame import Blamed
 from eventstore.causation import Link
 from eventstore.history import Step
+from eventstore.joined_transaction import OpenTransaction
 from eventstore.reading import PAGE
 from projections import (
     BoundProjection,
@@ -54,6 +69,7 @@ class AsyncApplication:
         projections: each `projection.into(target, ...)`.
         views: reporting views over the tables of projections.
         reactions: functions under `@reaction`; one under `async def` is given this application, any other its `sync` core.
+        schedules: commands that recur, each a `Schedule`.
         aggregates: aggregate classes that no handler takes.
         events: event classes that nothing else mentions.
         middleware: `async def (envelope, call_next) -> receipt`, the first one outermost; those that are shipped as they are.
@@ -73,6 +89,7 @@ class AsyncApplication:
         projections: Iterable[BoundProjection[Any]] = (),
         views: Iterable[ReportingView] = (),
         reactions: Iterable[Reaction] = (),
+        schedules: Iterable[Schedule] = (),
         aggregates: Iterable[type[Aggregate[Any]]] = (),
         events: Any = (),
         middleware: Sequence[AsyncMiddleware | LookUp] = (),
@@ -89,6 +106,7 @@ class AsyncApplication:
             projections=projections,
             views=views,
             reactions=reactions,
+            schedules=schedules,
             aggregates=aggregates,
             events=events,
             retry=retry,
@@ -141,9 +159,6 @@ class AsyncApplication:
         idempotency_key: str | None = None,
     ) -> Receipt:
         """Validates a command, decides it, and appends the events. See `Application.dispatch`."""
-        if self._bus is None:
-            inner = await asyncio.to_thread(lambda: self.sync.inner)
-            self._bus = AsyncBus(inner, self._middleware)
         envelope = enclose(
             command,
             correlation_id=correlation_id,
@@ -152,6 +167,13 @@ class AsyncApplication:
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
+        return await self.send(envelope)
+
+    async def send(self, envelope: Envelope) -> Receipt:
+        """Dispatches a command that is in its envelope already. See `dispatch`."""
+        if self._bus is None:
+            inner = await asyncio.to_thread(lambda: self.sync.inner)
+            self._bus = AsyncBus(inner, self._middleware)
         return await self._bus.dispatch(envelope)
 
     async def dispatch_many(
@@ -170,11 +192,64 @@ class AsyncApplication:
 
         return await dispatch_many_async(commands, self.sync.parts.handlers, send, parallel)
 
+    async def schedule(
+        self,
+        command: Command,
+        *,
+        at: datetime | None = None,
+        after: timedelta | float | None = None,
+        cron: str | None = None,
+        every: timedelta | float | None = None,
+        zone: str = "UTC",
+        missed: Missed = "latest",
+        name: str | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        occurred_at: datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        connection: OpenTransaction | None = None,
+    ) -> Scheduled:
+        """Has a command dispatched later, by a worker. See `Application.schedule`."""
+        return await asyncio.to_thread(
+            self.sync.schedule,
+            command,
+            at=at,
+            after=after,
+            cron=cron,
+            every=every,
+            zone=zone,
+            missed=missed,
+            name=name,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            occurred_at=occurred_at,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+            connection=connection,
+        )
+
+    async def cancel(self, which: str) -> bool:
+        """Cancels a scheduled command. See `Application.cancel`."""
+        return await asyncio.to_thread(self.sync.cancel, which)
+
+    async def scheduled(self, which: str) -> Scheduled:
+        """A scheduled command by its id or name. See `Application.scheduled`."""
+        return await asyncio.to_thread(self.sync.scheduled, which)
+
+    async def schedules(self, *states: State, limit: int | None = None) -> list[Scheduled]:
+        """Scheduled commands by when they are due. See `Application.schedules`."""
+        return await asyncio.to_thread(lambda: self.sync.schedules(*states, limit=limit))
+
+    async def fire_due(self) -> int:
+        """Dispatches the scheduled commands that are due. See `Application.fire_due`; they run in an event loop of their own."""
+        return await asyncio.to_thread(self.sync.fire_due)
+
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncUnitOfWork]:
         """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
         inner = await asyncio.to_thread(lambda: self.sync.inner)
-        async with AsyncUnitOfWork(inner, self._middleware, enclose) as work:
+        async with AsyncUnitOfWork(inner, self._middleware, enclose, lambda: self.parts.schedules) as work:
             yield work
 
     async def load(

@@ -1,11 +1,11 @@
-"""A thread of a worker that does one thing again and again, wakes when the log has news, and holds up nobody else."""
+"""A thread of a worker that does one thing again and again, wakes when there are news, and holds up nobody else."""
 
 import logging
 import threading
 from collections.abc import Callable
 
 from eventstore import EventStore
-from eventstore.signal import ThreadBell
+from eventstore.signal import Signal, ThreadBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,8 @@ class Follower:
         retry_in: seconds until what has failed is to be tried again; None where nothing has.
         close: called, in the thread, at its end.
         rest: the least pause between two steps where there was nothing more to do, in seconds.
-        heeds_news: whether news of the log wake it.
+        heeds_news: whether news wake it.
+        signal: rung when there are news; by default the log's.
     """
 
     def __init__(
@@ -34,11 +35,12 @@ class Follower:
         *,
         rest: float = 0.0,
         heeds_news: bool = True,
+        signal: Signal | None = None,
     ) -> None:
         self._name, self._step, self._retry_in, self._close = name, step, retry_in, close
         self._rest, self._heeds_news = rest, heeds_news
         self._stopping = threading.Event()
-        self._bell = ThreadBell(store.signal)
+        self._bell = ThreadBell(store.signal if signal is None else signal)
         self._thread = threading.Thread(target=self._work, name=f"eventfold-{name}", daemon=True)
 
     @property

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from commands import Command, Handler, HandlerMap, NoHandler
+from commands import Command, Handler, HandlerMap, NoHandler, Schedule
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
 from commands.outbox.outbox import Outbox
 from commands.outbox.preparation import check_source
 from commands.outbox.publish import ToMessage, check_publish
+from commands.schedule.opening import open_schedules
+from commands.schedule.schedules import Schedules
 from eventfold.migrations import make_or_check, migrate, missing_file, pending, pending_in_new_file
-from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
+from eventstore import Aggregate, DefinitionError, Event, EventfoldError, EventStore, open_store
 from eventstore.aggregate import category_of, events_of, policy_of, retired_of
 from eventstore.codec import Codec
 from eventstore.encoding import path_of
@@ -57,6 +59,7 @@ class Parts:
         reactions: Iterable[Reaction] = (),
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str = "/application",
+        schedules: Iterable[Schedule] = (),
     ) -> None:
         self.url = url
         self.publish = check_publish(publish or {})
@@ -72,6 +75,8 @@ class Parts:
                 raise DefinitionError(f"views: expected a ReportingView, got {view!r}")
         self.reactions = tuple(reactions)
         self._check_reactions()
+        self.declared_schedules = tuple(schedules)
+        self._check_schedules()
         self.application: Any = None  # whose parts these are: what a reaction is given
         self.declared_aggregates = _checked(aggregates)
         self.aggregates = self._aggregates()
@@ -83,6 +88,7 @@ class Parts:
         self._engine: Engine | None = None
         self._ledger: Ledger | None = None
         self._outbox: Outbox | None = None
+        self._schedules: Schedules | None = None
         self._reactions: list[tuple[Reaction, Track]] = []
         self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
@@ -110,6 +116,16 @@ class Parts:
             if self._outbox is None:
                 self._outbox = Outbox(self.store, source=self.source, publish=self.publish)
             return self._outbox
+
+    @property
+    def schedules(self) -> Schedules:
+        """The scheduled commands, kept beside the log; those that the code declares are there."""
+        with self._opening:
+            if self._schedules is None:
+                opened = open_schedules(self.store)
+                opened.declare(self.declared_schedules)
+                self._schedules = opened
+            return self._schedules
 
     @property
     def reactions_in_log(self) -> list[tuple[Reaction, Track]]:
@@ -304,7 +320,7 @@ class Parts:
             if self._store is not None:
                 close_others(self._store.backend)
                 self._store.close()
-            self._store = self._engine = self._ledger = self._outbox = None
+            self._store = self._engine = self._ledger = self._outbox = self._schedules = None
             self._reactions = []
 
     @contextmanager
@@ -356,6 +372,19 @@ class Parts:
                     f"reactions: another reaction or projection is called {each.name!r}; give each its own name"
                 )
             names.append(each.name)
+
+    def _check_schedules(self) -> None:
+        names = set[str]()
+        for each in self.declared_schedules:
+            if not isinstance(each, Schedule):
+                raise DefinitionError(f"schedules: expected Schedule(name, command, cron= or every=), got {each!r}")
+            if each.name in names:
+                raise DefinitionError(f"schedules: two are called {each.name!r}; give each its own name")
+            names.add(each.name)
+            try:
+                self.handlers.check(each.command)
+            except EventfoldError as error:
+                raise DefinitionError(f"Schedule {each.name!r}: {error}") from error
 
     def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
         of_handlers = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]

@@ -1,9 +1,9 @@
 """Calls the functions of reactions: plain ones in the thread at hand, those under `async def` in an event loop."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
+from eventfold.awaiting import Awaiting
 from eventfold.parts import Parts
 from eventstore import Recorded
 from projections.reaction import Reaction
@@ -19,8 +19,7 @@ class Caller:
 
     def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._parts = parts
-        self._loop = loop
-        self._runner: asyncio.Runner | None = None
+        self._awaiting = Awaiting(loop)
 
     def __call__(self, reaction: Reaction, recorded: Recorded[Any]) -> None:
         """Calls one, and waits until it has ended."""
@@ -29,18 +28,8 @@ class Caller:
             application = getattr(application, "sync", application)
         called = reaction(recorded, application) if reaction.takes_app else reaction(recorded)
         if reaction.is_async:
-            self._await(called)
+            self._awaiting(called)
 
     def close(self) -> None:
         """Ends the event loop, if there is one."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
-
-    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-            return
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        self._runner.run(coroutine)
+        self._awaiting.close()

@@ -1,4 +1,4 @@
-"""The worker: keeps the read models up to date and carries out reactions until it is stopped."""
+"""The worker: keeps the read models up to date, carries out reactions and dispatches scheduled commands until it is stopped."""
 
 import asyncio
 import logging
@@ -14,6 +14,7 @@ from eventfold.outdated import Outdated
 from eventfold.parts import Parts
 from eventfold.reaction_follower import reaction_follower
 from eventfold.remote_follower import remote_follower
+from eventfold.schedule_follower import schedule_follower
 from eventfold.view_keeper import view_keeper
 from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
@@ -32,7 +33,7 @@ INLINE_SECONDS = 1.0
 
 
 PRUNE_SECONDS = 60.0
-"""How often is looked for idempotency keys that have expired."""
+"""How often is looked for what may be forgotten."""
 
 
 class Worker:
@@ -165,6 +166,7 @@ class Worker:
                 for lane in track.lanes
             ],
             *[view_keeper(parts, each) for each in engine.views.values()],
+            *([schedule_follower(parts, self._loop)] if parts.commands else []),
         ]
 
     def _step(self, leases: Leases) -> bool:
@@ -182,10 +184,11 @@ class Worker:
         return moved
 
     def _prune(self) -> None:
-        """Now and then, forgets the idempotency keys that have expired."""
+        """Now and then, forgets the idempotency keys that have expired, and scheduled commands that were done long ago."""
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_SECONDS
             self._parts.ledger.prune()
+            self._parts.schedules.prune()
 
     def _release(self, leases: Leases) -> None:
         try:

@@ -41,7 +41,7 @@ def _is_session(given: OpenTransaction) -> "TypeIs[Session | scoped_session[Any]
 
 def after_commit(connection: Connection, announce: Callable[[], None]) -> None:
     """Calls `announce` when the caller's connection goes back to its pool, which is after the commit."""
-    connection.info[_ANNOUNCE] = announce
+    connection.info.setdefault(_ANNOUNCE, {})[announce] = None  # each once, however often it is asked for
     pool = connection.engine.pool
     if pool not in _heard:  # event.contains() goes by id(), and takes a new pool for a dead one that lay where it lies
         event.listen(pool, "reset", _announce)
@@ -49,6 +49,5 @@ def after_commit(connection: Connection, announce: Callable[[], None]) -> None:
 
 
 def _announce(_connection: Any, record: Any, _state: Any) -> None:
-    announce = record.info.pop(_ANNOUNCE, None)
-    if announce is not None:
+    for announce in record.info.pop(_ANNOUNCE, ()):
         announce()

@@ -26,6 +26,7 @@ TABLES = {
         Column("refresh", needed=lambda row: row["refresh"] is not None),
     ),
     "reactions": (word("reaction"), Column("events")),
+    "schedules": (word("schedule"), word("command"), Column("recurs"), word("missed")),
     "problems": (Column("problem", style="red"),),
     "hints": (Column("hint", style="yellow"),),
 }
@@ -104,5 +105,14 @@ def _made_of(parts: Parts) -> dict[str, Any]:
         ],
         "reactions": [
             {"reaction": each.name, "events": [event_type(cls) for cls in each.events]} for each in parts.reactions
+        ],
+        "schedules": [
+            {
+                "schedule": each.name,
+                "command": type(each.command).__name__,
+                "recurs": str(each.when.recurrence()),
+                "missed": each.missed,
+            }
+            for each in parts.declared_schedules
         ],
     }

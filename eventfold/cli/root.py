@@ -24,6 +24,7 @@ from eventfold.cli import (
     projections,
     query,
     reactions,
+    schedule,
     schema,
     search,
     snapshots,
@@ -55,7 +56,8 @@ for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
 for _noun in (projections, views, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
-idempotency.add_to(app, "Write and read")
+for _noun in (schedule, idempotency):
+    _noun.add_to(app, "Write and read")
 log.add_to(app, "Move")
 
 

@@ -1,4 +1,4 @@
-"""`eventfold worker`: keeps the read models up to date, and carries out reactions."""
+"""`eventfold worker`: keeps the read models up to date, carries out reactions, and dispatches scheduled commands."""
 
 import logging
 import os
@@ -40,14 +40,15 @@ def run(
     session: Session,
     *,
     until_caught_up: Annotated[
-        bool, typer.Option("--until-caught-up", help="End when all that is in the log now is folded and carried out.")
+        bool,
+        typer.Option("--until-caught-up", help="End when all that is due now is dispatched, folded and carried out."),
     ] = False,
     processes: Annotated[
         int, typer.Option("--processes", min=1, max=256, help="So many workers, each in a process of its own.")
     ] = 1,
     parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
-    """Keep the read models up to date, and carry out reactions, until SIGTERM or Ctrl-C.
+    """Keep the read models up to date, carry out reactions, and dispatch scheduled commands, until SIGTERM or Ctrl-C.
 
     These end it after the batch in hand, with exit code 0. Rows that another version of the code has made are rebuilt
     first. Any number of workers may run at once, on any number of machines: they share the partitions among themselves.
@@ -66,6 +67,8 @@ def run(
 
 
 def _catch_up(app: Application) -> None:
+    if app.parts.commands:
+        app.fire_due()
     for track in app.engine.tracks:
         if outdated(track):
             rebuild_with_bar(app, track)

@@ -1,0 +1,1 @@
+"""Scheduled commands: kept in the database, and dispatched when they are due, exactly once in effect."""

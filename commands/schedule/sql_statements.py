@@ -1,0 +1,48 @@
+"""The SQL of scheduled commands."""
+
+COLUMNS = (
+    "id, name, declared, command, data, carried, recurrence, missed, "
+    "state, due_at, look_at, owner, attempts, fired, error, made_at, ended_at"
+)
+_DECLARATION = ("command", "data", "carried", "recurrence", "missed", "declared")
+_NAMED = "(id = ? OR name = ?)"
+
+
+def statements(table: str, dialect: str) -> dict[str, str]:
+    """Each by its name. Lists come as JSON, so that a statement is the same however long they are."""
+    sqlite = dialect == "sqlite"
+    listed = "(SELECT value FROM json_each(?))" if sqlite else "(SELECT json_array_elements_text(?::json))"
+    taken = f"state = 'waiting' AND command IN {listed} AND (declared = 0 OR name IN {listed})"
+    due = f"SELECT id FROM {table} WHERE look_at <= ? AND {taken} ORDER BY look_at LIMIT ?"
+    found = {
+        "insert": _insert(table),
+        "declare": _declare(table),
+        "find": f"SELECT {COLUMNS} FROM {table} WHERE {_NAMED}",
+        "page": f"SELECT {COLUMNS} FROM {table} WHERE state IN {listed} ORDER BY due_at, id LIMIT ?",
+        "next_look": f"SELECT look_at FROM {table} WHERE {taken} ORDER BY look_at LIMIT 1",
+        "lease": f"WITH due AS MATERIALIZED ({due}{'' if sqlite else ' FOR UPDATE SKIP LOCKED'}) "
+        f"UPDATE {table} SET owner = ?, look_at = ? WHERE id IN (SELECT id FROM due) RETURNING {COLUMNS}",
+        "take": f"UPDATE {table} SET owner = ?, look_at = ?, state = 'waiting', ended_at = NULL "
+        f"WHERE {_NAMED} AND state IN ('waiting', 'failed') RETURNING {COLUMNS}",
+        "move": f"UPDATE {table} SET state = ?, due_at = ?, look_at = ?, owner = ?, attempts = ?, fired = ?, error = ?, "
+        "ended_at = ? WHERE id = ? AND state = 'waiting' AND due_at = ? AND fired = ?",
+        "cancel": f"UPDATE {table} SET state = 'cancelled', owner = NULL, ended_at = ? "
+        f"WHERE {_NAMED} AND state IN ('waiting', 'failed')",
+        "prune": f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE ended_at < ? "
+        "AND state IN ('done', 'cancelled') AND declared = 0 ORDER BY ended_at LIMIT ?)",
+    }
+    return found if sqlite else {name: sql.replace("?", "%s") for name, sql in found.items()}
+
+
+def _insert(table: str) -> str:
+    marks = ", ".join("?" for _ in COLUMNS.split(","))
+    return f"INSERT INTO {table} AS kept ({COLUMNS}) VALUES ({marks})"
+
+
+def _declare(table: str) -> str:
+    """Nothing is written where it is there as it was declared, so that every start may declare it."""
+    changes = ", ".join(f"{each} = excluded.{each}" for each in COLUMNS.split(", ") if each != "name")
+    kept = ", ".join(f"kept.{each}" for each in _DECLARATION)
+    declared = ", ".join(f"excluded.{each}" for each in _DECLARATION)
+    again = "(kept.state <> 'waiting' AND excluded.declared = 0)"
+    return f"{_insert(table)} ON CONFLICT (name) DO UPDATE SET {changes} WHERE ({kept}) <> ({declared}) OR {again}"
