@@ -8,15 +8,26 @@ from sqlalchemy import Connection
 from commands.cloud_event import CloudEvent
 from commands.outbox.clock import now_us
 from commands.outbox.companion import OutboxCompanion
+from commands.outbox.memory_relaying import MemoryRelaying
 from commands.outbox.memory_table import MemoryOutboxTable
-from commands.outbox.preparation import Origin, check_source, current_traceparent, fresh_id, seal
+from commands.outbox.policy import DAY_SECONDS
+from commands.outbox.preparation import Origin, check_message_id, check_source, current_traceparent, fresh_id, seal
 from commands.outbox.publish import Outgoing, ToMessage, check_publish
+from commands.outbox.relaying import RelayTable
+from commands.outbox.row import PARKED, STATES, OutboxRow
+from commands.outbox.sql_relaying import PostgresRelaying, SqliteRelaying
 from commands.outbox.sql_table import SqlOutboxTable
-from commands.outbox.table import OutboxTable
-from eventstore import Event, EventStore, Unsupported
+from commands.outbox.table import Counts, OutboxTable
+from eventstore import Event, EventStore, InvalidInput, NotFound, Unsupported
+from eventstore.bounds import MAX_NUMBER, check_number
+from eventstore.errors import shown
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.migration import require_migrated
 from eventstore.opening import open_backend
+from eventstore.sql_database import SqlDatabase
+
+PRUNED_AT_ONCE = 1_000
+"""How many messages are forgotten in one transaction, so that nobody waits long for it."""
 
 
 class Outbox:
@@ -60,7 +71,7 @@ class Outbox:
         self._owned = isinstance(where, str)
         self.store = _open(where, prefix, schema, migrate) if isinstance(where, str) else where
         database = self.store.backend.sql
-        self.table: OutboxTable = MemoryOutboxTable() if database is None else SqlOutboxTable(database)
+        self.table, self.relays = _tables(database)
         self.store.accompany(OutboxCompanion(self.table, self.source, maps), first=True)
 
     def add(self, connection: OpenTransaction | None, *messages: Outgoing) -> tuple[str, ...]:
@@ -139,6 +150,106 @@ class Outbox:
             self.table.insert(connection, events, now_us())
         after_commit(connection, self.store.announce)
 
+    def messages(
+        self,
+        *,
+        state: str | None = None,
+        channel: str | None = None,
+        key: str | None = None,
+        after: int = 0,
+        limit: int | None = 100,
+    ) -> list[OutboxRow]:
+        """Messages in the order in which they were added.
+
+        Args:
+            state: only those that are `pending`, `waiting` for their next try, `parked` or `sent`.
+            channel: only those of this channel.
+            key: only those of this key.
+            after: only those with a higher number than this one.
+            limit: at most so many; None for all.
+
+        Raises:
+            InvalidInput: an argument is not acceptable.
+        """
+        if state is not None and state not in STATES:
+            raise InvalidInput(f"state: expected one of {', '.join(STATES)}, got {shown(state)}")
+        check_number("after", after)
+        return self.table.page(
+            state, channel, key, after, MAX_NUMBER if limit is None else check_number("limit", limit)
+        )
+
+    def message(self, message_id: str) -> OutboxRow:
+        """The message with this id.
+
+        Raises:
+            NotFound: there is none, or it was pruned after it was sent.
+        """
+        found = self.table.find(check_message_id("message_id", message_id))
+        if found is None:
+            raise NotFound(
+                f"the outbox has no message {message_id}. `eventfold outbox list` shows the messages there are."
+            )
+        return found
+
+    def status(self) -> Counts:
+        """How many messages there are in each state, and whether the broker takes them."""
+        return self.table.counts()
+
+    def retry(self, *message_ids: str) -> int:
+        """Lets parked messages be sent, each with those that are parked only because they follow it.
+
+        Args:
+            message_ids: which ones; by default all that are parked.
+
+        Returns:
+            How many they are, with their followers.
+
+        Raises:
+            NotFound: there is no such message.
+            InvalidInput: it is not parked.
+        """
+        if message_ids:
+            rows = [self._parked(each) for each in message_ids]
+        else:
+            rows = [each for each in self.messages(state=PARKED, limit=None) if each.error is not None]
+        count = sum(self.table.unpark(each) for each in rows)
+        self.store.announce()
+        return count
+
+    def discard(self, message_id: str) -> OutboxRow:
+        """Gives a parked message up: it is never sent. Those that are parked only because they follow it are.
+
+        Raises:
+            NotFound: there is no such message.
+            InvalidInput: it is not parked.
+        """
+        row = self._parked(message_id)
+        self.table.discard(row)
+        self.store.announce()
+        return row
+
+    def _parked(self, message_id: str) -> OutboxRow:
+        row = self.message(message_id)
+        if row.state != PARKED:
+            raise InvalidInput(f"message {message_id}: expected a parked one, got one that is {row.state}")
+        return row
+
+    def prune(self, older_than_seconds: float = DAY_SECONDS) -> int:
+        """Forgets messages that were sent longer ago than that; returns how many they were. A relay does so by itself."""
+        pruned = 0
+        while (gone := self._prune(older_than_seconds)) > 0:
+            pruned += gone
+        return pruned
+
+    def prune_some(self, older_than_seconds: float) -> bool:
+        """Forgets some of those that were sent longer ago; whether there may be more."""
+        return self._prune(older_than_seconds) == PRUNED_AT_ONCE
+
+    def _prune(self, older_than_seconds: float) -> int:
+        if isinstance(older_than_seconds, bool) or not older_than_seconds >= 0:
+            raise InvalidInput(f"older_than_seconds: expected seconds, 0 or more, got {older_than_seconds!r}")
+        return self.table.prune(now_us() - int(older_than_seconds * 1e6), PRUNED_AT_ONCE)
+
     def close(self) -> None:
         """Lets go of the database, unless it is a log's."""
         if self._owned:
@@ -149,6 +260,14 @@ class Outbox:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+
+def _tables(database: SqlDatabase | None) -> tuple[OutboxTable, RelayTable]:
+    if database is None:
+        kept = MemoryOutboxTable()
+        return kept, MemoryRelaying(kept)
+    table = SqlOutboxTable(database)
+    return table, SqliteRelaying(table) if database.dialect == "sqlite" else PostgresRelaying(table)
 
 
 def _open(url: str, prefix: str, schema: str | None, migrate: bool | None) -> EventStore:  # noqa: FBT001 - as it is told

@@ -75,7 +75,9 @@ def seal(given: Message | NewMessage[Any], origin: Origin) -> CloudEvent:
     if not issubclass(cls, Message):
         raise InvalidMessage(f"expected a Message, got {shown(message)}: declare it as `class {cls.__name__}(Message)`")
     name = message_type(cls)
-    message_id = _id(name, new.message_id) if new.message_id is not None else origin.message_id
+    message_id = (
+        check_message_id(f"{name}: message_id", new.message_id) if new.message_id is not None else origin.message_id
+    )
     key = _text(name, "key", new.key if new.key is not None else origin.key or message_id)
     return CloudEvent(
         id=message_id,
@@ -154,11 +156,16 @@ def _text(name: str, field: str, value: Any) -> str:
     raise InvalidMessage(f"{name}: {field}: expected 1 to {MAX_TEXT} printable characters, got {shown(value)}")
 
 
-def _id(name: str, value: Any) -> str:
+def check_message_id(field: str, value: Any) -> str:
+    """Returns the id of a message.
+
+    Raises:
+        InvalidMessage: it is not a UUID.
+    """
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
-        raise InvalidMessage(f"{name}: message_id: expected a UUID, got {shown(value)}") from None
+        raise InvalidMessage(f"{field}: expected a UUID, got {shown(value)}") from None
 
 
 def _time(name: str, new: NewMessage[Any], default: int) -> int:

@@ -7,25 +7,30 @@ import msgspec
 from sqlalchemy import Connection
 
 from commands.cloud_event import CloudEvent
+from commands.outbox.row import OutboxRow
 from eventstore.companion import Insert
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many messages an outbox holds.
+    """How an outbox does.
 
     Attributes:
-        pending: not sent yet, and not parked; those that wait for their next try are among them.
-        waiting: those that have failed, and wait for their next try.
-        parked: set aside until somebody looks after them.
-        sent: sent, and not pruned yet.
+        pending: how many messages are not sent yet, and not parked; those that wait for their next try are among them.
+        waiting: how many have failed, and wait for their next try.
+        parked: how many are set aside until somebody looks after them.
+        sent: how many were sent, and are not pruned yet.
         oldest_us: when the first pending one was stored, microseconds since 1970 UTC; None where there is none.
+        broker_error: why the broker takes no messages; None where it takes them.
+        broker_error_us: when it said so last, microseconds since 1970 UTC.
     """
 
     pending: int
     waiting: int
     parked: int
     sent: int
-    oldest_us: int | None
+    oldest_us: int | None = None
+    broker_error: str | None = None
+    broker_error_us: int | None = None
 
 
 class OutboxTable(Protocol):
@@ -43,3 +48,21 @@ class OutboxTable(Protocol):
 
     def remove(self, ids: Sequence[str]) -> None:
         """Takes messages out again."""
+
+    def page(self, state: str | None, channel: str | None, key: str | None, after: int, limit: int) -> list[OutboxRow]:
+        """Messages in their order, after a number; only those in a state, of a channel or of a key, where one is named."""
+
+    def find(self, message_id: str) -> OutboxRow | None:
+        """The message with this id."""
+
+    def counts(self) -> Counts:
+        """How it does."""
+
+    def unpark(self, row: OutboxRow) -> int:
+        """Lets a parked message be sent, and those of its key that are parked only because of it; returns how many they are."""
+
+    def discard(self, row: OutboxRow) -> None:
+        """Forgets a parked message, and lets those be sent that are parked only because of it."""
+
+    def prune(self, before_us: int, limit: int) -> int:
+        """Forgets up to so many that were sent before an instant; returns how many they were."""

@@ -1,0 +1,79 @@
+"""Relays over an outbox in memory."""
+
+from itertools import groupby
+
+from commands.outbox.memory_table import MemoryOutboxTable
+from commands.outbox.relaying import START, Key, Verdict
+from commands.outbox.row import OutboxRow
+
+
+class MemoryRelaying:
+    """See `commands.outbox.relaying.RelayTable`."""
+
+    def __init__(self, table: MemoryOutboxTable) -> None:
+        self._table = table
+        self._busy: set[Key] = set()
+
+    def take(self, _owner: str, _after: Key, limit: int, now_us: int, *, hold: bool) -> "MemoryTaken":
+        """Messages to hand over, the oldest first: to look at all keys costs little here."""
+        with self._table.lock:
+            waiting: list[int] = []
+            rows: list[OutboxRow] = []
+            for key, found in self._pending(now_us, hold=hold).items():
+                if key in self._busy:
+                    continue
+                if found[0].next_try_us > now_us:
+                    waiting.append(found[0].next_try_us)
+                elif len(rows) < limit:
+                    rows += found[: limit - len(rows)]
+            self._busy |= {key_of(each) for each in rows}
+            return MemoryTaken(self._table, self._busy, rows, min(waiting, default=None))
+
+    def _pending(self, now_us: int, *, hold: bool) -> dict[Key, list[OutboxRow]]:
+        parked = self._table.parked_keys() if hold else set()
+        ordered = sorted(self._table.pending(), key=lambda each: (key_of(each), each.seq))
+        keys = {key: list(rows) for key, rows in groupby(ordered, key_of)}
+        for key in parked & keys.keys():
+            for each in keys.pop(key):
+                self._table.change(each, parked_us=now_us)
+        return dict(sorted(keys.items(), key=lambda each: each[1][0].seq))
+
+    def release(self, _owner: str) -> None:
+        """Nothing to do: each message is let go by itself."""
+
+    def told(self, error: str | None, now_us: int) -> None:
+        """Keeps why the broker takes no messages."""
+        self._table.relay_error = None if error is None else (error, now_us)
+
+
+class MemoryTaken:
+    """See `commands.outbox.relaying.Taken`."""
+
+    after = START
+
+    def __init__(self, table: MemoryOutboxTable, busy: set[Key], rows: list[OutboxRow], retry_us: int | None) -> None:
+        self.rows, self.retry_us = rows, retry_us
+        self._table, self._busy = table, busy
+
+    def settle(self, verdict: Verdict, now_us: int) -> None:
+        """Says what became of them."""
+        with self._table.lock:
+            for row in verdict.sent:
+                self._table.change(row, sent_us=now_us, error=None)
+            for each in verdict.failed:
+                parked = now_us if each.next_try_us is None else None
+                attempts, next_try = each.row.attempts + 1, each.next_try_us or 0
+                self._table.change(
+                    each.row, attempts=attempts, next_try_us=next_try, error=each.error, parked_us=parked
+                )
+            self.drop()
+
+    def drop(self) -> None:
+        """Lets them go."""
+        with self._table.lock:
+            self._busy -= {key_of(each) for each in self.rows}
+
+
+def key_of(row: OutboxRow) -> Key:
+    """The channel and key of a message."""
+    return row.event.channel, row.event.key

@@ -1,0 +1,169 @@
+"""The relay: hands the outbox's messages to a broker, and marks each once the broker has confirmed it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from commands.brokers.broker import Broker
+from commands.errors import BrokerError, BrokerUnavailable
+from commands.outbox.clock import now_us
+from commands.outbox.outbox import Outbox
+from commands.outbox.policy import RelayPolicy
+from commands.outbox.relaying import START, Taken, judge
+from commands.retry import RetryPolicy
+from eventstore import StoreBusy, StoreUnavailable
+from eventstore.identifier import new_id
+from eventstore.signal import TaskBell
+from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
+
+logger = logging.getLogger(__name__)
+
+AWAY = RetryPolicy(base_seconds=0.5, max_seconds=30.0)
+"""The pauses while the broker is away."""
+
+GATHER_SECONDS = 0.002
+"""The pause between two batches, in which what is added meanwhile gathers, so that many messages share a round trip."""
+
+PRUNE_US = 60_000_000
+"""How often is looked for messages that were sent long ago."""
+
+
+class Relay:
+    """Hands over messages until it is stopped. Any number may be at work, in any number of processes.
+
+    Of one key, no message is handed over before the one ahead of it is confirmed, or together with it to a broker that keeps
+    their order. After a failure it may be handed over again, always with the same id; so it reaches the broker at least once.
+
+    It is woken by whatever adds messages. It lives in one event loop.
+
+    Args:
+        outbox: whose messages.
+        broker: what carries them; its owner closes it.
+        policy: how it goes about it.
+
+    Attributes:
+        sent: how many messages it has handed over.
+        error: why the broker takes none for now; None where it does.
+    """
+
+    def __init__(self, outbox: Outbox, broker: Broker, policy: RelayPolicy | None = None) -> None:
+        self.sent = 0
+        self.error: str | None = None
+        self._outbox, self._broker = outbox, broker
+        self._policy = policy if policy is not None else RelayPolicy()
+        self._owner = new_id()
+        self._after = START
+        self._retry_us: int | None = None
+        self._prune_us = 0
+        self._away = 0
+        self._stale = True  # what an earlier relay has told of the broker may hold no more
+        self._stopping = False
+        self._bell: TaskBell | None = None
+
+    async def run(self) -> None:
+        """Works until `stop` is called. While the broker or the database is away it waits and tries again."""
+        self._bell = TaskBell(self._outbox.store.signal)
+        await asyncio.to_thread(self._outbox.store.listen)
+        failures, told = 0, ""
+        try:
+            while not self._stopping:
+                try:
+                    moved, failures, told = await self.step(), 0, ""
+                except Exception as error:  # noqa: BLE001 - nothing but `stop` ends it
+                    failures, moved = failures + 1, False
+                    if str(error) != told:
+                        told = str(error)
+                        log = logger.warning if isinstance(error, StoreUnavailable | StoreBusy) else logger.exception
+                        log("the relay tries again: %s", error)
+                if failures:
+                    await self._bell.wait(backoff(failures))
+                elif not moved:
+                    await self._rest(self._bell)
+                else:
+                    await asyncio.sleep(GATHER_SECONDS)
+        finally:
+            self._bell.close()
+            await asyncio.to_thread(self._outbox.relays.release, self._owner)
+
+    async def run_once(self) -> int:
+        """Hands over what can be handed over now.
+
+        Returns:
+            How many messages were sent.
+
+        Raises:
+            BrokerUnavailable: the broker is away.
+            StoreError: the database refused or is gone.
+        """
+        before, idle = self.sent, False
+        self._after = START
+        while not idle and not self._stopping:
+            idle = not await self.step()
+            if self.error is not None:
+                raise BrokerUnavailable(self.error)
+        await asyncio.to_thread(self._outbox.relays.release, self._owner)
+        return self.sent - before
+
+    def stop(self) -> None:
+        """Ends it after the batch in hand. May be called from any thread."""
+        self._stopping = True
+        if self._bell is not None:
+            self._bell.ring()
+
+    async def step(self) -> bool:
+        """Hands over one batch; False where there is nothing to do for now."""
+        await asyncio.to_thread(self._prune)
+        began, now = self._after, now_us()
+        hold = self._policy.on_parked == "hold"
+        taken: Taken = await asyncio.to_thread(
+            lambda: self._outbox.relays.take(self._owner, began, self._policy.batch, now, hold=hold)
+        )
+        self._after = taken.after
+        if began == START:
+            self._retry_us = None
+        if taken.retry_us is not None:
+            self._retry_us = min(taken.retry_us, self._retry_us or taken.retry_us)
+        if not taken.rows:
+            return not began == taken.after == START
+        errors = await self._publish(taken)
+        verdict = judge(taken.rows, errors, self._policy, now_us())
+        await asyncio.to_thread(taken.settle, verdict, now_us())
+        self.sent += len(verdict.sent)
+        await self._tell(verdict.unavailable)
+        return verdict.unavailable is None
+
+    async def _publish(self, taken: Taken) -> Sequence[Exception | None]:
+        try:
+            return await self._broker.publish([each.event for each in taken.rows])
+        except BrokerError as error:  # of the broker itself
+            return [error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error))] * len(taken.rows)
+        except BaseException:
+            await asyncio.to_thread(taken.drop)
+            raise
+
+    async def _tell(self, error: str | None) -> None:
+        """The broker is away, or is back: kept for the status, and logged once."""
+        self._away = 0 if error is None else self._away + 1
+        if error != self.error:
+            logger.warning("%s: %s", self._broker.description, "takes messages again" if error is None else error)
+        if error != self.error or self._stale:
+            await asyncio.to_thread(self._outbox.relays.told, error, now_us())
+            self._stale = False
+        self.error = error
+
+    async def _rest(self, bell: TaskBell) -> None:
+        if self._away:  # news of more messages is no reason to try sooner
+            until = time.monotonic() + AWAY.pause(self._away)
+            while not self._stopping and (left := until - time.monotonic()) > 0:
+                await bell.wait(left)
+            return
+        seconds = SAFETY_POLL_SECONDS
+        if self._retry_us is not None:
+            seconds = min(seconds, max(0.01, (self._retry_us - now_us()) / 1e6))
+        await bell.wait(seconds)
+
+    def _prune(self) -> None:
+        if now_us() >= self._prune_us:
+            more = self._outbox.prune_some(self._policy.keep_sent_seconds)
+            self._prune_us = 0 if more else now_us() + PRUNE_US

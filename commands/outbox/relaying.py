@@ -1,0 +1,119 @@
+"""What relays need of an outbox: messages to hand over, nobody else's, and a place to say what became of them."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from commands.errors import BrokerUnavailable, MessageRefused
+from commands.outbox.policy import HOLD, RelayPolicy
+from commands.outbox.row import OutboxRow
+
+Key: TypeAlias = tuple[str, str]
+"""A channel and a key: messages of one are handed over in their order."""
+
+START: Key = ("", "")
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """A message that was handed over in vain.
+
+    Attributes:
+        row: the message.
+        error: why.
+        next_try_us: not before that instant is it handed over again; None parks it.
+    """
+
+    row: OutboxRow
+    error: str
+    next_try_us: int | None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of messages that were handed to a broker; those in neither list are as they were.
+
+    Attributes:
+        sent: those that are confirmed.
+        failed: those that are not, the first one of each key.
+        hold: whether what follows a parked message is parked, too.
+        unavailable: why the broker takes none for now, if it does not.
+    """
+
+    sent: list[OutboxRow]
+    failed: list[Failed]
+    hold: bool
+    unavailable: str | None = None
+
+
+class Taken(Protocol):
+    """Messages that one relay has for itself, until it has said what became of them or has let them go.
+
+    Attributes:
+        rows: the messages, those of one key in order, beginning with the first that was not sent.
+        after: where to look next; `START` once the last key was looked at.
+        retry_us: when the first of those that wait for their next try is due; None where none was seen.
+    """
+
+    rows: list[OutboxRow]
+    after: Key
+    retry_us: int | None
+
+    def settle(self, verdict: Verdict, now_us: int) -> None:
+        """Says what became of them."""
+
+    def drop(self) -> None:
+        """Lets them go, as they were."""
+
+
+class RelayTable(Protocol):
+    """An outbox as relays see it. Any number of them may be at work."""
+
+    def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> Taken:
+        """Messages to hand over, of the keys that come after one.
+
+        Of each key it begins with the first message that was not sent, and takes nothing where that waits for its next try, or is
+        another relay's, or where a message of the key is parked (unless `hold` is false).
+
+        Args:
+            owner: who takes.
+            after: the key after which to look.
+            limit: at most so many messages.
+            now_us: the instant.
+            hold: whether what follows a parked message is parked, too.
+        """
+
+    def release(self, owner: str) -> None:
+        """Lets others have their turn at once."""
+
+    def told(self, error: str | None, now_us: int) -> None:
+        """Keeps for the status why the broker takes no messages; None once it takes them again."""
+
+
+def judge(rows: Sequence[OutboxRow], errors: Sequence[Exception | None], policy: RelayPolicy, now_us: int) -> Verdict:
+    """What became of messages, from what the broker says of each.
+
+    Behind one that fails none of its key counts: they are handed over again, in order.
+    """
+    sent: list[OutboxRow] = []
+    failed: list[Failed] = []
+    unavailable = None
+    held: set[Key] = set()
+    for row, error in zip(rows, errors, strict=True):
+        key = row.event.channel, row.event.key
+        if key in held:
+            continue
+        if error is None:
+            sent.append(row)
+            continue
+        held.add(key)
+        if isinstance(error, BrokerUnavailable):
+            unavailable = unavailable or str(error)
+        else:
+            failed.append(_failed(row, error, policy, now_us))
+    return Verdict(sent, failed, policy.on_parked == HOLD, unavailable)
+
+
+def _failed(row: OutboxRow, error: Exception, policy: RelayPolicy, now_us: int) -> Failed:
+    attempt = row.attempts + 1
+    final = isinstance(error, MessageRefused) or attempt >= policy.retry.attempts
+    return Failed(row, str(error), None if final else now_us + int(policy.retry.pause(attempt) * 1e6))
