@@ -14,11 +14,11 @@ from eventstore.codec import Codec
 from eventstore.log_reader import LogReader
 from projections.composite import ReadRows, fold_batch, park_batch
 from projections.errors import NeedsRebuild, ProjectionFailed, ProjectionPaused, RowsRefused, TargetUnavailable
-from projections.fold import Folded
+from projections.fold import Fetch, Folded
 from projections.lane import Lane
 from projections.partition import WHOLE
 from projections.refusal import before, is_of_rows, refused_keys, standing, without
-from projections.target import Change
+from projections.target import Change, Fetched
 from projections.track import Track
 from projections.wanted import select_events, wanted_to_fold
 from projections.writing import Outcome, Work, write_all
@@ -112,7 +112,7 @@ class BatchRunner:
             lane.succeeded(change)
         if work.failure is not None:
             lane.failed(work.failure, poison=work.poison)
-        elif not lane.track.remote:
+        elif work.whole and not lane.track.remote:
             self._offer(work)
         return change.to_position > change.from_position
 
@@ -211,12 +211,14 @@ def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, 
     # read before what is parked: another thread may look a remote lane up meanwhile
     epochs = [each.epoch for each in lanes]
     track, partition, parked = lanes[0].track, lanes[0].partition, lanes[0].parked
-    fetch, projection = lanes[0].fetch, track.projection
+    fetch, projection = _Rows(lanes[0].fetch, start), track.projection
     read = ReadRows(projection, track.generation, complete=start == 0)
     folded = fold_batch(projection, events, fetch, read, partition, parked)
     if folded.failure is not None and not folded.of_source and all(each.last_attempt for each in lanes):
         attempts = 1 + max(each.attempts for each in lanes)
         folded = park_batch(projection, events, fetch, read, partition, parked, attempts)
+    if fetch.ahead and len(lanes) > 1:  # what these rows contain already, and was not folded, those of others may lack
+        return [each for lane in lanes for each in _folded([lane], events, start, end)]
     to = end if folded.failure is None else folded.failure.position - 1
     error = None if folded.failure is None else str(folded.failure)
     return [
@@ -225,10 +227,24 @@ def _folded(lanes: Sequence[Lane], events: Sequence[Recorded[Any]], start: int, 
             replace(changed(lane, folded, start, to, error), epoch=epoch),
             events,
             folded.failure,
-            not folded.of_source,
+            poison=not folded.of_source,
+            whole=not fetch.ahead,
         )
         for lane, epoch in zip(lanes, epochs, strict=True)
     ]
+
+
+class _Rows:
+    """Fetches rows, and remembers whether one of them was ahead: some of the events are not folded then."""
+
+    def __init__(self, fetch: Fetch, start: int) -> None:
+        self.ahead = False
+        self._fetch, self._start = fetch, start
+
+    def __call__(self, keys: Sequence[Any]) -> Fetched:
+        fetched = self._fetch(keys)
+        self.ahead = self.ahead or any(position > self._start for position in fetched.ahead.values())
+        return fetched
 
 
 def changed(lane: Lane, folded: Folded, start: int, to: int, error: str | None) -> Change:

@@ -14,7 +14,7 @@ from projections.target import Change
 class Work(msgspec.Struct, frozen=True):
     """A change for one lane, the events that led to it, and the failure that ended it early.
 
-    Where `poison`, the failure is the fault of an event.
+    Where `poison`, the failure is the fault of an event. Unless `whole`, the change lacks rows that its lane has already.
     """
 
     lane: Lane
@@ -22,6 +22,7 @@ class Work(msgspec.Struct, frozen=True):
     events: Sequence[Recorded[Any]] = ()
     failure: ProjectionFailed | None = None
     poison: bool = True
+    whole: bool = True
 
 
 Outcome: TypeAlias = bool | Exception

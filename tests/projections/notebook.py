@@ -39,7 +39,8 @@ class Notebook:
         self.pages: dict[tuple[int, int], Pages] = {}
 
     def target(self, name: str) -> CustomTarget:
-        return CustomTarget(name, self._open)
+        return CustomTarget(name, self.open)
 
-    def _open(self, info: GenerationInfo, _model: Model) -> Pages:
+    def open(self, info: GenerationInfo, _model: Model) -> Pages:
+        """The rows of a generation."""
         return self.pages.setdefault((info.number, info.made_us), Pages())

@@ -38,12 +38,12 @@ def test_each_has_its_own_generations_and_checkpoint(url: str) -> None:
     assert told[0].position > told[1].position
 
 
-def test_a_table_and_an_index_of_one_name_are_kept_rebuilt_and_asked(
-    url: str, elasticsearch_server: Elasticsearch
+def test_a_table_and_an_index_of_one_name_are_kept_rebuilt_and_verified(
+    sqlite_url: str, elasticsearch_server: Elasticsearch
 ) -> None:
     name = f"stock_{uuid.uuid4().hex[:12]}"
     both = stock.into(ElasticsearchIndex(name, url=elasticsearch_server.url), SqlTable(name))
-    with Application(url, projections=[both], events=EVENTS, migrate=True) as app:
+    with Application(sqlite_url, projections=[both], events=EVENTS, migrate=True) as app:
         fill(app.store, 30)
         app.catch_up()
         app.rebuild("stock")
@@ -68,6 +68,7 @@ def test_tables_of_an_earlier_release_are_told_apart_when_they_are_migrated(url:
         with database.transaction() as connection:
             for table in ("generations", "checkpoints", "parked", "paused"):
                 connection.exec_driver_sql(f"UPDATE eventfold_{table} SET target = ltrim(target, ':')")
+            connection.exec_driver_sql("ALTER TABLE eventfold_views DROP COLUMN superseded")
             connection.exec_driver_sql("DELETE FROM eventfold_migrations WHERE room = 'projections' AND number = 7")
 
     later = [stock.into(SqlTable("stock")), totals.into(SqlTable("totals"), notebook.target("pages"))]
