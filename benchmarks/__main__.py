@@ -21,6 +21,7 @@ from benchmarks import (
     past,
     project,
     read,
+    scheduled,
     schema,
     snapshots,
 )
@@ -39,6 +40,7 @@ BENCHMARKS: list[Benchmark] = [
     *copy.BENCHMARKS,
     *project.BENCHMARKS,
     *idempotent.BENCHMARKS,
+    *scheduled.BENCHMARKS,
     *inline.BENCHMARKS,
     *elasticsearch.BENCHMARKS,
     *conditions.BENCHMARKS,

@@ -121,6 +121,7 @@ class Worker:
 
     def _open(self) -> None:
         self._parts.store.listen()
+        _ = self._parts.schedules  # keeps those that the code declares
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)

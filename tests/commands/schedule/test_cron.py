@@ -1,12 +1,15 @@
 """Cron expressions: as crontab reads them, in a time zone, also on the days when clocks change."""
 
 import random
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from commands.schedule import cron as module
 from commands.schedule.cron import Cron, cron_of
 from commands.schedule.recurrence import Every
+from eventfold import Unsupported
 from eventstore.recorded import to_datetime, to_microseconds
 
 BERLIN = "Europe/Berlin"
@@ -70,3 +73,11 @@ def test_intervals_go_on_from_where_they_began() -> None:
     assert [every.latest(105, now) for now in (105, 114, 115)] == [105, 105, 115]
     assert str(Every(3_600_000_000)) == "every 1:00:00"
     assert str(Cron("0 6 * * *", BERLIN)) == "0 6 * * * Europe/Berlin"
+
+
+def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cronsim", None)
+    module._library.cache_clear()
+
+    with pytest.raises(Unsupported, match="install eventfold with its extra `cron`"):
+        cron_of("0 6 * * *", "UTC")
