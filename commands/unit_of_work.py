@@ -16,6 +16,7 @@ from commands.receipt import Receipt
 from commands.staging import Staging
 from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step, Tell
 from eventstore import ANY, Appended, Event, ExpectedVersion, InvalidInput, NewEvent, StreamAppend
+from eventstore.joined_transaction import OpenTransaction
 
 Enclose = Callable[..., Envelope]
 
@@ -72,11 +73,11 @@ class Unit:
         if not self._open:
             raise InvalidInput("unit of work: expected an open one, got one that is over; begin another")
 
-    def _tell(self, beside: Sequence[object]) -> None:
+    def _tell(self, beside: Sequence[object], connection: OpenTransaction | None = None) -> None:
         """Where nothing is appended, its messages are stored by themselves."""
         messages = [each for each in beside if isinstance(each, CloudEvent)]
         if messages:
-            self._inner.outbox.keep(messages)
+            self._inner.outbox.keep_on(connection, messages)
 
     def _over(self, appends: Sequence[StreamAppend], appended: Appended) -> None:
         events = tuple(new.event for each in appends for new in each.events)
@@ -117,13 +118,29 @@ class UnitOfWork(Unit):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._open:
+            self.store()
+        self._open = False
+
+    def store(self, connection: OpenTransaction | None = None) -> None:
+        """Stores what was decided, and ends the unit; a block that ends without an error does it by itself.
+
+        Args:
+            connection: a transaction that the caller has open on the log's database, and commits himself.
+
+        Raises:
+            InvalidInput: the unit is over.
+            Conflict: somebody else has moved one of its streams or queries; nothing was stored.
+        """
+        self._check_open()
         self._open = False
         appends, condition = self._staging.all()
         beside = tuple(self._staging.beside)
-        if kind is None and self._staging.appends:
-            self._over(appends, self._inner.store.append_all(appends, condition=condition, beside=beside))
-        elif kind is None:
-            self._tell(beside)
+        if self._staging.appends:
+            store = self._inner.store
+            self._over(appends, store.append_all(appends, condition=condition, connection=connection, beside=beside))
+        else:
+            self._tell(beside, connection)
 
 
 class AsyncUnitOfWork(Unit):
