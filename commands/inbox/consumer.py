@@ -3,7 +3,19 @@
 import inspect
 from collections.abc import Callable, Iterator
 from types import UnionType
-from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 import msgspec
 
@@ -49,7 +61,12 @@ class Consumer(Generic[P, R]):
     """
 
     def __init__(
-        self, function: Callable[P, R], messages: dict[str, type[Message]], reading: Reading, retry: RetryPolicy, received: str | None
+        self,
+        function: Callable[P, R],
+        messages: dict[str, type[Message]],
+        reading: Reading,
+        retry: RetryPolicy,
+        received: str | None,
     ) -> None:
         self.function = function
         self.name = function.__name__
@@ -171,13 +188,17 @@ def _parameters(
         raise DefinitionError(f"{where}: an annotation cannot be resolved: {error}") from error
     names = list(inspect.signature(function).parameters)
     if not 1 <= len(names) <= 2 or (len(names) == 2 and hints.get(names[1]) is not Received):
-        raise DefinitionError(f"{where}: expected (message: <a Message class>) or (message: ..., received: Received), got {names}")
+        raise DefinitionError(
+            f"{where}: expected (message: <a Message class>) or (message: ..., received: Received), got {names}"
+        )
     classes = messages or tuple(_classes_in(hints.get(names[0])))
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, Message)):
             raise DefinitionError(f"{where}: expected Message classes, got {each!r}")
     if not classes:
-        raise DefinitionError(f"{where}: {names[0]}: annotate it with a Message class, or name one: @consumes(channel, OrderPlaced)")
+        raise DefinitionError(
+            f"{where}: {names[0]}: annotate it with a Message class, or name one: @consumes(channel, OrderPlaced)"
+        )
     return classes, names[1] if len(names) == 2 else None
 
 
@@ -194,7 +215,9 @@ def _channel(where: str, classes: tuple[type[Message], ...]) -> str:
     found = {channel_of(each) for each in classes}
     if len(found) > 1 or None in found:
         names = ", ".join(f"{each.__name__} {channel_of(each)!r}" for each in classes)
-        raise DefinitionError(f"{where}: expected one channel that its messages name, got {names}; say it: @consumes(channel)")
+        raise DefinitionError(
+            f"{where}: expected one channel that its messages name, got {names}; say it: @consumes(channel)"
+        )
     (channel,) = found
     return str(channel)
 
@@ -203,7 +226,9 @@ def _by_type(where: str, classes: tuple[type[Message], ...]) -> dict[str, type[M
     found: dict[str, type[Message]] = {}
     for each in classes:
         if (other := found.setdefault(message_type(each), each)) is not each:
-            raise DefinitionError(f"{where}: {other.__qualname__} and {each.__qualname__} are both called {message_type(each)!r}")
+            raise DefinitionError(
+                f"{where}: {other.__qualname__} and {each.__qualname__} are both called {message_type(each)!r}"
+            )
     return found
 
 

@@ -47,7 +47,9 @@ class Effects:
             Unsupported: the inbox is in memory.
         """
         if self._connection is None:
-            raise Unsupported("connection: the inbox is in memory, so there is no transaction; give it a sqlite:// or postgresql:// URL")
+            raise Unsupported(
+                "connection: the inbox is in memory, so there is no transaction; give it a sqlite:// or postgresql:// URL"
+            )
         return self._connection
 
     @property
@@ -73,7 +75,9 @@ class Effects:
             Unsupported: there is none.
         """
         if self._reach.publish is None:
-            raise Unsupported("publish needs an outbox, and this inbox has none; give its Application `broker=` and `source=`")
+            raise Unsupported(
+                "publish needs an outbox, and this inbox has none; give its Application `broker=` and `source=`"
+            )
         self._reach.publish(self._connection, messages, cause)
 
     def finish(self) -> None:

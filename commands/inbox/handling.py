@@ -48,6 +48,7 @@ class Handling:
         self.lane = Lane(group.reading.group, group.reading.channel, partition)
         self._table, self._group, self._reach, self._chain = table, group, reach, chain
         self._mark = Mark()
+        self._aside = False
 
     def begin(self) -> str | None:
         """Looks where the lane stands, to read on from there: the position of the last message that was handled."""
@@ -55,15 +56,17 @@ class Handling:
             self._mark = self._table.lock(connection, self.lane)
         return self._mark.position
 
-    def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Handles what comes next, or sets it aside.
+    def handle(self, deliveries: Sequence[Delivery]) -> bool:
+        """Handles what comes next, or sets it aside; whether it has set something aside.
 
         Raises:
             MovedOn: somebody else has read on.
             StoreError: the database is away, or refuses. Nothing was lost.
         """
+        self._aside = False
         if deliveries:
             self._handle([read_arrival(self._group, self.lane.partition, each) for each in deliveries])
+        return self._aside
 
     def _handle(self, arrivals: Sequence[Arrival]) -> None:
         try:
@@ -96,6 +99,7 @@ class Handling:
             if not self._table.settle(connection, self.lane, identities, aside, mark, now_us()):
                 raise Conflict("a message was handled in another partition at the same time")
         self._mark = mark
+        self._aside |= bool(aside)
 
     def _fresh(self, connection: Connection | None, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """Those that were not handled before, each once."""
@@ -127,5 +131,7 @@ class Handling:
         readable = arrival.readable
         assert readable is not None  # noqa: S101 - for the type checker; what cannot be read is never tried
         next_try_us = next_try(readable.consumer.retry, 1)
-        logger.warning("%s failed on %s, which is set aside: %s", readable.consumer.name, readable.event.id, told(error))
+        logger.warning(
+            "%s failed on %s, which is set aside: %s", readable.consumer.name, readable.event.id, told(error)
+        )
         self._together([replace(arrival, error=told(error), attempts=1, next_try_us=next_try_us)])

@@ -43,17 +43,33 @@ class MemoryInbox:
 
     def keys_aside(self, connection: Connection | None, lane: Lane, keys: Collection[str]) -> set[str]:
         """Those of some keys that have messages aside."""
-        return {each.key for each in self._kept.values() if each.lane == lane and each.key is not None and each.key in keys}
+        return {
+            each.key for each in self._kept.values() if each.lane == lane and each.key is not None and each.key in keys
+        }
 
     def settle(
-        self, connection: Connection | None, lane: Lane, identities: Sequence[Identity], aside: Sequence[Arrival], mark: Mark, now_us: int
+        self,
+        connection: Connection | None,
+        lane: Lane,
+        identities: Sequence[Identity],
+        aside: Sequence[Arrival],
+        mark: Mark,
+        now_us: int,
     ) -> bool:
         """Notes that messages were handled or set aside, keeps the latter, and moves the lane."""
         self._handled.update({(lane.group, each): now_us for each in identities})
         for each in aside:
             self._last += 1
             self._kept[self._last] = Kept(
-                self._last, lane, each.delivery, each.key, each.identity, each.attempts, each.error, each.next_try_us, now_us
+                self._last,
+                lane,
+                each.delivery,
+                each.key,
+                each.identity,
+                each.attempts,
+                each.error,
+                each.next_try_us,
+                now_us,
             )
         self._marks[lane] = mark, now_us
         return True
@@ -138,7 +154,9 @@ class MemoryInbox:
             now = time.monotonic()
             self._readers[group, channel, name] = now + seconds
             return sorted(
-                each for (one, other, each), until in self._readers.items() if (one, other) == (group, channel) and until > now
+                each
+                for (one, other, each), until in self._readers.items()
+                if (one, other) == (group, channel) and until > now
             )
 
     def leave(self, group: str, channel: str, name: str) -> None:

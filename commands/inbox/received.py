@@ -29,7 +29,14 @@ class Received:
     __slots__ = ("_effects", "attempt", "event", "group", "message", "partition", "position")
 
     def __init__(
-        self, message: Message, event: CloudEvent, effects: Effects, group: str, partition: int, position: str, attempt: int
+        self,
+        message: Message,
+        event: CloudEvent,
+        effects: Effects,
+        group: str,
+        partition: int,
+        position: str,
+        attempt: int,
     ) -> None:
         self.message, self.event, self._effects = message, event, effects
         self.group, self.partition, self.position, self.attempt = group, partition, position, attempt

@@ -34,9 +34,8 @@ class Retrying:
 
     def retry_due(self) -> float | None:
         """Handles what it is time for; seconds until there is more, None where nothing waits for its time."""
-        now = now_us()
-        for kept in self._table.due(self._lane, now):
-            while self._first_of(kept, now):
+        for kept in self._table.due(self._lane, now_us()):
+            while self._first_of(kept, only_due=True):
                 pass
         due = self._table.next_try(self._lane)
         return None if due is None else max(0.0, (due - now_us()) / 1e6)
@@ -44,14 +43,14 @@ class Retrying:
     def retry(self, kept: Kept) -> int:
         """Handles a message, and what follows it under its key, as far as that goes; returns how many were handled."""
         done = 0
-        while self._first_of(kept, None):
+        while self._first_of(kept, only_due=False):
             done += 1
         return done
 
-    def _first_of(self, kept: Kept, now: int | None) -> bool:
+    def _first_of(self, kept: Kept, *, only_due: bool) -> bool:
         """Handles the first message of a key; False where there is none, it is not its time, or it fails."""
         head = self._table.head(None, self._lane, kept.key, kept.number)
-        if head is None or (now is not None and (head.next_try_us is None or head.next_try_us > now)):
+        if head is None or (only_due and (head.next_try_us is None or head.next_try_us > now_us())):
             return False
         arrival = read_arrival(self._group, self._lane.partition, head.delivery)
         try:

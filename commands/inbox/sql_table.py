@@ -55,7 +55,13 @@ class SqlInbox:
         return {key for (key,) in self._run(connection, "keys_aside", wanted, lane.group, lane.channel, lane.partition)}
 
     def settle(
-        self, connection: Connection | None, lane: Lane, identities: Sequence[Identity], aside: Sequence[Arrival], mark: Mark, now_us: int
+        self,
+        connection: Connection | None,
+        lane: Lane,
+        identities: Sequence[Identity],
+        aside: Sequence[Arrival],
+        mark: Mark,
+        now_us: int,
     ) -> bool:
         """Notes that messages were handled or set aside, keeps the latter, and moves the lane."""
         cursor = _cursor(connection)
@@ -70,7 +76,9 @@ class SqlInbox:
 
     def head(self, connection: Connection | None, lane: Lane, key: str | None, number: int) -> Kept | None:
         """The first message aside under a key; without a key, that with a number."""
-        name, values = ("by_number", (number,)) if key is None else ("head", (lane.group, lane.channel, lane.partition, key))
+        name, values = (
+            ("by_number", (number,)) if key is None else ("head", (lane.group, lane.channel, lane.partition, key))
+        )
         rows = self._read(name, *values) if connection is None else self._run(connection, name, *values)
         return _kept(rows[0]) if rows else None
 

@@ -8,7 +8,10 @@ _KEPT = "number, consumer_group, channel, part, position, key, source, id, attri
 
 def statements(database: SqlDatabase) -> dict[str, str]:
     """Each by its name, in the database's dialect."""
-    names = {each: database.qualified(f"{database.prefix}{each}") for each in ("inbox", "inbox_handled", "inbox_positions", "inbox_readers")}
+    names = {
+        each: database.qualified(f"{database.prefix}{each}")
+        for each in ("inbox", "inbox_handled", "inbox_positions", "inbox_readers")
+    }
     if database.dialect == "sqlite":
         return _named(names, _SQLITE)
     return {name: sql.replace("?", "%s") for name, sql in _named(names, _POSTGRESQL).items()}
@@ -52,7 +55,8 @@ def _of_lanes(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
         "begin": f"INSERT INTO {positions} (consumer_group, channel, part) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         "lock": f"SELECT position, moves FROM {positions} WHERE {_LANE}{dialect.lock}",
         "move": f"UPDATE {positions} SET position = ?, moves = ?, moved_at = ? WHERE {_LANE}",
-        "handled": f"SELECT source, id FROM {dialect.pairs} JOIN {done} AS done USING (source, id) WHERE done.consumer_group = ?",
+        "handled": f"SELECT source, id FROM {dialect.pairs} WHERE EXISTS "  # a join would have SQLite look through the whole table
+        f"(SELECT 1 FROM {done} AS done WHERE done.consumer_group = ? AND done.source = given.source AND done.id = given.id)",
         "settle": f"INSERT INTO {done} (consumer_group, source, id, handled_at) "
         f"SELECT ?, source, id, ? FROM {dialect.pairs} WHERE true ON CONFLICT DO NOTHING",
         "remember": f"INSERT INTO {done} (consumer_group, source, id, handled_at) VALUES (?, ?, ?, ?) "
@@ -71,8 +75,12 @@ def _of_lanes(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
 
 
 def _of_messages(inbox: str) -> dict[str, str]:
-    first = f"NOT EXISTS (SELECT 1 FROM {inbox} AS ahead WHERE {_same('ahead', 'aside')} AND ahead.number < aside.number)"
-    behind = f"(SELECT count(*) FROM {inbox} AS behind WHERE {_same('behind', 'aside')} AND behind.number > aside.number)"
+    first = (
+        f"NOT EXISTS (SELECT 1 FROM {inbox} AS ahead WHERE {_same('ahead', 'aside')} AND ahead.number < aside.number)"
+    )
+    behind = (
+        f"(SELECT count(*) FROM {inbox} AS behind WHERE {_same('behind', 'aside')} AND behind.number > aside.number)"
+    )
     marks = ", ".join("?" * 14)
     return {
         "set_aside": f"INSERT INTO {inbox} (consumer_group, channel, part, position, key, source, id, type, attributes, body, attempts, "

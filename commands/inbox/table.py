@@ -101,7 +101,13 @@ class InboxTable(Protocol):
         """Those of some keys that have messages aside."""
 
     def settle(
-        self, connection: Connection | None, lane: Lane, identities: Sequence[Identity], aside: Sequence[Arrival], mark: Mark, now_us: int
+        self,
+        connection: Connection | None,
+        lane: Lane,
+        identities: Sequence[Identity],
+        aside: Sequence[Arrival],
+        mark: Mark,
+        now_us: int,
     ) -> bool:
         """Notes that messages were handled or set aside, keeps the latter, and moves the lane.
 

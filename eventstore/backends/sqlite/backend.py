@@ -61,7 +61,9 @@ class SqliteBackend:
         migrations = load_migrations("eventstore", "eventstore.backends.sqlite.migrations", prefix=prefix)
         self._migrator = Migrator(self.engine, migrations, prefix=prefix, schema=None, description=self.description)
         self._pipes = WakePipes(path)
-        self._write_lock = threading.RLock()  # within a write transaction, another one waits for the database, and says so
+        self._write_lock = (
+            threading.RLock()
+        )  # within a write transaction, another one waits for the database, and says so
         self.sql = SqlDatabase(
             open_engine(path, busy_seconds=busy_seconds, synchronous="NORMAL"),
             prefix=prefix,
