@@ -29,7 +29,6 @@ from commands.inbox.consuming import Consuming
 from commands.inbox.inbox import Inbox
 from commands.inbox.messages import InboxMessage, InboxStatus, RetriedMessages
 from commands.inbox.middleware import MessageTiming, log_messages, time_messages
-from commands.inbox.opening import open_inbox
 from commands.inbox.received import Received
 from commands.inbox.worker import InboxWorker
 from commands.message import Message, NewMessage
@@ -101,7 +100,6 @@ __all__ = [
     "log_commands",
     "log_messages",
     "look_up",
-    "open_inbox",
     "read_command",
     "time_commands",
     "time_messages",

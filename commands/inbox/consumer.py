@@ -187,19 +187,20 @@ def _parameters(
     except NameError as error:
         raise DefinitionError(f"{where}: an annotation cannot be resolved: {error}") from error
     names = list(inspect.signature(function).parameters)
-    if not 1 <= len(names) <= 2 or (len(names) == 2 and hints.get(names[1]) is not Received):
+    first, *others = names or [""]
+    if not first or len(others) > 1 or any(hints.get(each) is not Received for each in others):
         raise DefinitionError(
             f"{where}: expected (message: <a Message class>) or (message: ..., received: Received), got {names}"
         )
-    classes = messages or tuple(_classes_in(hints.get(names[0])))
+    classes = messages or tuple(_classes_in(hints.get(first)))
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, Message)):
             raise DefinitionError(f"{where}: expected Message classes, got {each!r}")
     if not classes:
         raise DefinitionError(
-            f"{where}: {names[0]}: annotate it with a Message class, or name one: @consumes(channel, OrderPlaced)"
+            f"{where}: {first}: annotate it with a Message class, or name one: @consumes(channel, OrderPlaced)"
         )
-    return classes, names[1] if len(names) == 2 else None
+    return classes, others[0] if others else None
 
 
 def _classes_in(annotation: Any) -> Iterator[Any]:

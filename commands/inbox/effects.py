@@ -1,17 +1,15 @@
 """What the consumers of one transaction bring about: SQL, events and messages, committed together."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection
 
 from commands.cloud_event import CloudEvent
-from commands.message import Message, NewMessage
+from commands.outbox.outbox import Outbox
+from commands.outbox.publish import Outgoing
 from commands.unit_of_work import UnitOfWork
 from eventstore import Unsupported
-
-Publish: TypeAlias = Callable[[Connection | None, Sequence[Message | NewMessage[Any]], CloudEvent], None]
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -19,11 +17,11 @@ class Reach(msgspec.Struct, frozen=True):
 
     Attributes:
         unit: begins a unit of work over the log; None where there is no log.
-        publish: takes messages, which the message at hand has caused, for the outbox; None where there is no outbox.
+        outbox: takes messages for others; None where there is none.
     """
 
     unit: Callable[[], UnitOfWork] | None = None
-    publish: Publish | None = None
+    outbox: Callable[[], Outbox] | None = None
 
 
 class Effects:
@@ -38,6 +36,7 @@ class Effects:
         self._connection = connection
         self._reach = reach
         self._unit: UnitOfWork | None = None
+        self._messages: list[CloudEvent] = []
 
     @property
     def connection(self) -> Connection:
@@ -68,23 +67,32 @@ class Effects:
             self._unit = self._reach.unit()
         return self._unit
 
-    def publish(self, messages: Sequence[Message | NewMessage[Any]], cause: CloudEvent) -> None:
-        """Takes messages for the outbox.
+    def publish(self, messages: Sequence[Outgoing], cause: CloudEvent, correlation_id: str) -> tuple[str, ...]:
+        """Takes messages for the outbox; their ids.
 
         Raises:
             Unsupported: there is none.
+            InvalidMessage: one of them is not acceptable.
         """
-        if self._reach.publish is None:
+        if self._reach.outbox is None:
             raise Unsupported(
-                "publish needs an outbox, and this inbox has none; give its Application `broker=` and `source=`"
+                "publish needs an outbox, and this inbox has none; give it one: Inbox(..., outbox=Outbox(...))"
             )
-        self._reach.publish(self._connection, messages, cause)
+        outbox = self._reach.outbox()
+        sealed = [
+            outbox.sealed(each, key=cause.key, correlation_id=correlation_id, causation_id=cause.id)
+            for each in messages
+        ]
+        self._messages += sealed
+        return tuple([each.id for each in sealed])
 
     def finish(self) -> None:
-        """Stores what was decided, in the transaction.
+        """Stores what was decided and said, in the transaction.
 
         Raises:
             Conflict: somebody else has moved what it depends on.
         """
         if self._unit is not None:
             self._unit.store(self._connection)
+        if self._messages and self._reach.outbox is not None:
+            self._reach.outbox().keep_on(self._connection, self._messages)

@@ -1,48 +1,79 @@
 """The inbox: messages of other services, each handled once in effect and in order."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
 
 from commands.brokers.broker import Broker
 from commands.idempotency.ledger import now_us
 from commands.inbox.chain import Chain
-from commands.inbox.consumer import Reading
+from commands.inbox.consumer import Consumer, Reading
 from commands.inbox.consuming import Consuming
 from commands.inbox.effects import Reach
-from commands.inbox.group import Group
+from commands.inbox.group import Group, groups_of
 from commands.inbox.messages import InboxMessage, InboxStatus, RetriedMessages, message_of, status_of
+from commands.inbox.opening import inbox_table, open_database
 from commands.inbox.pruning import prune
 from commands.inbox.retrying import Retrying
 from commands.inbox.table import InboxTable, Kept, Lane
 from commands.inbox.worker import InboxWorker
-from eventstore import DefinitionError, NotFound
+from commands.outbox.outbox import Outbox
+from commands.unit_of_work import UnitOfWork
+from eventstore import DefinitionError, EventStore, NotFound
 
 _PAGE = 1_000
 
 
 class Inbox:
-    """Of an application (`app.inbox`), or of a database without a log (`open_inbox`). Safe to share among threads.
+    """Handles what other services say. Safe to share among threads; a context manager.
+
+        with Inbox("sqlite:///shipping.db", consumers=[ship], broker="nats://127.0.0.1:4222") as inbox:
+            inbox.worker().run()
+
+    It needs no events: beside plain rows of the service's own it makes tables of its own in their database, and no log. An
+    application has one beside its log, as `app.inbox`.
 
     Args:
-        table: where it keeps what it knows.
-        groups: whose consumers handle the messages.
-        broker: where they come from; None where there is none, so that nothing can be consumed.
-        reach: what the consumers can reach.
-        consuming: how they consume.
-        close: lets go of the database.
+        where: the database: `sqlite:///path` or `postgresql://user@host/database`; or a log, beside which it is kept.
+        consumers: functions under `@consumes`.
+        broker: where the messages come from: its URL. Without one, nothing can be consumed.
+        consuming: how they are consumed.
+        outbox: of the same database, so that consumers can `publish`.
+        unit: with a log: begins a unit of work, so that consumers can `dispatch` and `append`.
+        migrate: whether to make or update its tables; by default only in SQLite files, which nobody else administers.
+        prefix: what every table's name begins with.
+        schema: the PostgreSQL schema that holds the tables.
+
+    Raises:
+        DefinitionError: the consumers contradict each other.
+        InvalidInput: another argument is not acceptable.
+        NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
+        StoreError: the database cannot be used.
     """
 
     def __init__(
         self,
-        table: InboxTable,
-        groups: Sequence[Group],
-        broker: str | Broker | None,
-        reach: Reach,
-        consuming: Consuming,
-        close: Callable[[], None] = lambda: None,
+        where: str | EventStore,
+        *,
+        consumers: Iterable[Consumer[..., Any]],
+        broker: str | Broker | None = None,
+        consuming: Consuming | None = None,
+        outbox: Outbox | None = None,
+        unit: Callable[[], UnitOfWork] | None = None,
+        migrate: bool | None = None,
+        prefix: str = "eventfold_",
+        schema: str | None = None,
     ) -> None:
-        self._table, self._groups, self._broker, self._reach = table, tuple(groups), broker, reach
-        self._consuming, self._close = consuming, close
+        self._groups = groups_of(consumers)
+        self._broker = broker
+        self._consuming = consuming or Consuming()
+        self._reach = Reach(unit, None if outbox is None else lambda: outbox)
+        self._close: Callable[[], None] = lambda: None
+        if isinstance(where, str):
+            backend = open_database(where, prefix=prefix, schema=schema, migrate=migrate)
+            self._close = backend.close
+        else:
+            backend = where.backend
+        self._table: InboxTable = inbox_table(backend.sql)
 
     @property
     def pipeline(self) -> tuple[str, ...]:
@@ -129,10 +160,10 @@ class Inbox:
 
     def status(self) -> list[InboxStatus]:
         """How far each group has read each partition."""
-        return [status_of(each) for each in self._table.status(now_us())]
+        return [status_of(each) for each in self._table.status()]
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Lets go of the database, unless it is a log's."""
         self._close()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
 """Leases: which consumer process reads which partitions, shared evenly among those that are alive.
 
-They spare double work, and nothing more: two that read one partition at the same time do no harm, since a lane is moved only by whoever
-knows where it stands.
+They spare double work, and nothing more: two that read one partition at the same time do no harm, since a lane is moved only by
+whoever knows where it stands.
 """
 
 import os
@@ -40,13 +40,15 @@ class Leases:
         """Shows that this process is alive, lets go of what is too much and takes what is free; the partitions that it has."""
         table, name, seconds = self._table, self._name, self._seconds
         alive = table.beat(*self._whose, name, seconds)
-        owners = table.owners(*self._whose, partitions)
-        mine = [number for number, owner in enumerate(owners) if owner == name]
-        free = [number for number, owner in enumerate(owners) if owner is None]
+        owners = table.owners(*self._whose)
+        mine = [number for number in range(partitions) if owners.get(number) == name]
+        free = [number for number in range(partitions) if number not in owners]
         share = _share(partitions, alive, name)
         table.release(*self._whose, mine[share:], name)
         table.lease(*self._whose, [*mine[:share], *free[: max(0, share - len(mine))]], name, seconds)
-        found = {number for number, owner in enumerate(table.owners(*self._whose, partitions)) if owner == name}
+        found = {
+            number for number, owner in table.owners(*self._whose).items() if owner == name and number < partitions
+        }
         self.due_in = _HUNGRY_SECONDS if len(found) < share else seconds / _PARTS
         return found
 

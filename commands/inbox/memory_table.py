@@ -13,7 +13,7 @@ from commands.inbox.table import Kept, Lane, LaneStatus, Mark
 
 
 class MemoryInbox:
-    """See `commands.inbox.table.InboxTable`. Consumers are done with, and what they decide is stored, before anything is written here."""
+    """See `commands.inbox.table.InboxTable`. Consumers are done, with what they decide stored, before this is written to."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -133,7 +133,7 @@ class MemoryInbox:
                 del self._handled[key]
         return len(gone)
 
-    def status(self, now_us: int) -> list[LaneStatus]:
+    def status(self) -> list[LaneStatus]:
         """How each lane does."""
         with self._lock:
             lanes = sorted(self._marks.items(), key=lambda each: (each[0].group, each[0].channel, each[0].partition))
@@ -165,13 +165,15 @@ class MemoryInbox:
             self._readers.pop((group, channel, name), None)
             self.release(group, channel, [each.partition for each in self._owners], name)
 
-    def owners(self, group: str, channel: str, partitions: int) -> list[str | None]:
-        """Who has each lane of a channel."""
+    def owners(self, group: str, channel: str) -> dict[int, str]:
+        """Who has which lane of a channel."""
         with self._lock:
-            lanes = [Lane(group, channel, number) for number in range(partitions)]
-            for each in lanes:
-                self._marks.setdefault(each, (Mark(), None))
-            return [self._owner(each) for each in lanes]
+            found = {
+                lane.partition: self._owner(lane)
+                for lane in self._owners
+                if (lane.group, lane.channel) == (group, channel)
+            }
+            return {number: owner for number, owner in found.items() if owner is not None}
 
     def lease(self, group: str, channel: str, partitions: Sequence[int], name: str, seconds: float) -> None:
         """Has a reader own lanes for so long that nobody else owns."""

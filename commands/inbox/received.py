@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from commands.cloud_event import CloudEvent
 from commands.command import Command
 from commands.inbox.effects import Effects
-from commands.message import Message, NewMessage
+from commands.message import Message
+from commands.outbox.publish import Outgoing
 from eventstore import ANY, Event, ExpectedVersion, NewEvent
 from eventstore.recorded import to_datetime
 
@@ -88,7 +89,7 @@ class Received:
 
     @property
     def connection(self) -> Connection:
-        """The transaction's connection, for SQL of one's own. It is committed by whoever has called the consumer, and by nobody else.
+        """The transaction's connection, for SQL of one's own. Whoever has called the consumer commits it, and nobody else.
 
         Raises:
             Unsupported: the inbox is in memory.
@@ -125,10 +126,19 @@ class Received:
         """
         self._effects.unit.append(stream, events, expected=expected)
 
-    def publish(self, *messages: Message | NewMessage[Any]) -> None:
+    def publish(self, *messages: Outgoing) -> tuple[str, ...]:
         """Takes messages for the outbox, to be sent once all is stored.
+
+        What they do not say themselves they take over: the key and the conversation; and the message is their cause.
+
+        Args:
+            messages: plain or as `NewMessage`.
+
+        Returns:
+            Their ids.
 
         Raises:
             Unsupported: there is no outbox.
+            InvalidMessage: one of them is not acceptable.
         """
-        self._effects.publish(messages, self.event)
+        return self._effects.publish(messages, self.event, self.correlation_id)

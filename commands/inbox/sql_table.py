@@ -47,7 +47,7 @@ class SqlInbox:
     def handled(self, connection: Connection | None, group: str, identities: Sequence[Identity]) -> set[Identity]:
         """Those of some messages that were handled or set aside before."""
         rows = self._run(connection, "handled", json.dumps(identities), group)
-        return {(source, id_) for source, id_ in rows}
+        return {(source, text) for source, text in rows}
 
     def keys_aside(self, connection: Connection | None, lane: Lane, keys: Collection[str]) -> set[str]:
         """Those of some keys that have messages aside."""
@@ -125,12 +125,9 @@ class SqlInbox:
         with self._database.transaction() as connection:
             return connection.exec_driver_sql(self._sql["prune"], (before_us, limit)).rowcount
 
-    def status(self, now_us: int) -> list[LaneStatus]:
+    def status(self) -> list[LaneStatus]:
         """How each lane does."""
-        return [
-            LaneStatus(Lane(*row[:3]), row[3], row[4], row[5] if row[6] > now_us else None, row[7], row[8])
-            for row in self._read("status")
-        ]
+        return [LaneStatus(Lane(*row[:3]), *row[3:]) for row in self._read("status")]
 
     def beat(self, group: str, channel: str, name: str, seconds: float) -> list[str]:
         """Counts a reader as alive for so long, and names all that are."""
@@ -145,20 +142,15 @@ class SqlInbox:
             self._run(connection, "leave", group, channel, name)
             self._run(connection, "release_all", group, channel, name)
 
-    def owners(self, group: str, channel: str, partitions: int) -> list[str | None]:
-        """Who has each lane of a channel."""
-        found = {number: owner for number, owner in self._read("owners", group, channel)}
-        if missing := [number for number in range(partitions) if number not in found]:
-            with self._database.transaction() as connection:
-                for number in missing:
-                    self._run(connection, "begin", group, channel, number)
-        return [found.get(number) for number in range(partitions)]
+    def owners(self, group: str, channel: str) -> dict[int, str]:
+        """Who has which lane of a channel."""
+        return dict(self._read("owners", group, channel))
 
     def lease(self, group: str, channel: str, partitions: Sequence[int], name: str, seconds: float) -> None:
         """Has a reader own lanes for so long that nobody else owns."""
         with self._database.transaction() as connection:
             for number in partitions:
-                self._run(connection, "lease", name, int(seconds * 1e6), group, channel, number, name)
+                self._run(connection, "lease", group, channel, number, name, int(seconds * 1e6))
 
     def release(self, group: str, channel: str, partitions: Sequence[int], name: str) -> None:
         """Gives lanes free that a reader owns."""

@@ -10,7 +10,7 @@ def statements(database: SqlDatabase) -> dict[str, str]:
     """Each by its name, in the database's dialect."""
     names = {
         each: database.qualified(f"{database.prefix}{each}")
-        for each in ("inbox", "inbox_handled", "inbox_positions", "inbox_readers")
+        for each in ("inbox", "inbox_handled", "inbox_leases", "inbox_positions", "inbox_readers")
     }
     if database.dialect == "sqlite":
         return _named(names, _SQLITE)
@@ -51,6 +51,7 @@ def _named(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
 
 def _of_lanes(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
     positions, done, inbox = names["inbox_positions"], names["inbox_handled"], names["inbox"]
+    aside = f"(SELECT count(*) FROM {inbox} AS aside WHERE {_same('aside', 'lane')})"
     return {
         "begin": f"INSERT INTO {positions} (consumer_group, channel, part) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         "lock": f"SELECT position, moves FROM {positions} WHERE {_LANE}{dialect.lock}",
@@ -65,26 +66,19 @@ def _of_lanes(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
         f"(SELECT consumer_group, source, id FROM {done} WHERE handled_at < ? ORDER BY handled_at LIMIT ?)",
         "keys_aside": f"SELECT key FROM {dialect.texts} "
         f"WHERE EXISTS (SELECT 1 FROM {inbox} AS aside WHERE {_LANE} AND aside.key = given.key)",
-        "status": f"SELECT consumer_group, channel, part, position, moved_at, owner, owned_until, "
-        f"(SELECT count(*) FROM {inbox} AS aside WHERE aside.consumer_group = lane.consumer_group AND aside.channel = lane.channel "
-        "AND aside.part = lane.part), "
-        f"(SELECT count(*) FROM {inbox} AS aside WHERE aside.consumer_group = lane.consumer_group AND aside.channel = lane.channel "
-        "AND aside.part = lane.part AND aside.attempts > 0 AND aside.next_try IS NULL) "
-        f"FROM {positions} AS lane ORDER BY consumer_group, channel, part",
+        "status": f"SELECT lane.consumer_group, lane.channel, lane.part, position, moved_at, owner, {aside}, "
+        f"{aside[:-1]} AND aside.attempts > 0 AND aside.next_try IS NULL) FROM {positions} AS lane LEFT JOIN {names['inbox_leases']} "
+        f"AS lease ON {_same('lease', 'lane')} AND owned_until > {dialect.now} ORDER BY 1, 2, 3",
     }
 
 
 def _of_messages(inbox: str) -> dict[str, str]:
-    first = (
-        f"NOT EXISTS (SELECT 1 FROM {inbox} AS ahead WHERE {_same('ahead', 'aside')} AND ahead.number < aside.number)"
-    )
-    behind = (
-        f"(SELECT count(*) FROM {inbox} AS behind WHERE {_same('behind', 'aside')} AND behind.number > aside.number)"
-    )
+    first = f"NOT EXISTS (SELECT 1 FROM {inbox} AS ahead WHERE {_same('ahead', 'aside', 'key')} AND ahead.number < aside.number)"
+    behind = f"(SELECT count(*) FROM {inbox} AS behind WHERE {_same('behind', 'aside', 'key')} AND behind.number > aside.number)"
     marks = ", ".join("?" * 14)
     return {
-        "set_aside": f"INSERT INTO {inbox} (consumer_group, channel, part, position, key, source, id, type, attributes, body, attempts, "
-        f"error, next_try, kept_at) VALUES ({marks})",
+        "set_aside": f"INSERT INTO {inbox} (consumer_group, channel, part, position, key, source, id, type, attributes, body, "
+        f"attempts, error, next_try, kept_at) VALUES ({marks})",
         "by_number": f"SELECT {_KEPT} FROM {inbox} WHERE number = ?",
         "head": f"SELECT {_KEPT} FROM {inbox} WHERE {_LANE} AND key = ? ORDER BY number LIMIT 1",
         "followers": f"SELECT {_KEPT} FROM {inbox} WHERE {_LANE} AND key = ? AND number > ? ORDER BY number",
@@ -99,21 +93,22 @@ def _of_messages(inbox: str) -> dict[str, str]:
 
 
 def _of_readers(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
-    positions, readers, now = names["inbox_positions"], names["inbox_readers"], dialect.now
+    leases, readers, now = names["inbox_leases"], names["inbox_readers"], dialect.now
     return {
         "beat": f"INSERT INTO {readers} (consumer_group, channel, name, alive_until) VALUES (?, ?, ?, {now} + ?) "
         "ON CONFLICT (consumer_group, channel, name) DO UPDATE SET alive_until = excluded.alive_until",
         "bury": f"DELETE FROM {readers} WHERE alive_until <= {now}",
         "alive": f"SELECT name FROM {readers} WHERE consumer_group = ? AND channel = ? ORDER BY name",
         "leave": f"DELETE FROM {readers} WHERE consumer_group = ? AND channel = ? AND name = ?",
-        "owners": f"SELECT part, CASE WHEN owned_until > {now} THEN owner END FROM {positions} WHERE consumer_group = ? AND channel = ?",
-        "lease": f"UPDATE {positions} SET owner = ?, owned_until = {now} + ? WHERE {_LANE} "
-        f"AND (owner IS NULL OR owner = ? OR owned_until <= {now})",
-        "release": f"UPDATE {positions} SET owner = NULL, owned_until = 0 WHERE {_LANE} AND owner = ?",
-        "release_all": f"UPDATE {positions} SET owner = NULL, owned_until = 0 WHERE consumer_group = ? AND channel = ? AND owner = ?",
+        "owners": f"SELECT part, owner FROM {leases} WHERE consumer_group = ? AND channel = ? AND owned_until > {now}",
+        "lease": f"INSERT INTO {leases} AS lease (consumer_group, channel, part, owner, owned_until) VALUES (?, ?, ?, ?, {now} + ?) "
+        "ON CONFLICT (consumer_group, channel, part) DO UPDATE SET owner = excluded.owner, owned_until = excluded.owned_until "
+        f"WHERE lease.owner = excluded.owner OR lease.owned_until <= {now}",
+        "release": f"DELETE FROM {leases} WHERE {_LANE} AND owner = ?",
+        "release_all": f"DELETE FROM {leases} WHERE consumer_group = ? AND channel = ? AND owner = ?",
     }
 
 
-def _same(one: str, other: str) -> str:
-    """Of one key; without a key, nothing is the same as anything."""
-    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in ("consumer_group", "channel", "part", "key"))
+def _same(one: str, other: str, *more: str) -> str:
+    """In one lane, and alike in more; where there is no key, nothing is alike."""
+    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in ("consumer_group", "channel", "part", *more))

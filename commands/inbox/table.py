@@ -142,7 +142,7 @@ class InboxTable(Protocol):
     def prune(self, before_us: int, limit: int) -> int:
         """Forgets that messages were handled, up to so many that were so before an instant; returns how many they were."""
 
-    def status(self, now_us: int) -> list[LaneStatus]:
+    def status(self) -> list[LaneStatus]:
         """How each lane does."""
 
     def beat(self, group: str, channel: str, name: str, seconds: float) -> list[str]:
@@ -151,8 +151,8 @@ class InboxTable(Protocol):
     def leave(self, group: str, channel: str, name: str) -> None:
         """Counts a reader no longer, and gives its lanes free."""
 
-    def owners(self, group: str, channel: str, partitions: int) -> list[str | None]:
-        """Who has each lane of a channel; None where nobody has, or has let the time pass. Lanes begin where there are none yet."""
+    def owners(self, group: str, channel: str) -> dict[int, str]:
+        """Who has which lane of a channel, where somebody has, and has not let the time pass."""
 
     def lease(self, group: str, channel: str, partitions: Sequence[int], name: str, seconds: float) -> None:
         """Has a reader own lanes for so long that nobody else owns."""

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Self
 
 from commands.brokers.broker import Broker
@@ -85,10 +86,8 @@ class InboxWorker:
         self._stopping.set()
         if self._ending is not None:
             loop, ended = self._ending
-            try:
+            with suppress(RuntimeError):  # it has ended meanwhile
                 loop.call_soon_threadsafe(ended.set)
-            except RuntimeError:  # it has ended meanwhile
-                pass
         if self._thread is not None:
             self._thread.join()
             self._thread = None

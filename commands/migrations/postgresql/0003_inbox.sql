@@ -5,10 +5,17 @@ CREATE TABLE {qualifier}{prefix}inbox_positions (
     position        text,
     moves           bigint NOT NULL DEFAULT 0,
     moved_at        bigint,
-    owner           text,
-    owned_until     bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (consumer_group, channel, part)
 ) WITH (fillfactor = 50);
+
+CREATE TABLE {qualifier}{prefix}inbox_leases (
+    consumer_group  text COLLATE "C" NOT NULL,
+    channel         text COLLATE "C" NOT NULL,
+    part            integer NOT NULL,
+    owner           text NOT NULL,
+    owned_until     bigint NOT NULL,
+    PRIMARY KEY (consumer_group, channel, part)
+);
 
 CREATE TABLE {qualifier}{prefix}inbox_readers (
     consumer_group  text COLLATE "C" NOT NULL,

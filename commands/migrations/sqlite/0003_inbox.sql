@@ -5,8 +5,15 @@ CREATE TABLE {prefix}inbox_positions (
     position        TEXT,
     moves           INTEGER NOT NULL DEFAULT 0,
     moved_at        INTEGER,
-    owner           TEXT,
-    owned_until     INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (consumer_group, channel, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE {prefix}inbox_leases (
+    consumer_group  TEXT NOT NULL,
+    channel         TEXT NOT NULL,
+    part            INTEGER NOT NULL,
+    owner           TEXT NOT NULL,
+    owned_until     INTEGER NOT NULL,
     PRIMARY KEY (consumer_group, channel, part)
 ) STRICT, WITHOUT ROWID;
 

@@ -81,7 +81,7 @@ def pipelined(connection: Connection) -> AbstractContextManager[object]:
 
 
 def broken(connection: Connection) -> bool:
-    """Whether a statement of the transaction has failed, so that the server takes no more of them, and turns a commit into a rollback."""
+    """Whether a statement of the transaction has failed: the server takes no more, and turns a commit into a rollback."""
     raw: Any = connection.connection.driver_connection
     return bool(raw.pgconn.transaction_status == INERROR)
 
