@@ -60,6 +60,7 @@ from commands import (
 )
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
+from eventfold.async_inbox import AsyncInbox
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_search import AsyncSearchQuery
 from eventfold.async_session import AsyncSession
@@ -196,6 +197,7 @@ __all__ = [
     "Ask",
     "AsyncApplication",
     "AsyncEventStore",
+    "AsyncInbox",
     "AsyncMiddleware",
     "AsyncModelQuery",
     "AsyncSearchQuery",
