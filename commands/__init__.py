@@ -24,6 +24,14 @@ from commands.errors import (
 )
 from commands.handler import Handler, handles
 from commands.idempotency.policy import Idempotency
+from commands.inbox.chain import ConsumerMiddleware
+from commands.inbox.consumer import Consumer, consumes
+from commands.inbox.consuming import Consuming
+from commands.inbox.inbox import Inbox
+from commands.inbox.messages import InboxMessage, InboxStatus, RetriedMessages
+from commands.inbox.middleware import MessageTiming, log_messages, time_messages
+from commands.inbox.received import Received
+from commands.inbox.worker import InboxWorker
 from commands.message import Message, NewMessage
 from commands.middleware import (
     Ask,
@@ -53,6 +61,9 @@ __all__ = [
     "Bus",
     "CloudEvent",
     "Command",
+    "Consumer",
+    "ConsumerMiddleware",
+    "Consuming",
     "Dispatched",
     "DuplicateMessage",
     "Envelope",
@@ -60,12 +71,17 @@ __all__ = [
     "HandlerMap",
     "Idempotency",
     "IdempotencyConflict",
+    "Inbox",
+    "InboxMessage",
+    "InboxStatus",
+    "InboxWorker",
     "InvalidCommand",
     "InvalidMessage",
     "KeyTaken",
     "LookUp",
     "Message",
     "MessageRefused",
+    "MessageTiming",
     "Middleware",
     "NewMessage",
     "NoHandler",
@@ -74,7 +90,9 @@ __all__ = [
     "Outbox",
     "PublishFailed",
     "Receipt",
+    "Received",
     "Rejected",
+    "RetriedMessages",
     "RetryPolicy",
     "Schedule",
     "Scheduled",
@@ -82,12 +100,15 @@ __all__ = [
     "TooManyConflicts",
     "UnitOfWork",
     "authorise",
+    "consumes",
     "enclose",
     "handles",
     "log_commands",
+    "log_messages",
     "look_up",
     "read_command",
     "time_commands",
+    "time_messages",
     "trace_commands",
     "validate",
 ]

@@ -20,6 +20,7 @@ from commands.schedule.when import When
 from commands.staging import Staging
 from commands.steps import Append, LoadQuery, LoadStreams, LookUpVersion, Remember, Step, Tell
 from eventstore import ANY, Appended, Event, ExpectedVersion, InvalidInput, NewEvent, StreamAppend
+from eventstore.joined_transaction import OpenTransaction
 
 Enclose = Callable[..., Envelope]
 
@@ -90,13 +91,16 @@ class Unit:
         """What is stored with the events."""
         return (*self._staging.beside, *self._scheduled)
 
-    def _store_alone(self) -> None:
+    def _store_alone(self, connection: OpenTransaction | None = None) -> None:
         """Where nothing is appended: messages and scheduled commands, in one transaction."""
         messages = [each for each in self._staging.beside if isinstance(each, CloudEvent)]
-        if messages:
+        if messages and connection is None:
             self._inner.outbox.keep(messages, self._keep_scheduled if self._scheduled else lambda _connection: None)
-        elif self._scheduled:
-            self._schedules().keep(*self._scheduled)
+            return
+        if messages:
+            self._inner.outbox.keep_on(connection, messages)
+        if self._scheduled:
+            self._schedules().keep(*self._scheduled, connection=connection)
 
     def _keep_scheduled(self, connection: Connection | None) -> None:
         self._schedules().table.keep(connection, self._scheduled)
@@ -153,12 +157,28 @@ class UnitOfWork(Unit):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._open:
+            self.store()
+        self._open = False
+
+    def store(self, connection: OpenTransaction | None = None) -> None:
+        """Stores what was decided, and ends the unit; a block that ends without an error does it by itself.
+
+        Args:
+            connection: a transaction that the caller has open on the log's database, and commits himself.
+
+        Raises:
+            InvalidInput: the unit is over.
+            Conflict: somebody else has moved one of its streams or queries; nothing was stored.
+        """
+        self._check_open()
         self._open = False
         appends, condition = self._staging.all()
-        if kind is None and self._staging.appends:
-            self._over(appends, self._inner.store.append_all(appends, condition=condition, beside=self._beside))
-        elif kind is None:
-            self._store_alone()
+        if self._staging.appends:
+            append_all = self._inner.store.append_all
+            self._over(appends, append_all(appends, condition=condition, connection=connection, beside=self._beside))
+        else:
+            self._store_alone(connection)
 
 
 class AsyncUnitOfWork(Unit):

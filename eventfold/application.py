@@ -17,8 +17,12 @@ from commands import (
     Scheduled,
     enclose,
 )
+from commands.brokers.broker import Broker
 from commands.bus import Innermost, check_middleware, pipeline
 from commands.dispatched import Dispatched
+from commands.inbox.consumer import Consumer
+from commands.inbox.consuming import Consuming
+from commands.inbox.inbox import Inbox
 from commands.many import PARALLEL, dispatch_many
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.outbox import Outbox
@@ -98,6 +102,9 @@ class Application:
         publish: from event classes to functions that make messages for other services of their events: each takes a `Recorded`
             event and returns a message, a list of them, or None. Messages are stored with the event, and sent by a relay.
         source: the service, as its messages name it: a URI reference; by default a slash and the name.
+        consumers: functions under `@consumes`, which handle the messages of other services.
+        broker: what carries messages between services, by its URL: `memory://name`.
+        consuming: how messages are consumed, and the middleware around consumers.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
@@ -122,6 +129,9 @@ class Application:
         idempotency: Idempotency | None = None,
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str | None = None,
+        consumers: Iterable[Consumer[..., Any]] = (),
+        broker: str | Broker | None = None,
+        consuming: Consuming | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
@@ -130,7 +140,20 @@ class Application:
         self.name = name
         told_by = source if source is not None else f"/{name.replace(' ', '-')}"
         self._parts = Parts(
-            url, handlers, projections, views, aggregates, events, options, reactions, publish, told_by, schedules
+            url,
+            handlers,
+            projections,
+            views,
+            aggregates,
+            events,
+            options,
+            reactions=reactions,
+            publish=publish,
+            source=told_by,
+            schedules=schedules,
+            consumers=consumers,
+            broker=broker,
+            consuming=consuming,
         )
         self._parts.application = self
         self._retry = retry if retry is not None else RetryPolicy()
@@ -158,6 +181,11 @@ class Application:
     def outbox(self) -> Outbox:
         """What is told to other services, and has been."""
         return self._parts.outbox
+
+    @property
+    def inbox(self) -> Inbox:
+        """What other services say: how far it is handled, and what is set aside of it."""
+        return self._parts.inbox
 
     def was_done(self, envelope: Envelope) -> bool:
         """Whether a command was done before, under its idempotency key."""
@@ -676,7 +704,7 @@ class Application:
         return [verify(self.store, each, sample=sample, repair=repair) for each in self.engine.find(projection)]
 
     def worker(self) -> Worker:
-        """A worker that keeps the read models up to date, carries out reactions, and dispatches scheduled commands.
+        """A worker: keeps read models up to date, carries out reactions, dispatches scheduled commands, consumes messages.
 
         `run()` it, or use it as a context manager in a thread.
         """

@@ -19,8 +19,11 @@ from commands import (
     Scheduled,
     enclose,
 )
+from commands.brokers.broker import Broker
 from commands.bus import check_middleware, pipeline
 from commands.dispatched import Dispatched
+from commands.inbox.consumer import Consumer
+from commands.inbox.consuming import Consuming
 from commands.many import PARALLEL, dispatch_many_async
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.publish import ToMessage
@@ -28,6 +31,7 @@ from commands.schedule.recurrence import Missed
 from commands.schedule.scheduled import State
 from commands.unit_of_work import AsyncUnitOfWork
 from eventfold.application import Application
+from eventfold.async_inbox import AsyncInbox
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_session import AsyncSession
 from eventfold.async_watch import AsyncWatch
@@ -77,6 +81,9 @@ class AsyncApplication:
         idempotency: how long idempotency keys are kept, and whose they are.
         publish: from event classes to functions that make messages for other services of their events.
         source: the service, as its messages name it.
+        consumers: functions under `@consumes`, which handle the messages of other services, in threads.
+        broker: what carries messages between services, by its URL.
+        consuming: how messages are consumed, and the middleware around consumers.
         name: for people.
         options: as for `open_store`.
     """
@@ -97,6 +104,9 @@ class AsyncApplication:
         idempotency: Idempotency | None = None,
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str | None = None,
+        consumers: Iterable[Consumer[..., Any]] = (),
+        broker: str | Broker | None = None,
+        consuming: Consuming | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
@@ -113,6 +123,9 @@ class AsyncApplication:
             idempotency=idempotency,
             publish=publish,
             source=source,
+            consumers=consumers,
+            broker=broker,
+            consuming=consuming,
             name=name,
             **options,
         )
@@ -137,6 +150,11 @@ class AsyncApplication:
     def store(self) -> AsyncEventStore:
         """The log, opened on first use."""
         return AsyncEventStore(self.sync.store)
+
+    @property
+    def inbox(self) -> AsyncInbox:
+        """What other services say; its methods are awaited."""
+        return AsyncInbox(lambda: self.sync.inbox)
 
     @property
     def pipeline(self) -> tuple[str, ...]:

@@ -8,8 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler, Schedule
+from commands.brokers.broker import Broker
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
+from commands.inbox.consumer import Consumer
+from commands.inbox.consuming import Consuming
+from commands.inbox.group import groups_of
+from commands.inbox.inbox import Inbox
 from commands.outbox.outbox import Outbox
 from commands.outbox.preparation import check_source
 from commands.outbox.publish import ToMessage, check_publish
@@ -60,8 +65,15 @@ class Parts:
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str = "/application",
         schedules: Iterable[Schedule] = (),
+        consumers: Iterable[Consumer[..., Any]] = (),
+        broker: str | Broker | None = None,
+        consuming: Consuming | None = None,
     ) -> None:
         self.url = url
+        self.consumers = tuple(consumers)
+        groups_of(self.consumers)  # finds those that contradict each other before anything is opened
+        self.broker = broker
+        self.consuming = consuming if consuming is not None else Consuming()
         self.publish = check_publish(publish or {})
         self.source = check_source(source)
         self.handlers = HandlerMap(handlers)
@@ -89,6 +101,7 @@ class Parts:
         self._ledger: Ledger | None = None
         self._outbox: Outbox | None = None
         self._schedules: Schedules | None = None
+        self._inbox: Inbox | None = None
         self._reactions: list[tuple[Reaction, Track]] = []
         self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
@@ -126,6 +139,21 @@ class Parts:
                 opened.declare(self.declared_schedules)
                 self._schedules = opened
             return self._schedules
+
+    @property
+    def inbox(self) -> Inbox:
+        """What other services say, and what came of it, kept beside the log."""
+        with self._opening:
+            if self._inbox is None:
+                self._inbox = Inbox(
+                    self.store,
+                    consumers=self.consumers,
+                    broker=self.broker,
+                    consuming=self.consuming,
+                    outbox=self.outbox,
+                    unit=getattr(self.application, "sync", self.application).unit_of_work,
+                )
+            return self._inbox
 
     @property
     def reactions_in_log(self) -> list[tuple[Reaction, Track]]:
@@ -320,7 +348,7 @@ class Parts:
             if self._store is not None:
                 close_others(self._store.backend)
                 self._store.close()
-            self._store = self._engine = self._ledger = self._outbox = self._schedules = None
+            self._store = self._engine = self._ledger = self._outbox = self._schedules = self._inbox = None
             self._reactions = []
 
     @contextmanager

@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Self
+from typing import Protocol, Self
 
 from eventfold.database_follower import database_follower
-from eventfold.follower import Follower
 from eventfold.outdated import Outdated
 from eventfold.parts import Parts
 from eventfold.reaction_follower import reaction_follower
@@ -36,10 +35,21 @@ PRUNE_SECONDS = 60.0
 """How often is looked for what may be forgotten."""
 
 
+class Beside(Protocol):
+    """What works in threads of its own beside the worker's."""
+
+    def start(self) -> object:
+        """Works until it is stopped."""
+
+    def stop(self) -> None:
+        """Ends after what is in hand, and waits for that."""
+
+
 class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
-    Each partition of a reaction is carried out in a thread of its own, so that a slow side effect holds up nobody else.
+    Each partition of a reaction is carried out in a thread of its own, so that a slow side effect holds up nobody else; so are the
+    messages of other services, where the application has consumers and a broker.
     Coroutines run in the event loop that has begun `async with app.worker()`, and in one of that thread's own otherwise.
 
     Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
@@ -132,7 +142,7 @@ class Worker:
         work: Callable[[], bool] = self._rebuild_outdated
         step = partial(self._step, leases)
         beside = self._beside(leases)
-        started: list[Follower] = []
+        started: list[Beside] = []
         try:
             for each in beside:
                 each.start()
@@ -155,7 +165,7 @@ class Worker:
             bell.close()
             self._stopping.clear()
 
-    def _beside(self, leases: Leases) -> list[Follower]:
+    def _beside(self, leases: Leases) -> list["Beside"]:
         """What is kept in threads of its own: whatever may be slow, and must hold up nobody else."""
         parts, engine = self._parts, self._parts.engine
         return [
@@ -168,6 +178,7 @@ class Worker:
             ],
             *[view_keeper(parts, each) for each in engine.views.values()],
             *([schedule_follower(parts, self._loop)] if parts.commands else []),
+            *([parts.inbox.worker()] if parts.consumers and parts.broker is not None else []),
         ]
 
     def _step(self, leases: Leases) -> bool:

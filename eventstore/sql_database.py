@@ -19,6 +19,8 @@ class SqlDatabase:
         turn: held while something is written: SQLite has one writer, and waiting in line beats polling for its lock.
         translated: makes the context in which the driver's errors become those of `eventstore.errors`.
         pipelined: makes the context in which statements of a connection are sent without waiting for each other's answers.
+        broken: whether the transaction of a connection can be rolled back only, since a statement in it has failed.
+        lasting: the same database, with transactions that wait for the disk; where it is not given, those of `engine` do.
     """
 
     def __init__(
@@ -31,14 +33,18 @@ class SqlDatabase:
         turn: AbstractContextManager[object] | None = None,
         translated: Callable[[], AbstractContextManager[object]] = nullcontext,
         pipelined: Callable[[Connection], AbstractContextManager[object]] = nullcontext,
+        broken: Callable[[Connection], bool] = lambda _: False,
+        lasting: Engine | None = None,
     ) -> None:
         self.engine = engine
+        self._lasting = engine if lasting is None else lasting
         self.prefix = prefix
         self.schema = schema
         self.description = description
         self._turn = turn if turn is not None else nullcontext()
         self._translated = translated
         self.pipelined = pipelined
+        self.broken = broken
 
     @property
     def dialect(self) -> str:
@@ -82,7 +88,7 @@ class SqlDatabase:
     @contextmanager
     def durable(self) -> Iterator[Connection]:
         """A write transaction that waits for the disk, as an append does: for what the log cannot say again."""
-        with self._turn, self._translated(), self.engine.connect() as plain:
+        with self._turn, self._translated(), self._lasting.connect() as plain:
             connection = plain.execution_options(writes=True)
             with connection.begin():
                 yield connection

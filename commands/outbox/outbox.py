@@ -90,10 +90,8 @@ class Outbox:
             StoreError: the database refused or is gone.
         """
         events = [self.sealed(each) for each in messages]
-        if events and connection is None:
-            self.keep(events)
-        elif events and connection is not None:
-            self._keep_on(connection, events)
+        if events:
+            self.keep_on(connection, events)
         return tuple([each.id for each in events])
 
     def sealed(
@@ -139,7 +137,11 @@ class Outbox:
                 also(connection)
         self.store.announce()
 
-    def _keep_on(self, given: OpenTransaction, events: list[CloudEvent]) -> None:
+    def keep_on(self, given: OpenTransaction | None, events: list[CloudEvent]) -> None:
+        """Stores messages in a transaction that the caller has open; None stands for one of their own."""
+        if given is None:
+            self.keep(events)
+            return
         database = self.store.backend.sql
         if database is None:
             raise Unsupported(

@@ -18,6 +18,7 @@ from eventfold.cli import (
     events,
     history,
     idempotency,
+    inbox,
     init,
     log,
     migrate,
@@ -56,7 +57,7 @@ for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
 for _noun in (projections, views, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
-for _noun in (schedule, idempotency):
+for _noun in (schedule, idempotency, inbox):
     _noun.add_to(app, "Write and read")
 log.add_to(app, "Move")
 
@@ -94,5 +95,6 @@ def run() -> None:
 
     A command says itself what went wrong: what is logged beside that shows only where a command, or the application, asks for it.
     """
-    logging.getLogger("projections").addHandler(logging.NullHandler())
+    for room in ("commands.inbox", "projections"):
+        logging.getLogger(room).addHandler(logging.NullHandler())
     app(prog_name="eventfold")

@@ -23,7 +23,7 @@ from eventstore.backend import (
 from eventstore.backends import log_sql
 from eventstore.backends.import_sql import SqlImport
 from eventstore.backends.postgresql.arguments import SEPARATOR
-from eventstore.backends.postgresql.connection import IDLE, Cursor, Lanes, describe, open_engine, pipelined
+from eventstore.backends.postgresql.connection import IDLE, Cursor, Lanes, broken, describe, open_engine, pipelined
 from eventstore.backends.postgresql.errors import Translator
 from eventstore.backends.postgresql.guard import Name, locks
 from eventstore.backends.postgresql.lone import lone_statement, with_inserts
@@ -75,6 +75,7 @@ class PostgresBackend:
             description=self.description,
             translated=lambda: self._translated,
             pipelined=pipelined,
+            broken=broken,
         )
         self.snapshots = SqlSnapshots(self.sql, partial(begin, lambda statement: self._rows(*numbered(statement))))
         self.importer = SqlImport(self.sql)

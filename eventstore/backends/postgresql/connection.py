@@ -20,6 +20,7 @@ from eventstore.errors import InvalidInput
 
 Cursor = psycopg.RawCursor[Any]
 IDLE = psycopg.pq.TransactionStatus.IDLE
+INERROR = psycopg.pq.TransactionStatus.INERROR
 
 
 def describe(url: URL) -> str:
@@ -77,6 +78,12 @@ def pipelined(connection: Connection) -> AbstractContextManager[object]:
     """Sends statements without waiting for each other's answers, where the client library can; an error is raised at the end."""
     raw: Any = connection.connection.driver_connection
     return raw.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
+
+
+def broken(connection: Connection) -> bool:
+    """Whether a statement of the transaction has failed: the server takes no more, and turns a commit into a rollback."""
+    raw: Any = connection.connection.driver_connection
+    return bool(raw.pgconn.transaction_status == INERROR)
 
 
 def went_away(connection: "psycopg.Connection[Any]") -> bool:

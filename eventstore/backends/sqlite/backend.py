@@ -61,7 +61,9 @@ class SqliteBackend:
         migrations = load_migrations("eventstore", "eventstore.backends.sqlite.migrations", prefix=prefix)
         self._migrator = Migrator(self.engine, migrations, prefix=prefix, schema=None, description=self.description)
         self._pipes = WakePipes(path)
-        self._write_lock = threading.Lock()
+        self._write_lock = (
+            threading.RLock()
+        )  # within a write transaction, another one waits for the database, and says so
         self.sql = SqlDatabase(
             open_engine(path, busy_seconds=busy_seconds, synchronous="NORMAL"),
             prefix=prefix,
@@ -69,6 +71,8 @@ class SqliteBackend:
             description=self.description,
             turn=self._write_lock,
             translated=lambda: translated(self.description),
+            broken=lambda connection: not _cursor(connection).connection.in_transaction,
+            lasting=self.engine,
         )
         self.snapshots = SqlSnapshots(self.sql, self._begin)
         self.importer = SqlImport(self.sql)

@@ -1,0 +1,69 @@
+"""Middleware around consumers, and the call in its middle."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+from sqlalchemy.exc import DBAPIError
+
+from commands.inbox.arrival import Arrival, Readable
+from commands.inbox.effects import Effects
+from commands.inbox.received import Received
+from commands.inbox.table import Lane
+from eventstore import Conflict, DefinitionError, StoreUnavailable
+
+Next: TypeAlias = Callable[[Received], None]
+ConsumerMiddleware: TypeAlias = Callable[[Received, Next], None]
+
+
+class ConsumerFailed(Exception):
+    """A consumer has failed on a message: the message is at fault, and not the database."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class Chain:
+    """The way of a message to its consumer.
+
+    Args:
+        middleware: the first one outermost.
+
+    Raises:
+        DefinitionError: something cannot be called.
+    """
+
+    def __init__(self, middleware: Sequence[ConsumerMiddleware] = ()) -> None:
+        for each in middleware:
+            if not callable(each):
+                raise DefinitionError(f"middleware: expected callables (received, call_next), got {each!r}")
+        self._middleware = tuple(middleware)
+        self.names = tuple(str(getattr(each, "__name__", type(each).__name__)) for each in middleware)
+
+    def consume(self, readable: Readable, arrival: Arrival, lane: Lane, attempt: int, effects: Effects) -> None:
+        """Has a consumer handle a message.
+
+        Raises:
+            ConsumerFailed: it has raised something.
+            Conflict: somebody else has moved what it depends on.
+            StoreUnavailable: a database is away.
+        """
+        received = Received(
+            readable.message, readable.event, effects, lane.group, lane.partition, arrival.delivery.position, attempt
+        )
+        call: Next = readable.consumer.consume
+        for each in reversed(self._middleware):
+            call = partial(_around, each, call)
+        try:
+            call(received)
+        except (Conflict, StoreUnavailable):
+            raise
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise  # becomes StoreUnavailable where the transaction ends
+            raise ConsumerFailed(error) from error
+
+
+def _around(middleware: ConsumerMiddleware, call_next: Next, received: Received) -> None:
+    middleware(received, call_next)

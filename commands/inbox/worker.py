@@ -1,0 +1,139 @@
+"""Consumes messages until it is stopped."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Self
+
+from commands.brokers.broker import Broker
+from commands.brokers.opening import open_broker
+from commands.inbox.chain import Chain
+from commands.inbox.channel_reader import ChannelReader
+from commands.inbox.consuming import Consuming
+from commands.inbox.effects import Reach
+from commands.inbox.group import Group
+from commands.inbox.handling import Handling
+from commands.inbox.lane_reader import LaneReader
+from commands.inbox.leases import LEASE_SECONDS, Leases, reader_name
+from commands.inbox.pruning import prune
+from commands.inbox.retrying import Retrying
+from commands.inbox.table import InboxTable
+from commands.inbox.waiting import unless_ended
+from eventstore import StoreError
+
+logger = logging.getLogger(__name__)
+
+PRUNE_SECONDS = 60.0
+"""How often is looked for what was handled so long ago that it is forgotten."""
+
+
+class InboxWorker:
+    """Consumes the messages of an inbox in this thread (`run`) or in one of its own (`start`, or a `with` block).
+
+    Any number of them may run, in any number of processes and on any number of machines. They share the partitions of each channel
+    among themselves, and take over from one that is gone. Nothing but `stop` ends it: while the database or the broker is away, it
+    waits and tries again.
+
+    Args:
+        table: of the inbox.
+        groups: whose consumers handle the messages.
+        broker: where they come from: its URL, or itself.
+        reach: what the consumers can reach.
+        consuming: how they consume.
+        lease_seconds: how long it may be silent before others take over its partitions.
+    """
+
+    def __init__(
+        self,
+        table: InboxTable,
+        groups: Sequence[Group],
+        broker: str | Broker,
+        reach: Reach,
+        consuming: Consuming,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        self._table, self._groups, self._source, self._reach = table, groups, broker, reach
+        self._consuming, self._lease_seconds = consuming, lease_seconds
+        self._chain = Chain(consuming.middleware)
+        self._name = reader_name()
+        self._stopping = threading.Event()
+        self._ending: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the background thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def run(self) -> None:
+        """Works until `stop` is called."""
+        asyncio.run(self._main())
+
+    def start(self) -> Self:
+        """Works in a background thread, also after `stop`; where it does so already, nothing happens."""
+        if not self.running:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self.run, name="eventfold-inbox", daemon=True)
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends after the messages in hand, and waits for that."""
+        self._stopping.set()
+        if self._ending is not None:
+            loop, ended = self._ending
+            with suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(ended.set)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+    async def _main(self) -> None:
+        ended = asyncio.Event()
+        self._ending = asyncio.get_running_loop(), ended
+        if self._stopping.is_set():  # it was told so before there was anybody to tell
+            return
+        broker = open_broker(self._source) if isinstance(self._source, str) else self._source
+        with ThreadPoolExecutor(self._consuming.parallel, "eventfold-inbox") as threads:
+            readers = [self._reader(each, broker, threads) for each in self._groups]
+            try:
+                await asyncio.gather(*[each.work(ended) for each in readers], self._prune(ended))
+            finally:
+                self._ending = None
+                if isinstance(self._source, str):
+                    await broker.close()
+
+    def _reader(self, group: Group, broker: Broker, threads: Executor) -> ChannelReader:
+        table, reading = self._table, group.reading
+
+        def read(partition: int) -> LaneReader:
+            handling = Handling(table, group, partition, self._reach, self._chain)
+            retrying = Retrying(table, group, handling.lane, self._reach, self._chain)
+            return LaneReader(broker, handling, retrying, self._consuming.batch, threads)
+
+        leases = Leases(table, reading.group, reading.channel, self._name, self._lease_seconds)
+        return ChannelReader(broker, reading.channel, leases, read, threads)
+
+    async def _prune(self, ended: asyncio.Event) -> None:
+        while not ended.is_set():
+            try:
+                await asyncio.to_thread(prune, self._table, self._consuming.keep_seconds)
+            except StoreError as error:
+                logger.warning("what was handled long ago is not forgotten yet: %s", error)
+            await unless_ended(ended, asyncio.sleep(PRUNE_SECONDS))

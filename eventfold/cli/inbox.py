@@ -1,0 +1,192 @@
+"""`eventfold inbox`: messages of other services."""
+
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from commands.inbox.messages import InboxMessage
+from eventfold.cli.help import PlainGroup
+from eventfold.cli.output import show_record, show_rows
+from eventfold.cli.paging import LimitOption, show_page, with_one_more
+from eventfold.cli.session import Session, command
+from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.table import Column, builtin, number, word
+
+logger = logging.getLogger("eventfold.inbox")
+
+_ERROR = Column("error", style="red", needed=lambda row: row["error"] is not None)
+LIST_COLUMNS = (
+    number("number"),
+    word("group"),
+    word("state"),
+    word("channel"),
+    word("type", style="cyan"),
+    Column("key"),
+    number("attempts"),
+    number("followers", "behind"),
+    word("next_try", "next try (UTC)"),
+    _ERROR,
+)
+FOLLOWER_COLUMNS = (
+    number("number"),
+    word("type", style="cyan"),
+    word("id"),
+    word("position"),
+    word("kept_at", "since (UTC)"),
+)
+RETRY_COLUMNS = (
+    number("number"),
+    word("group"),
+    word("channel"),
+    Column("key"),
+    number("handled"),
+    number("left"),
+    _ERROR,
+)
+STATUS_COLUMNS = (
+    word("group"),
+    word("channel"),
+    number("partition"),
+    word("position"),
+    word("moved_at", "moved (UTC)"),
+    number("aside"),
+    number("parked"),
+    Column("reader"),
+)
+NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="Of the message.", show_default=False)]
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the noun."""
+    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    command(group, "consume", example="eventfold inbox consume")(consume)
+    command(group, "status", example="eventfold inbox status --format json")(status)
+    command(group, "list", example="eventfold inbox list --limit 20")(list_messages)
+    command(group, "show", example="eventfold inbox show 17")(show)
+    command(group, "retry", example="eventfold inbox retry 17")(retry)
+    command(group, "discard", example="eventfold inbox discard 17 --followers")(discard)
+    command(group, "prune", example="eventfold inbox prune")(prune)
+    app.add_typer(group, name="inbox", help="Consume and look after messages of other services.", rich_help_panel=panel)
+
+
+def consume(session: Session) -> None:
+    """Consume messages until SIGTERM or Ctrl-C, which end it after those in hand, with exit code 0.
+
+    Any number of processes may do so at once, on any number of machines: they share the partitions among themselves. A worker does
+    it, too, beside its other work.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app = session.application
+    with signals_interrupt(), ThreadPoolExecutor(1, "eventfold-inbox") as threads:
+        worker = app.inbox.worker()
+        working = threads.submit(worker.run)
+        logger.info("%d consumers of %s are at work", len(app.parts.consumers), app.name)
+        try:
+            wait([working])
+        except KeyboardInterrupt:
+            logger.info("stopping after the messages in hand")
+        finally:
+            worker.stop()
+        working.result()
+    logger.info("stopped")
+
+
+def status(session: Session) -> None:
+    """Show how far each partition of each channel is read, and what is set aside."""
+    rows = [builtin(each) for each in session.application.inbox.status()]
+    show_rows(rows, STATUS_COLUMNS, session.format, empty="nothing was read yet")
+
+
+def list_messages(session: Session, *, limit: LimitOption = 100) -> None:
+    """List the messages that are set aside, by number.
+
+    A message is set aside when a consumer fails on it, or it cannot be read. What comes under its key later follows it; all other keys
+    go on. It is tried again by itself until it has failed often enough; then it is parked, until somebody retries or discards it.
+    """
+    found = session.application.inbox.messages(limit=with_one_more(limit))
+    show_page(
+        [_row(each) for each in found],
+        LIST_COLUMNS,
+        session.format,
+        limit=limit,
+        how_to_go_on=lambda _: "--limit 0 lists all",
+        empty="nothing is set aside",
+    )
+
+
+def show(session: Session, message: NumberArgument) -> None:
+    """Show a message that is set aside, with its data and what follows it."""
+    inbox = session.application.inbox
+    found = inbox.message(message)
+    event = found.event
+    beside: dict[str, Any] = {"headers": None, "data": found.body.decode(errors="backslashreplace")}
+    if event is not None:
+        beside = {"headers": dict(event.headers), "data": _data(event.data)}
+    followers = [_row(each) for each in inbox.followers(message)]
+    record = {**_row(found), **beside, "followers": followers}
+    show_record(record, session.format, tables={"followers": FOLLOWER_COLUMNS})
+
+
+def retry(
+    session: Session,
+    numbers: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[NUMBER]...", help="Of the messages; by default all.", show_default=False),
+    ] = None,
+) -> None:
+    """Handle messages that are set aside, in this process, each with what follows it, in order.
+
+    Consumers need not be stopped. It ends with exit code 1 where messages of a key are left.
+    """
+    retried = session.application.inbox.retry(*(numbers or []))
+    show_rows([builtin(each) for each in retried], RETRY_COLUMNS, session.format, empty="nothing is set aside")
+    if any(each.left for each in retried):
+        raise typer.Exit(1)
+
+
+def discard(
+    session: Session,
+    message: NumberArgument,
+    *,
+    followers: Annotated[bool, typer.Option("--followers", help="What follows it under its key, too.")] = False,
+) -> None:
+    """Give up a message that is set aside: it is never handled. What follows it is tried by the next consumer."""
+    discarded = session.application.inbox.discard(message, followers=followers)
+    show_record({"number": message, "discarded": discarded}, session.format)
+
+
+def prune(session: Session) -> None:
+    """Forget which messages were handled longer ago than is to be remembered. Consumers do so by themselves."""
+    show_record({"pruned": session.application.inbox.prune()}, session.format)
+
+
+def _row(found: InboxMessage) -> dict[str, Any]:
+    event = found.event
+    return {
+        "number": found.number,
+        "group": found.group,
+        "state": found.state,
+        "channel": found.channel,
+        "partition": found.partition,
+        "position": found.position,
+        "type": None if event is None else event.type,
+        "id": None if event is None else event.id,
+        "source": None if event is None else event.source,
+        "key": found.key,
+        "attempts": found.attempts,
+        "followers": found.followers,
+        "next_try": found.next_try,
+        "kept_at": found.kept_at,
+        "error": found.error,
+    }
+
+
+def _data(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return data.decode(errors="backslashreplace")

@@ -1,0 +1,229 @@
+"""Messages that come in through one partition are handled once in effect, in order, and never hold each other up."""
+
+import threading
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from commands.brokers.broker import Delivery
+from commands.inbox.handling import MovedOn
+from eventfold import Received, StoreError, StoreUnavailable, consumes
+from eventstore.backend import Backend
+from eventstore.sql_database import SqlDatabase
+from tests.commands.inbox.orders import AT_ONCE, Desk, Faults, OrderPlaced, delivered, placed, shipped, shipping
+
+EIGHT = delivered([placed(number, "ab"[number % 2]) for number in range(1, 9)])
+
+
+def test_messages_are_handled_in_order_with_the_position_behind_them(backend: Backend, database: SqlDatabase) -> None:
+    desk = Desk(backend, [shipping(Faults())])
+
+    assert desk.handle(EIGHT) == "8"
+
+    assert shipped(database) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_what_is_delivered_again_is_handled_once(backend: Backend, database: SqlDatabase) -> None:
+    desk = Desk(backend, [shipping(Faults())])
+    desk.handle(EIGHT[:5])
+
+    desk.handle(EIGHT[2:])
+    desk.handle(delivered([placed(8, "a"), placed(9, "b"), placed(9, "b")], first=9))
+
+    assert shipped(database) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_message_that_fails_waits_aside_with_what_follows_it_and_other_keys_go_on(
+    backend: Backend, database: SqlDatabase, faults: Faults
+) -> None:
+    desk = Desk(backend, [shipping(faults)])
+    faults.left[3] = 99
+
+    assert desk.handle(EIGHT) == "8"
+    desk.handle(delivered([placed(9, "b"), placed(10, "a")], first=9))
+
+    assert shipped(database) == [1, 2, 4, 6, 8, 10]
+    assert desk.aside == [("3", 3)]
+
+
+def test_once_a_message_succeeds_what_waited_for_it_follows_in_order(
+    backend: Backend, database: SqlDatabase, faults: Faults
+) -> None:
+    desk = Desk(backend, [shipping(faults)])
+    faults.left[3] = 4  # in the batch, its half, its quarter, and alone
+    desk.handle(EIGHT)
+
+    assert desk.retry_due() is None
+    assert shipped(database, lambda number: number % 2 == 1) == [1, 3, 5, 7]
+    assert desk.aside == []
+
+
+def test_a_message_that_fails_too_often_is_parked_until_somebody_asks_for_it(
+    backend: Backend, database: SqlDatabase, faults: Faults
+) -> None:
+    desk = Desk(backend, [shipping(faults)])
+    faults.left[3] = 99
+    desk.handle(EIGHT)
+
+    for _ in range(5):
+        desk.retry_due()
+
+    assert faults.left[3] == 99 - 4 - (AT_ONCE.attempts - 1)
+    ((kept, behind),) = desk.table.heads(10, 0)
+    assert (kept.attempts, kept.error, kept.next_try_us, behind) == (3, "RuntimeError: no room for 3", None, 2)
+    assert shipped(database) == [1, 2, 4, 6, 8]
+
+
+def test_what_cannot_be_read_is_set_aside_and_stops_nobody(backend: Backend, database: SqlDatabase) -> None:
+    desk = Desk(backend, [shipping(Faults())])
+    odd = [
+        placed(1, "a", data=b'{"order": 1}'),
+        placed(2, "b", data=b"{"),
+        placed(3, "c", schema="OrderPlaced/2"),
+        placed(4, "d" * 2_000),
+        placed(5, "e", id="\0"),
+        placed(6, "a"),
+        placed(7, "f"),
+    ]
+
+    assert desk.handle([*delivered(odd), Delivery("8", b"\xff", None, "no attribute `id`")]) == "8"
+
+    assert shipped(database) == [7]
+    assert desk.aside == [("1", 1), ("2", 0), ("3", 0), ("4", 0), ("5", 0), ("8", 0)]
+    errors = [str(each.error) for each, _ in desk.table.heads(10, 0)]
+    assert "expected at most version 1 of OrderPlaced, got 2" in errors[2]
+    assert errors[5] == "no attribute `id`"
+
+
+def test_messages_of_types_that_nobody_consumes_are_passed_over(backend: Backend, database: SqlDatabase) -> None:
+    desk = Desk(backend, [shipping(Faults())])
+
+    assert desk.handle(delivered([placed(1, "a", type="OrderPraised", data=b"?"), placed(2, "a")])) == "2"
+
+    assert shipped(database) == [2]
+
+
+def test_of_two_that_read_one_partition_the_slower_one_stores_nothing_and_begins_again(
+    backend: Backend, database: SqlDatabase
+) -> None:
+    one, other = Desk(backend, [shipping(Faults())]), Desk(backend, [shipping(Faults())])
+    one.handling.begin()
+    other.handling.begin()
+    one.handling.handle(EIGHT[:4])
+
+    with pytest.raises(MovedOn):
+        other.handling.handle(EIGHT[:6])
+
+    assert other.handling.begin() == "4"
+    other.handling.handle(EIGHT[4:6])
+    assert shipped(database) == [1, 2, 3, 4, 5, 6]
+
+
+def test_two_that_read_one_partition_at_once_handle_each_message_once_and_in_order(
+    backend: Backend, database: SqlDatabase, faults: Faults
+) -> None:
+    messages = delivered([placed(number, str(number % 5)) for number in range(1, 121)])
+    faults.left.update(dict.fromkeys(range(7, 121, 23), 3))
+    start = threading.Barrier(2)
+
+    def read() -> None:
+        desk = Desk(backend, [shipping(faults)])
+        start.wait()
+        while (stands := int(desk.position or 0)) < len(messages):
+            begin = max(0, stands - 3)
+            try:
+                desk.handling.handle(messages[begin : stands + 7])
+            except MovedOn:
+                continue
+            desk.retry_due()
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for each in readers:
+        each.start()
+    for each in readers:
+        each.join()
+    desk = Desk(backend, [shipping(faults)])
+    while desk.aside:
+        desk.retry_due()
+
+    assert sorted(shipped(database)) == list(range(1, 121))
+    for key in range(5):
+        of_key = shipped(database, lambda number, key=key: number % 5 == key)  # type: ignore[misc]
+        assert of_key == sorted(of_key)
+
+
+def test_a_message_that_comes_through_two_partitions_is_handled_once(backend: Backend, database: SqlDatabase) -> None:
+    desks = [Desk(backend, [shipping(Faults())], partition=number) for number in range(2)]
+
+    for each in desks:
+        each.handle(delivered([placed(1, "a")]))
+
+    assert shipped(database) == [1]
+
+
+@pytest.mark.parametrize(("identify", "expected"), [("position", [1, 1]), (lambda event: event.key, [1])])
+def test_what_tells_messages_apart_can_be_said(
+    backend: Backend, database: SqlDatabase, identify: object, expected: list[int]
+) -> None:
+    desk = Desk(backend, [shipping(Faults(), identify=identify)])
+    twice = delivered([placed(1, "a"), placed(1, "a")])
+
+    desk.handle(twice)
+    desk.handle(twice)
+
+    assert shipped(database) == expected
+
+
+def test_a_consumer_that_ends_its_transaction_has_failed(backend: Backend, database: SqlDatabase) -> None:
+    @consumes(group="shipping", retry=AT_ONCE)
+    def ship(message: OrderPlaced, received: Received) -> None:
+        received.connection.execute(text(f"INSERT INTO shipments (number) VALUES ({message.number})"))
+        if message.number == 2:
+            received.connection.rollback()
+
+    desk = Desk(backend, [ship])
+
+    assert desk.handle(delivered([placed(1, "a"), placed(2, "b"), placed(3, "a")])) == "3"
+
+    assert shipped(database) == [1, 3]
+    ((kept, _),) = desk.table.heads(10, 0)
+    assert "leave commit and rollback to the inbox" in str(kept.error)
+
+
+def test_a_consumer_that_hides_an_error_of_its_sql_stores_nothing_where_the_database_says_so(
+    backend: Backend, database: SqlDatabase
+) -> None:
+    @consumes(group="shipping", retry=AT_ONCE)
+    def ship(message: OrderPlaced, received: Received) -> None:
+        received.connection.execute(text(f"INSERT INTO shipments (number) VALUES ({message.number})"))
+        with suppress(DBAPIError):
+            received.connection.execute(text("SELECT nothing FROM nowhere"))
+
+    desk = Desk(backend, [ship])
+    desk.handle(EIGHT[:1])
+
+    broken = database.dialect == "postgresql"  # SQLite goes on after such an error
+    assert shipped(database) == ([] if broken else [1])
+    assert desk.aside == ([("1", 0)] if broken else [])
+
+
+def test_while_the_database_is_away_no_message_is_at_fault(backend: Backend, database: SqlDatabase) -> None:
+    away = [True]
+
+    @consumes(group="shipping", retry=AT_ONCE)
+    def ship(message: OrderPlaced, received: Received) -> None:
+        if away[0]:
+            raise StoreUnavailable("the database of the stock is away")
+        received.connection.execute(text(f"INSERT INTO shipments (number) VALUES ({message.number})"))
+
+    desk = Desk(backend, [ship])
+
+    with pytest.raises(StoreError, match="away"):
+        desk.handle(EIGHT)
+    assert (desk.position, desk.aside) == (None, [])
+
+    away[0] = False
+    assert desk.handle(EIGHT) == "8"
+    assert len(shipped(database)) == 8
