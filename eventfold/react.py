@@ -34,7 +34,9 @@ def react(parts: Parts) -> int:
         for reaction, track in parts.reactions_in_log:
             for lane in track.lanes:
                 with _Lease(track.generation, lane.partition, owner) as lease:
-                    reactor = Reactor(parts.store, reaction, track, lane.partition, owner, caller, lease.renew)
+                    reactor = Reactor(
+                        parts.store, reaction, track, lane.partition, owner, caller, lease.renew, caller.many
+                    )
                     moved += _catch_up(reactor, head)
                 failures += [each for each in (reactor.failure, reactor.gave_up) if each is not None]
     finally:

@@ -1,6 +1,7 @@
 """Calls the functions of reactions: plain ones in the thread at hand, those under `async def` in an event loop."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from eventfold.awaiting import Awaiting
@@ -29,6 +30,12 @@ class Caller:
         called = reaction(recorded, application) if reaction.takes_app else reaction(recorded)
         if reaction.is_async:
             self._awaiting(called)
+
+    def many(self, reaction: Reaction, events: Sequence[Recorded[Any]]) -> None:
+        """Calls what does the same for many events at once."""
+        assert reaction.many is not None  # noqa: S101 - for the type checker; only such a one is called so
+        application = self._parts.application
+        reaction.many(events, getattr(application, "sync", application))
 
     def close(self) -> None:
         """Ends the event loop, if there is one."""

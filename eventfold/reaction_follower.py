@@ -26,7 +26,8 @@ def reaction_follower(
         loop: where coroutines run; by default in one of the thread's own.
     """
     caller = Caller(parts, loop)
-    reactor = Reactor(parts.store, reaction, track, lane.partition, leases.name, caller, lambda: not follower.stopping)
+    goes_on = lambda: not follower.stopping  # noqa: E731 - the follower comes after it
+    reactor = Reactor(parts.store, reaction, track, lane.partition, leases.name, caller, goes_on, caller.many)
 
     def step() -> bool:
         return not reactor.retry_in and reactor.step() > 0

@@ -41,6 +41,9 @@ class Reaction:
         partitions: into how many shares its keys are divided.
         poison: what is done about an event that it fails on.
         reading: which events it wants, and by which key, as a projection says it.
+        many: does the same for several events at once, in their order, where that is quicker. Where it fails, they are carried
+            out one by one.
+        outages: errors that are nobody's fault: what failed with one is tried until it is over.
     """
 
     def __init__(
@@ -52,7 +55,11 @@ class Reaction:
         start: Start,
         partitions: int,
         poison: Poison,
+        many: Callable[[Sequence[Recorded[Any]], Any], None] | None = None,
+        outages: tuple[type[Exception], ...] = (),
     ) -> None:
+        self.many = many
+        self.outages = outages
         self.name = reading.name
         self.function = function
         self.takes_app = takes_app

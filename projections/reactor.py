@@ -29,10 +29,16 @@ from projections.wanted import wanted_by
 logger = logging.getLogger(__name__)
 
 PAGE = 100
+PAGE_OF_MANY = 1_000
 ENDINGS = (SystemExit, asyncio.CancelledError)
 """What a function may raise to end itself, or a task of its own: the thread that carries out what comes next must outlive it."""
 Call: TypeAlias = Callable[[Reaction, Recorded[Any]], None]
+CallMany: TypeAlias = Callable[[Reaction, Sequence[Recorded[Any]]], None]
 Keyed: TypeAlias = list[tuple[str, Recorded[Any]]]
+
+
+class _Outage(Exception):
+    """An error that is nobody's fault."""
 
 
 class Reactor:
@@ -46,6 +52,7 @@ class Reactor:
         owner: the worker, which must hold the lease.
         call: calls the function.
         goes_on: asked before each event.
+        call_many: calls the function that does the same for many events.
 
     Attributes:
         failure: what it stands still for.
@@ -61,7 +68,9 @@ class Reactor:
         owner: str,
         call: Call,
         goes_on: Callable[[], bool] = lambda: True,
+        call_many: CallMany | None = None,
     ) -> None:
+        self._call_many = call_many if reaction.many is not None else None
         self._store, self._reaction, self._partition = store, reaction, partition
         self._owner, self._call, self._goes_on = owner, call, goes_on
         self._generation: Generation = track.generation
@@ -103,7 +112,9 @@ class Reactor:
         end = head if up_to is None else min(up_to, head)
         if start >= end:
             return 0
-        rows, reached = self._reader.page(start, end, PAGE)
+        rows, reached = self._reader.page(start, end, PAGE if self._call_many is None else PAGE_OF_MANY)
+        if rows and self._carry_out_many(rows, reached):
+            return self._position - start
         for row in rows:
             if not self._goes_on() or not self._carry_out(row):
                 return self._position - start
@@ -125,6 +136,24 @@ class Reactor:
         self._parked = frozenset(read_key(self._reaction.reading.model, each.key) for each in mine)
         return True
 
+    def _carry_out_many(self, rows: Sequence[Row], reached: int) -> bool:
+        """Does what a page asks for at once; False where that is to be done one by one, which finds out what is at fault."""
+        if self._call_many is None or self._parked or self.attempts:
+            return False
+        try:
+            keyed = self._keyed(self._reader.decode(list(rows)))
+            self._call_many(self._reaction, [recorded for _, recorded in keyed])
+        except self._reaction.outages as error:
+            self._stand_still(rows[0][0], ReactionFailed(self._reaction.name, rows[0][0], None, str(error)))
+            return True
+        except (StoreUnavailable, StoreBusy):
+            raise
+        except (Exception, *ENDINGS) as error:  # noqa: BLE001 - found out one by one
+            logger.warning("reaction %s: many events at once failed: %s", self._reaction.name, error)
+            return False
+        self._advance(reached, events=len(keyed))
+        return True
+
     def _carry_out(self, row: Row) -> bool:
         """Does what one stored event asks for; whether the next one may follow."""
         position = row[0]
@@ -142,7 +171,11 @@ class Reactor:
             Parked(key_text(key), position) for key in dict.fromkeys(key for key, _ in keyed if key in self._parked)
         ]
         due = [each for each in keyed if each[0] not in self._parked]
-        if failures := self._call_each(due):
+        try:
+            failures = self._call_each(due)
+        except _Outage as outage:
+            return self._stand_still(position, ReactionFailed(self._reaction.name, position, None, str(outage)))
+        if failures:
             return self._failed(position, failures, waiting)
         if waiting:
             return self._advance(position, events=min(1, len(due)), parked=waiting)
@@ -158,6 +191,8 @@ class Reactor:
                 self._call(self._reaction, recorded)
             except (StoreUnavailable, StoreBusy):
                 raise
+            except self._reaction.outages as error:
+                raise _Outage(str(error)) from error
             except (Exception, *ENDINGS) as error:  # noqa: BLE001 - reported in the reaction's status
                 reason = f"{type(error).__name__}: {error}"
                 failures[key] = ReactionFailed(self._reaction.name, recorded.position, key, reason)

@@ -1,6 +1,5 @@
 """Stores messages in the transaction of the append that they tell of: a companion of the log."""
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,17 +7,15 @@ import msgspec
 from sqlalchemy import Connection
 
 from commands.cloud_event import CloudEvent
-from commands.errors import InvalidMessage
 from commands.outbox.clock import now_us
-from commands.outbox.preparation import TRACEPARENT, Origin, seal
-from commands.outbox.publish import ToMessage, failure, published
+from commands.outbox.preparation import TRACEPARENT
+from commands.outbox.publish import ToMessage, told_of
 from commands.outbox.table import OutboxTable
 from eventstore import NO_STREAM, Recorded
 from eventstore.backend import WriteRequest
 from eventstore.companion import Insert, Stored
 from eventstore.encoding import decoder_of
 from eventstore.event import Event, event_type
-from eventstore.stream import id_of
 
 
 class Traced(msgspec.Struct, frozen=True):
@@ -86,7 +83,7 @@ class OutboxCompanion:
         found = [
             event
             for recorded, function in self._recorded(request, reached, now)
-            for event in self._published(function, recorded, _traceparent(request, recorded))
+            for event in told_of(function, recorded, self._source, _traceparent(request, recorded))
         ]
         found += [each for each in request.beside if type(each) is CloudEvent]
         return found
@@ -103,28 +100,6 @@ class OutboxCompanion:
                     function, decode = found
                     yield Recorded(decode(row[8]), 0, write.stream, version, now, *row[:8]), function
 
-    def _published(self, function: ToMessage, recorded: Recorded[Any], traceparent: str | None) -> list[CloudEvent]:
-        time = recorded.recorded_us if recorded.occurred_us is None else recorded.occurred_us
-        key, event_id = id_of(recorded.stream), recorded.event_id
-        try:
-            return [
-                seal(
-                    each,
-                    Origin(
-                        self._source,
-                        _message_id(event_id, number),
-                        time,
-                        key,
-                        recorded.correlation_id,
-                        event_id,
-                        traceparent,
-                    ),
-                )
-                for number, each in enumerate(published(function, recorded))
-            ]
-        except InvalidMessage as error:
-            raise failure(function, recorded, str(error)) from error
-
 
 def _versions(request: WriteRequest) -> dict[str, int] | None:
     """The versions that streams will have; None where one of them depends on what is stored."""
@@ -135,11 +110,6 @@ def _versions(request: WriteRequest) -> dict[str, int] | None:
             return None
         found[write.stream] = expected + len(write.rows)
     return found
-
-
-def _message_id(event_id: str, number: int) -> str:
-    """The same each time that the event is published: its own id, and others derived from it."""
-    return event_id if number == 0 else str(uuid.uuid5(uuid.UUID(event_id), str(number)))
 
 
 def _traceparent(request: WriteRequest, recorded: Recorded[Any]) -> str | None:

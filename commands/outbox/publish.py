@@ -1,14 +1,18 @@
 """Which events are published, and as what: pure maps from a recorded event to a message, so that the one is not the other."""
 
 import inspect
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from commands.errors import PublishFailed
+from commands.cloud_event import CloudEvent
+from commands.errors import InvalidMessage, PublishFailed
 from commands.message import Message, NewMessage
+from commands.outbox.preparation import Origin, seal
 from eventstore import DefinitionError, EventfoldError, Recorded
 from eventstore.errors import shown
 from eventstore.event import Event, event_type
+from eventstore.stream import id_of
 
 Outgoing: TypeAlias = Message | NewMessage[Any]
 """What can be sent."""
@@ -48,6 +52,33 @@ def _check_function(cls: type[Event], function: Any) -> None:
         raise DefinitionError(f"{where}: {_name(function)}: expected a function of one argument, the event") from None
     except ValueError:  # a callable that does not tell its signature
         return
+
+
+def told_of(
+    function: ToMessage, recorded: Recorded[Any], source: str, traceparent: str | None = None
+) -> list[CloudEvent]:
+    """What others are told of an event, ready to be sent. Told again, it has the same ids.
+
+    Raises:
+        PublishFailed: the map failed, or what it returned is not acceptable.
+    """
+    time = recorded.recorded_us if recorded.occurred_us is None else recorded.occurred_us
+    key, event_id, correlation = id_of(recorded.stream), recorded.event_id, recorded.correlation_id
+    try:
+        return [
+            seal(
+                each,
+                Origin(source, _message_id(event_id, number), time, key, correlation, event_id, traceparent),
+            )
+            for number, each in enumerate(published(function, recorded))
+        ]
+    except InvalidMessage as error:
+        raise failure(function, recorded, str(error)) from error
+
+
+def _message_id(event_id: str, number: int) -> str:
+    """The same each time that the event is published: its own id, and others derived from it."""
+    return event_id if number == 0 else str(uuid.uuid5(uuid.UUID(event_id), str(number)))
 
 
 def published(function: ToMessage, recorded: Recorded[Any]) -> list[Outgoing]:
