@@ -90,7 +90,7 @@ class Application:
         handlers: functions under `@handles`.
         projections: each `projection.into(target, ...)`.
         views: reporting views over the tables of projections.
-        reactions: functions under `@reaction`.
+        reactions: functions under `@reaction`, and what `publication(...)` makes.
         schedules: commands that recur, each a `Schedule`.
         aggregates: aggregate classes that no handler takes, such as those of objects that record. The command line knows
             them too, and reading the log decodes their events.

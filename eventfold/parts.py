@@ -9,6 +9,7 @@ from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler, Schedule
 from commands.brokers.broker import Broker
+from commands.brokers.sender import Sender
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
 from commands.inbox.consumer import Consumer
@@ -73,6 +74,7 @@ class Parts:
         self.consumers = tuple(consumers)
         groups_of(self.consumers)  # finds those that contradict each other before anything is opened
         self.broker = broker
+        self.sender = Sender(broker)
         self.consuming = consuming if consuming is not None else Consuming()
         self.publish = check_publish(publish or {})
         self.source = check_source(source)
@@ -345,6 +347,7 @@ class Parts:
     def close(self) -> None:
         """Closes the store; the next use opens it again."""
         with self._opening:
+            self.sender.close()
             if self._store is not None:
                 close_others(self._store.backend)
                 self._store.close()
@@ -395,6 +398,10 @@ class Parts:
         for each in self.reactions:
             if not isinstance(each, Reaction):
                 raise DefinitionError(f"reactions: expected functions under @reaction, got {each!r}")
+            if each.many is not None and self.broker is None:
+                raise DefinitionError(
+                    f"publication {each.name!r}: expected a broker to publish to, got none; name one, as in broker='nats://...'"
+                )
             if each.name in names:
                 raise DefinitionError(
                     f"reactions: another reaction or projection is called {each.name!r}; give each its own name"

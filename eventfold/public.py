@@ -68,6 +68,7 @@ from eventfold.async_query import AsyncModelQuery
 from eventfold.async_search import AsyncSearchQuery
 from eventfold.async_session import AsyncSession
 from eventfold.errors import ApplicationNotFound
+from eventfold.log_publication import publication
 from eventfold.session import Session
 from eventfold.worker import Worker
 from eventstore import (
@@ -355,6 +356,7 @@ __all__ = [
     "min_of",
     "open_store",
     "projection",
+    "publication",
     "reaction",
     "read_command",
     "replace",

@@ -16,10 +16,14 @@ from projections.target import Generation
 _RENEWED_SECONDS = LEASE_SECONDS / 5
 
 
-def react(parts: Parts) -> int:
+def react(parts: Parts, names: Sequence[str] | None = None) -> int:
     """Carries out everything up to the log's end as it is now, but for what a worker has in hand, or what is paused.
 
     An event that fails is tried again at once, as often as its reaction says, and then parked.
+
+    Args:
+        parts: of the application.
+        names: only of these reactions.
 
     Returns:
         By how many positions the reactions have moved, in all.
@@ -32,6 +36,8 @@ def react(parts: Parts) -> int:
     moved, failures = 0, list[Exception]()
     try:
         for reaction, track in parts.reactions_in_log:
+            if names is not None and reaction.name not in names:
+                continue
             for lane in track.lanes:
                 with _Lease(track.generation, lane.partition, owner) as lease:
                     reactor = Reactor(

@@ -26,11 +26,16 @@ def reaction_follower(
         loop: where coroutines run; by default in one of the thread's own.
     """
     caller = Caller(parts, loop)
-    goes_on = lambda: not follower.stopping  # noqa: E731 - the follower comes after it
+
+    def goes_on() -> bool:
+        return not follower.stopping
+
     reactor = Reactor(parts.store, reaction, track, lane.partition, leases.name, caller, goes_on, caller.many)
 
     def step() -> bool:
         return not reactor.retry_in and reactor.step() > 0
 
-    follower = Follower(parts.store, f"reaction {reaction.name}", step, lambda: reactor.retry_in, caller.close)
+    follower: Follower = Follower(
+        parts.store, f"reaction {reaction.name}", step, lambda: reactor.retry_in, caller.close
+    )
     return follower

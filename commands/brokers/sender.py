@@ -35,7 +35,8 @@ class Sender:
         """
         if not events:
             return
-        outcomes = asyncio.run_coroutine_threadsafe(self._publish(events), self._running()).result()
+        loop = self._running()
+        outcomes = asyncio.run_coroutine_threadsafe(self._publish(events), loop).result()
         failures = [each for each in outcomes if each is not None]
         away = [each for each in failures if isinstance(each, BrokerUnavailable)]
         for each in away or failures:

@@ -23,6 +23,7 @@ from eventfold.cli import (
     log,
     migrate,
     projections,
+    publish,
     query,
     reactions,
     schedule,
@@ -57,7 +58,7 @@ for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
 for _noun in (projections, views, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
-for _noun in (schedule, idempotency, inbox):
+for _noun in (schedule, idempotency, inbox, publish):
     _noun.add_to(app, "Write and read")
 log.add_to(app, "Move")
 

@@ -1,0 +1,69 @@
+"""`eventfold publish`: the log handed to a broker."""
+
+import logging
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from eventfold.cli.completion import reaction_names
+from eventfold.cli.output import show_rows
+from eventfold.cli.reactions import STATUS_COLUMNS, reaction_rows
+from eventfold.cli.session import Session, command, usage_error
+from eventfold.cli.signals import signals_interrupt
+from eventfold.follower import Follower
+from eventfold.parts import Parts
+from eventfold.react import react
+
+logger = logging.getLogger("eventfold.publish")
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Adds the command."""
+    command(app, "publish", example="eventfold publish feed --once", rich_help_panel=panel)(publish)
+
+
+def publish(
+    session: Session,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Of publications; by default all.", autocompletion=reaction_names),
+    ] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End when all that is in the log now is published.")] = False,
+) -> None:
+    """Hand events of the log to the broker, as publications say, until SIGTERM or Ctrl-C.
+
+    A worker does so, too, beside its other work. Each publication remembers how far it has come; `eventfold reactions` shows and
+    mends it.
+    """
+    parts = session.application.parts
+    chosen = _chosen(parts, names or [])
+    if once:
+        react(parts, chosen)
+        rows = [each for each in reaction_rows(session.application) if each["reaction"] in chosen]
+        show_rows(rows, STATUS_COLUMNS, session.format)
+        return
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    parts.store.listen()
+    follower = Follower(parts.store, "publications", lambda: react(parts, chosen) > 0, lambda: None)
+    with signals_interrupt():
+        follower.start()
+        logger.info("publishing %s of %s", ", ".join(chosen), session.application.name)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            logger.info("stopping after the events in hand")
+        finally:
+            follower.stop()
+    logger.info("stopped")
+
+
+def _chosen(parts: Parts, names: list[str]) -> list[str]:
+    known = [each.name for each in parts.reactions if each.many is not None]
+    if not known:
+        usage_error("the application has no publications; declare one, as in reactions=[publication(...)]")
+    if unknown := [each for each in names if each not in known]:
+        usage_error(f"no publication is called {unknown[0]!r} (there are: {', '.join(known)})")
+    return names or known
