@@ -34,6 +34,7 @@ from eventstore.backends.sqlite.sql import Sql
 from eventstore.backends.sqlite.wake import WakePipes
 from eventstore.companion import Companion, accompany
 from eventstore.errors import EventfoldError, StoreError
+from eventstore.fork import wait_for
 from eventstore.migration import Migrator, load_migrations
 from eventstore.snapshot import Beginning, SnapshotKind
 from eventstore.sql_database import SqlDatabase
@@ -62,6 +63,7 @@ class SqliteBackend:
         self._migrator = Migrator(self.engine, migrations, prefix=prefix, schema=None, description=self.description)
         self._pipes = WakePipes(path)
         self._write_lock = threading.Lock()
+        wait_for(self._write_lock)
         self.sql = SqlDatabase(
             open_engine(path, busy_seconds=busy_seconds, synchronous="NORMAL"),
             prefix=prefix,
