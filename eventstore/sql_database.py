@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
+from eventstore.fork import left
 from eventstore.migration import Migrator, load_migrations
 
 
@@ -92,6 +94,16 @@ class SqlDatabase:
             connection = plain.execution_options(writes=True)
             with connection.begin():
                 yield connection
+
+    def leave_to_parent(self) -> object:
+        """In a forked child: refuses from now on, since the connections and locks are the parent's."""
+        kept = self._turn, self._translated, self.engine.pool
+        self.engine.dispose(close=False)
+        self._turn, self._translated = nullcontext(), self._refused
+        return kept
+
+    def _refused(self) -> NoReturn:
+        raise left(self.description)
 
     def migrator(self, room: str, package: str) -> Migrator:
         """Migrations of another room for this database; they lie in `<package>.<dialect>`."""

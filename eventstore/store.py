@@ -376,9 +376,9 @@ class EventStore:
 
     def leave_to_parent(self) -> object:
         """In a forked child: refuses from now on, since the connections, threads and locks are the parent's."""
-        left = self.backend, self.snapshots, self.signal, self._group, self._stop_listening
+        left: object = self.backend, self.snapshots, self.signal, self._group, self._stop_listening
         if self.backend.sql is not None:
-            self.backend.sql.engine.dispose(close=False)
+            left = left, self.backend.sql.leave_to_parent()
             self.backend = cast("Backend", LeftBackend(self.backend.description))
         self.snapshots = Snapshots(self.backend)
         self.signal, self._group, self._stop_listening = Signal(), GroupCommit(self._commit), None

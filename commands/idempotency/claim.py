@@ -16,6 +16,7 @@ class Claim(msgspec.Struct, frozen=True):
         command: the command's name.
         fingerprint: of the command.
         keep_us: for how long its outcome is kept, in microseconds.
+        former: the fingerprint that earlier releases have kept of the same command.
     """
 
     scope: str
@@ -23,6 +24,7 @@ class Claim(msgspec.Struct, frozen=True):
     command: str
     fingerprint: str
     keep_us: int
+    former: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,7 +74,7 @@ class Kept(msgspec.Struct, frozen=True):
         Raises:
             IdempotencyConflict: it is another one.
         """
-        if self.fingerprint != claim.fingerprint:
+        if self.fingerprint not in {claim.fingerprint, claim.former}:
             raise IdempotencyConflict(self.key, self.command, claim.command)
         return self.outcome
 

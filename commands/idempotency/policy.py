@@ -1,14 +1,13 @@
 """How long idempotency keys are kept, whose they are, and what is kept under them."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from commands.command import Command
 from commands.envelope import Envelope
 from commands.idempotency.claim import Claim
+from commands.idempotency.fingerprint import fingerprint, former_fingerprint
 from eventstore import DefinitionError, InvalidInput
 
 DAY_SECONDS = 24 * 60 * 60
@@ -55,13 +54,8 @@ class Idempotency(msgspec.Struct, frozen=True):
         key = _checked("idempotency_key", envelope.idempotency_key, least=1)
         scope = _checked("the scope of the idempotency key", self.scope(envelope), least=0)
         command = envelope.command
-        return Claim(scope, key, type(command).__name__, fingerprint(command), int(self.keep_seconds * 1e6))
-
-
-def fingerprint(command: Command) -> str:
-    """Equal for equal commands of one class."""
-    text = msgspec.json.encode(command, order="sorted")
-    return hashlib.sha256(type(command).__name__.encode() + b"\0" + text).hexdigest()
+        keep_us = int(self.keep_seconds * 1e6)
+        return Claim(scope, key, type(command).__name__, fingerprint(command), keep_us, former_fingerprint(command))
 
 
 def _checked(field: str, value: Any, *, least: int) -> str:

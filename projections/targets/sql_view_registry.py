@@ -62,7 +62,8 @@ class ViewRegistry:
         if row is None:
             return None
         shown = tuple((str(one), str(two), int(three)) for one, two, three in json.loads(row[1]))
-        return StoredView(row[0], shown, *row[2:8], tuple(json.loads(row[8])), row[9])
+        rest = (*row[2:8], tuple(json.loads(row[8])), row[9])
+        return StoredView(row[0], shown, *rest)
 
     def put(self, connection: Connection, name: str, view: StoredView) -> None:
         """Remembers a view that was made or refreshed just now."""

@@ -1,12 +1,15 @@
 """Idempotency keys: the same key and command are answered alike, whoever sends them, how often, and when."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
-from commands.idempotency.policy import fingerprint
+from commands.idempotency.claim import Kept, Outcome
+from commands.idempotency.fingerprint import fingerprint
 from eventfold import (
     Application,
     Ask,
@@ -23,6 +26,7 @@ from eventfold import (
     Rejected,
     SqlTable,
     Struct,
+    handles,
     look_up,
     projection,
 )
@@ -179,6 +183,56 @@ def test_another_command_under_the_same_key_is_refused_and_nothing_is_stored(dri
 def test_commands_are_told_apart_by_name_and_fields() -> None:
     assert fingerprint(Deposit("a-1", 5)) == fingerprint(Deposit("a-1", 5))
     assert len({fingerprint(each) for each in (Deposit("a-1", 5), Withdraw("a-1", 5), Deposit("a-1", 6))}) == 3
+
+
+def given_another_field() -> type[Command]:
+    """The command as a later release of the code declares it."""
+
+    class Reason(Struct, frozen=True):
+        code: int
+        text: str = ""
+
+    class Deposit(Command):
+        account_id: str
+        amount: int
+        note: str = ""
+        reasons: tuple[Reason, ...] = ()
+
+    return Deposit
+
+
+def test_a_field_that_has_its_default_tells_no_commands_apart() -> None:
+    later: Any = given_another_field()
+    reason: Any = msgspec.json.decode(b'{"account_id":"a-1","amount":5,"reasons":[{"code":1}]}', type=later)
+
+    assert fingerprint(later("a-1", 5)) == fingerprint(Deposit("a-1", 5))
+    assert fingerprint(later("a-1", 5, "x")) != fingerprint(Deposit("a-1", 5))
+    assert fingerprint(reason) == fingerprint(msgspec.structs.replace(reason)) != fingerprint(later("a-1", 5))
+
+
+def test_a_command_that_was_given_another_optional_field_meanwhile_is_still_the_same(sqlite_url: str) -> None:
+    later: Any = given_another_field()
+
+    def deposit(_account: Account, command: Any) -> list[AccountEvent]:
+        return [Deposited(command.amount)]
+
+    deposit.__annotations__["command"] = later
+    with Application(sqlite_url, handlers=HANDLERS, migrate=True) as app:
+        first = app.dispatch(Deposit("a-1", 5), idempotency_key="once")
+    with Application(sqlite_url, handlers=[handles(deposit)]) as app:
+        assert app.dispatch(later("a-1", 5), idempotency_key="once") == first
+        with pytest.raises(IdempotencyConflict):
+            app.dispatch(later("a-1", 5, "another"), idempotency_key="once")
+
+
+def test_a_fingerprint_that_an_earlier_release_has_kept_is_that_of_the_same_command() -> None:
+    later: Any = given_another_field()
+    claim = Idempotency().claim(Envelope(later("a-1", 5), "m", "c", idempotency_key="once"))
+    assert claim is not None
+    whole = b'Deposit\0{"account_id":"a-1","amount":5,"note":"","reasons":[]}'
+    kept = Kept("", "once", "Deposit", hashlib.sha256(whole).hexdigest(), Outcome("account-a-1"), 0, 1)
+
+    assert kept.check(claim) == Outcome("account-a-1")
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", 5, b"k"])

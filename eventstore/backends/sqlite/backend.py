@@ -34,6 +34,7 @@ from eventstore.backends.sqlite.sql import Sql
 from eventstore.backends.sqlite.wake import WakePipes
 from eventstore.companion import Companion, accompany, inserts_beside
 from eventstore.errors import EventfoldError, StoreError
+from eventstore.fork import wait_for
 from eventstore.migration import Migrator, load_migrations
 from eventstore.snapshot import Beginning, SnapshotKind
 from eventstore.sql_database import SqlDatabase
@@ -61,9 +62,9 @@ class SqliteBackend:
         migrations = load_migrations("eventstore", "eventstore.backends.sqlite.migrations", prefix=prefix)
         self._migrator = Migrator(self.engine, migrations, prefix=prefix, schema=None, description=self.description)
         self._pipes = WakePipes(path)
-        self._write_lock = (
-            threading.RLock()
-        )  # within a write transaction, another one waits for the database, and says so
+        # within a write transaction, another one waits for the database, and says so
+        self._write_lock = threading.RLock()
+        wait_for(self._write_lock)
         self.sql = SqlDatabase(
             open_engine(path, busy_seconds=busy_seconds, synchronous="NORMAL"),
             prefix=prefix,
