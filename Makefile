@@ -13,9 +13,9 @@ PACKAGES := eventstore commands projections eventfold
 # What each kind of work installs on top of the core. The build of the package itself is pinned too.
 EXTRAS_demo := postgres,elasticsearch,bisect
 EXTRAS_plot := $(EXTRAS_demo),plot
-EXTRAS_test := postgres,elasticsearch,bisect,cron,plot,test,lint,bench
-EXTRAS_lint := postgres,elasticsearch,bisect,cron,plot,test,lint,bench
-EXTRAS_bench := postgres,elasticsearch,test,bench
+EXTRAS_test := postgres,elasticsearch,nats,kafka,rabbitmq,redis,bisect,cron,plot,test,lint,bench
+EXTRAS_lint := postgres,elasticsearch,nats,kafka,rabbitmq,redis,bisect,cron,plot,test,lint,bench
+EXTRAS_bench := postgres,elasticsearch,nats,kafka,rabbitmq,redis,test,bench
 EXTRAS_docs := docs
 ELASTICSEARCH_TESTS := tests/projections tests/services tests/docs
 export PIP_CONSTRAINT := constraints.txt
@@ -83,5 +83,5 @@ clean: ## Remove everything that was made here, the virtual environment too
 	@$(PYTHON) -m venv .venv-elasticsearch-8
 	@grep -v '^elastic' constraints.txt > .venv-elasticsearch-8/constraints.txt
 	@PIP_CONSTRAINT=.venv-elasticsearch-8/constraints.txt .venv-elasticsearch-8/bin/python -m pip install -q --disable-pip-version-check \
-		-e ".[postgres,elasticsearch,bisect,cron,test]" "elasticsearch<9"
+		-e ".[postgres,elasticsearch,nats,kafka,rabbitmq,redis,bisect,cron,test]" "elasticsearch<9"
 	@touch $@

@@ -15,8 +15,12 @@ from tests.services.elasticsearch import (
     ElasticsearchUnavailableError,
     open_elasticsearch,
 )
+from tests.services.nats import NatsServer
 from tests.services.postgresql import Postgres, PostgresServer, PostgresUnavailableError, open_postgres
+from tests.services.redis import RedisServer
+from tests.services.server import PrivateServer, Server, ServerUnavailableError, open_server
 
+BROKERS = ("nats", "redis")
 CRAMPED = {
     "node.processors": 1,
     "thread_pool.write.queue_size": 1,
@@ -91,6 +95,48 @@ def private_elasticsearch() -> Iterator[ElasticsearchServer]:
         _missing("Elasticsearch", error)
 
 
+def _broker(kind: type[PrivateServer]) -> Iterator[Server]:
+    try:
+        with open_server(kind) as server:
+            parts.record(kind.name, f"{kind.version(server.url)}, {server.origin}")
+            yield server
+    except ServerUnavailableError as error:
+        _missing(kind.name, error)
+
+
+def _private(kind: type[PrivateServer], shared: Server) -> Iterator[PrivateServer]:
+    """The shared one where it is ours, since whoever kills it starts it again; else one more."""
+    if isinstance(shared, PrivateServer):
+        yield shared
+    else:
+        with kind() as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[Server]:
+    """The run's NATS with JetStream."""
+    yield from _broker(NatsServer)
+
+
+@pytest.fixture
+def private_nats(nats_server: Server) -> Iterator[PrivateServer]:
+    """A NATS to stop, kill and restart; whoever does so starts it again."""
+    yield from _private(NatsServer, nats_server)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    """The run's Redis."""
+    yield from _broker(RedisServer)
+
+
+@pytest.fixture
+def private_redis(redis_server: Server) -> Iterator[PrivateServer]:
+    """A Redis to stop, kill and restart; whoever does so starts it again."""
+    yield from _private(RedisServer, redis_server)
+
+
 def _missing(part: str, reason: Exception) -> NoReturn:
     """Skip the test, or fail it in CI, where every part must be there."""
     parts.record(part, f"missing: {reason}")
@@ -107,6 +153,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgresql)
         if {"elasticsearch_server", "private_elasticsearch"} & asked:
             item.add_marker(pytest.mark.elasticsearch)
+        for name in BROKERS:
+            if f"{name}_server" in asked:
+                item.add_marker(name)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

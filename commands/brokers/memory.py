@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from commands.brokers.broker import PARTITIONS, Delivery, partition_of
+from commands.brokers.content import check_headers
+from commands.brokers.waves import Outcome, prepared
 from commands.cloud_event import CloudEvent
 
 
@@ -49,13 +51,15 @@ class MemoryBroker:
         self._bus = MemoryBus.named(name)
         self._partitions = partitions
 
-    async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+    async def publish(self, events: Sequence[CloudEvent]) -> list[Outcome]:
         """Keeps messages."""
+        outcomes: dict[int, Outcome] = {}
         with self._bus.lock:
-            for each in events:
+            for place, each in prepared(events, _checked, outcomes):
                 self._bus.kept[each.channel, partition_of(each.key, self._partitions)].append(each)
+                outcomes[place] = None
         self._bus.wake()
-        return [None] * len(events)
+        return [outcomes[place] for place in range(len(events))]
 
     async def partitions(self, channel: str) -> int:
         """As many as was said."""
@@ -104,3 +108,8 @@ class MemorySubscription:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _checked(event: CloudEvent) -> CloudEvent:
+    check_headers(event)
+    return event

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 FETCH_SECONDS = 1800.0
-_LIST = "complete.json"
+COMPLETE = "complete.json"
 
 
 class CannotFetchError(Exception):
@@ -38,7 +38,7 @@ def folder_of(artifact: str, inner: str, name: str) -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     chosen = cache / name
-    with _locked(cache / f"{name}.lock"):
+    with locked(cache / f"{name}.lock"):
         if not is_complete(chosen):
             shutil.rmtree(chosen, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=cache) as made:
@@ -51,7 +51,7 @@ def folder_of(artifact: str, inner: str, name: str) -> Path:
 def is_complete(folder: Path) -> bool:
     """Whether every file is there with the size that it had in the archive."""
     try:
-        sizes: dict[str, int] = json.loads((folder / _LIST).read_text(encoding="utf-8"))
+        sizes: dict[str, int] = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
         return all((folder / path).stat().st_size == size for path, size in sizes.items())
     except (OSError, ValueError):
         return False
@@ -74,7 +74,7 @@ def extract(archive: Path, inner: str, to: Path) -> None:
             sizes["/".join(within)] = entry.file_size
     if not sizes:
         raise CannotFetchError(f"{archive.name} has no folder {inner!r}")
-    (to / _LIST).write_text(json.dumps(sizes), encoding="utf-8")
+    (to / COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
 
 
 def _fetch(artifact: str, repository: Path) -> Path:
@@ -101,7 +101,7 @@ def _fetch(artifact: str, repository: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,35 @@
+"""A CloudEvent as a message of NATS: attributes as `ce-` headers, percent-encoded as in the HTTP binding."""
+
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from commands.brokers.broker import Delivery
+from commands.brokers.content import deliver, write
+from commands.cloud_event import CloudEvent
+
+PREFIX = "ce-"
+MESSAGE_ID = "Nats-Msg-Id"
+_OF_THE_SERVER = "nats-"
+_SAFE = "".join(chr(each) for each in range(0x21, 0x7F) if chr(each) not in '"%')
+_LINES = len(b"NATS/1.0\r\n\r\n")
+
+
+def headers_and_body(event: CloudEvent, *, structured: bool) -> tuple[dict[str, str], bytes]:
+    """What is sent."""
+    headers, body = write(event, structured=structured, prefix=PREFIX)
+    encoded = {name: text if name == "content-type" else quote(text, safe=_SAFE) for name, text in headers.items()}
+    encoded[MESSAGE_ID] = quote(f"{event.source} {event.id}", safe=_SAFE)
+    return encoded, body
+
+
+def size_of(headers: Mapping[str, str], body: bytes) -> int:
+    """What the server counts against its limit, in bytes: headers too."""
+    return len(body) + _LINES + sum(len(name) + len(text) + 4 for name, text in headers.items())
+
+
+def delivery_of(
+    position: str, headers: Mapping[str, str] | None, body: bytes, channel: str, arrived_us: int
+) -> Delivery:
+    """What has arrived."""
+    own = {name: unquote(text) for name, text in (headers or {}).items() if not name.lower().startswith(_OF_THE_SERVER)}
+    return deliver(position, own, body, channel=channel, prefixes=(PREFIX,), arrived_us=arrived_us)
