@@ -17,6 +17,10 @@ from commands.outbox.sql_table import OPEN, SqlOutboxTable, columns_of, row_of
 LEASE_US = 30_000_000
 """For how long a relay on SQLite has its turn. Where it takes longer over a batch, another one may say the same once more."""
 
+_STILL_OPEN = "coalesce(sent, parked) IS NULL"
+"""The same as `OPEN`, in words in which PostgreSQL does not know its index again: it would take it for shorter than it is, and look
+through all that is open for messages whose numbers are known."""
+
 
 class Head(NamedTuple):
     """The first message of a key that is not sent, and whether another one of the key is parked."""
@@ -147,12 +151,13 @@ class PostgresRelaying(SqlRelaying):
     def __init__(self, table: SqlOutboxTable) -> None:
         super().__init__(table)
         name = table.table
-        self._lock = f"SELECT seq FROM {name} WHERE seq = ANY(%s) AND {OPEN} FOR UPDATE SKIP LOCKED"
+        self._lock = f"SELECT seq FROM {name} WHERE seq = ANY(%s) AND {_STILL_OPEN} FOR UPDATE SKIP LOCKED"
         self._rows = (
             "WITH following AS (SELECT o.seq FROM unnest(%s::text[], %s::text[]) AS k(channel, key) CROSS JOIN LATERAL "
             f"(SELECT o.seq FROM {name} o WHERE o.aggregatetype = k.channel AND o.aggregateid = k.key "
             "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT %s) o), "
-            f"locked AS (SELECT seq FROM {name} WHERE seq IN (SELECT seq FROM following) AND {OPEN} FOR UPDATE SKIP LOCKED) "
+            f"locked AS (SELECT seq FROM {name} WHERE seq = ANY(ARRAY(SELECT seq FROM following)) AND {_STILL_OPEN} "
+            "FOR UPDATE SKIP LOCKED) "
             f"SELECT locked.seq IS NOT NULL, {self.columns} FROM following JOIN {name} o ON o.seq = following.seq "
             "LEFT JOIN locked ON locked.seq = following.seq ORDER BY o.seq"
         )
