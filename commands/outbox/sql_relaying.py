@@ -73,18 +73,8 @@ class SqlRelaying:
         self.table, self.database = table, table.database
         self.columns = columns_of(self.database, "o.")
         name = table.table
-        first = (
-            f"SELECT o.seq FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL AND (o.aggregatetype, o.aggregateid)"
-        )
-        order = "ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         parked = f"SELECT 1 FROM {name} p WHERE p.aggregatetype = o.aggregatetype AND p.aggregateid = o.aggregateid"
-        self._heads = table.marked(
-            f"WITH RECURSIVE heads(number, seq) AS (SELECT 1, ({first} > (?, ?) {order}) "
-            f"UNION ALL SELECT h.number + 1, ({first} > (at.aggregatetype, at.aggregateid) {order}) "
-            f"FROM heads h JOIN {name} at ON at.seq = h.seq WHERE h.number < ?) "
-            "SELECT o.seq, o.aggregatetype, o.aggregateid, o.next_try, "
-            f"EXISTS ({parked} AND p.parked IS NOT NULL) FROM heads h JOIN {name} o ON o.seq = h.seq ORDER BY h.number"
-        )
+        self.head = f"o.seq, o.aggregatetype, o.aggregateid, o.next_try, EXISTS ({parked} AND p.parked IS NOT NULL)"
         self._failed = table.marked(
             f"UPDATE {name} SET attempts = attempts + 1, next_try = ?, error = ?, parked = ? WHERE seq = ?"
         )
@@ -94,7 +84,7 @@ class SqlRelaying:
 
     def heads(self, connection: Connection, after: Key, limit: int) -> list[Head]:
         """Of each key after one, the first message that is not sent; of at most so many keys."""
-        return [Head(*each) for each in connection.exec_driver_sql(self._heads, (*after, limit))]
+        raise NotImplementedError
 
     def settle(self, connection: Connection, verdict: Verdict, now_us: int) -> None:
         """Says what became of messages."""
@@ -151,6 +141,16 @@ class PostgresRelaying(SqlRelaying):
     def __init__(self, table: SqlOutboxTable) -> None:
         super().__init__(table)
         name = table.table
+        first = (
+            f"SELECT o.seq FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL AND (o.aggregatetype, o.aggregateid)"
+        )
+        order = "ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
+        self._heads = (
+            f"WITH RECURSIVE heads(number, seq) AS (SELECT 1, ({first} > (%s, %s) {order}) "
+            f"UNION ALL SELECT h.number + 1, ({first} > (at.aggregatetype, at.aggregateid) {order}) "
+            f"FROM heads h JOIN {name} at ON at.seq = h.seq WHERE h.number < %s) "
+            f"SELECT {self.head} FROM heads h JOIN {name} o ON o.seq = h.seq ORDER BY h.number"
+        )
         self._lock = f"SELECT seq FROM {name} WHERE seq = ANY(%s) AND {_STILL_OPEN} FOR UPDATE SKIP LOCKED"
         self._rows = (
             "WITH following AS (SELECT o.seq FROM unnest(%s::text[], %s::text[]) AS k(channel, key) CROSS JOIN LATERAL "
@@ -177,6 +177,10 @@ class PostgresRelaying(SqlRelaying):
         if not rows:
             taken.drop()
         return taken
+
+    def heads(self, connection: Connection, after: Key, limit: int) -> list[Head]:
+        """Of each key after one, the first message that is not sent."""
+        return [Head(*each) for each in connection.exec_driver_sql(self._heads, (*after, limit))]
 
     def _locked(self, connection: Connection, ready: Sequence[Head], limit: int) -> list[OutboxRow]:
         mine = {seq for (seq,) in connection.exec_driver_sql(self._lock, ([each.seq for each in ready],))}
@@ -209,6 +213,10 @@ class SqliteRelaying(SqlRelaying):
     def __init__(self, table: SqlOutboxTable) -> None:
         super().__init__(table)
         name = table.table
+        self._head = (
+            f"SELECT {self.head} FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL "
+            "AND (o.aggregatetype, o.aggregateid) > (?, ?) ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
+        )
         self._lease = f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us <= ?"
         self._rows = (
             f"SELECT {self.columns} FROM {name} o WHERE o.aggregatetype = ? AND o.aggregateid = ? "
@@ -219,8 +227,8 @@ class SqliteRelaying(SqlRelaying):
     def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> SqlTaken:
         """Messages to hand over."""
         with self.database.reading() as connection:
-            heads = self.heads(connection, after, limit)
-        if not heads:  # so that nobody writes where there is nothing to do
+            found = self.heads(connection, after, 1)
+        if not found:  # so that nobody writes where there is nothing to do
             return SqlTaken([], START, None, self.database.transaction, self.settle, ExitStack())
         with self.database.transaction() as connection:
             if not self._take_turn(connection, owner, now_us):
@@ -235,6 +243,16 @@ class SqliteRelaying(SqlRelaying):
             ]
         after, retry_us = next_after(heads, limit), next_retry(heads, now_us)
         return SqlTaken(rows, after, retry_us, self.database.transaction, self.settle, ExitStack())
+
+    def heads(self, connection: Connection, after: Key, limit: int) -> list[Head]:
+        """Of each key after one, the first message that is not sent: SQLite uses the whole index only for given values."""
+        cursor = connection.connection.cursor()
+        found: list[Head] = []
+        while len(found) < limit and (row := cursor.execute(self._head, after).fetchone()) is not None:
+            found.append(Head(*row))
+            after = found[-1].channel, found[-1].key
+        cursor.close()
+        return found
 
     def _take_turn(self, connection: Connection, owner: str, now_us: int) -> bool:
         return connection.exec_driver_sql(self._lease, (owner, now_us + LEASE_US, owner, now_us)).rowcount == 1
