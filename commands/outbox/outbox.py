@@ -11,12 +11,13 @@ from commands.outbox.companion import OutboxCompanion
 from commands.outbox.memory_relaying import MemoryRelaying
 from commands.outbox.memory_table import MemoryOutboxTable
 from commands.outbox.policy import DAY_SECONDS
+from commands.outbox.postgresql_relaying import PostgresRelaying
 from commands.outbox.preparation import Origin, check_message_id, check_source, current_traceparent, fresh_id, seal
 from commands.outbox.publish import Outgoing, ToMessage, check_publish
 from commands.outbox.relaying import RelayTable
 from commands.outbox.row import PARKED, STATES, OutboxRow
-from commands.outbox.sql_relaying import PostgresRelaying, SqliteRelaying
 from commands.outbox.sql_table import SqlOutboxTable
+from commands.outbox.sqlite_relaying import SqliteRelaying
 from commands.outbox.table import Counts, OutboxTable
 from eventstore import Event, EventStore, InvalidInput, NotFound, Unsupported
 from eventstore.bounds import MAX_NUMBER, check_number

@@ -4,18 +4,15 @@ They go from key to key: of each, the first message that is not sent is found by
 many others of the key or of other keys there are. The next round begins where the last one ended, so that no key waits for ever.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from commands.outbox.relaying import START, Key, Verdict
 from commands.outbox.row import OutboxRow
-from commands.outbox.sql_table import OPEN, SqlOutboxTable, columns_of, row_of
-
-LEASE_US = 30_000_000
-"""For how long a relay on SQLite has its turn. Where it takes longer over a batch, another one may say the same once more."""
+from commands.outbox.sql_table import OPEN, SqlOutboxTable, columns_of
 
 
 class Head(NamedTuple):
@@ -69,28 +66,20 @@ class SqlRelaying:
         self.table, self.database = table, table.database
         self.columns = columns_of(self.database, "o.")
         name = table.table
-        first = (
-            f"SELECT o.seq FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL AND (o.aggregatetype, o.aggregateid)"
-        )
-        order = "ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         parked = f"SELECT 1 FROM {name} p WHERE p.aggregatetype = o.aggregatetype AND p.aggregateid = o.aggregateid"
-        self._heads = table.marked(
-            f"WITH RECURSIVE heads(number, seq) AS (SELECT 1, ({first} > (?, ?) {order}) "
-            f"UNION ALL SELECT h.number + 1, ({first} > (at.aggregatetype, at.aggregateid) {order}) "
-            f"FROM heads h JOIN {name} at ON at.seq = h.seq WHERE h.number < ?) "
-            "SELECT o.seq, o.aggregatetype, o.aggregateid, o.next_try, "
-            f"EXISTS ({parked} AND p.parked IS NOT NULL) FROM heads h JOIN {name} o ON o.seq = h.seq ORDER BY h.number"
-        )
+        self.head = f"o.seq, o.aggregatetype, o.aggregateid, o.next_try, EXISTS ({parked} AND p.parked IS NOT NULL)"
         self._failed = table.marked(
             f"UPDATE {name} SET attempts = attempts + 1, next_try = ?, error = ?, parked = ? WHERE seq = ?"
         )
+        free = "" if self.database.dialect == "sqlite" else " FOR UPDATE SKIP LOCKED"  # what another has follows later
         self._follow = table.marked(
-            f"UPDATE {name} SET parked = ? WHERE aggregatetype = ? AND aggregateid = ? AND {OPEN}"
+            f"UPDATE {name} SET parked = ? WHERE seq IN (SELECT seq FROM {name} WHERE aggregatetype = ? "
+            f"AND aggregateid = ? AND {OPEN}{free})"
         )
 
     def heads(self, connection: Connection, after: Key, limit: int) -> list[Head]:
         """Of each key after one, the first message that is not sent; of at most so many keys."""
-        return [Head(*each) for each in connection.exec_driver_sql(self._heads, (*after, limit))]
+        raise NotImplementedError
 
     def settle(self, connection: Connection, verdict: Verdict, now_us: int) -> None:
         """Says what became of messages."""
@@ -110,21 +99,24 @@ class SqlRelaying:
         """Parks what is open of a key, behind what is parked."""
         connection.exec_driver_sql(self._follow, (now_us, channel, key))
 
-    def ready(self, connection: Connection, heads: Sequence[Head], now_us: int, *, hold: bool) -> list[Head]:
-        """Those that may be handed over now; the others of keys that are parked are parked, too."""
-        found = []
-        for each in heads:
-            if each.parked and hold:
-                self.follow(connection, each.channel, each.key, now_us)
-            elif each.next_try_us <= now_us:
-                found.append(each)
-        return found
+    def follow_all(self, heads: Sequence[Head], now_us: int) -> None:
+        """Parks what was added since under keys of which something is parked."""
+        if any(each.parked for each in heads):
+            with self.database.transaction() as connection:
+                for each in heads:
+                    if each.parked:
+                        self.follow(connection, each.channel, each.key, now_us)
 
     def told(self, error: str | None, now_us: int) -> None:
         """Keeps why the broker takes no messages."""
         sql = self.table.marked(f"UPDATE {self.table.relay} SET error = ?, error_at = ?")
         with self.database.transaction() as connection:
             connection.exec_driver_sql(sql, (error, None if error is None else now_us))
+
+
+def ready(heads: Sequence[Head], now_us: int, *, hold: bool) -> list[Head]:
+    """Those that may be handed over now."""
+    return [each for each in heads if each.next_try_us <= now_us and not (each.parked and hold)]
 
 
 def next_after(heads: Sequence[Head], limit: int) -> Key:
@@ -135,115 +127,3 @@ def next_after(heads: Sequence[Head], limit: int) -> Key:
 def next_retry(heads: Sequence[Head], now_us: int) -> int | None:
     """When the first of those that wait is due."""
     return min((each.next_try_us for each in heads if each.next_try_us > now_us), default=None)
-
-
-class PostgresRelaying(SqlRelaying):
-    """Holds locks on the messages while they are handed over; a relay that is killed lets them go by itself.
-
-    The first message of a key is locked first, and skipped with all that follows where somebody else has it. Then those behind it
-    are locked, up to one that somebody else has: a transaction that began earlier may have committed it later.
-    """
-
-    def __init__(self, table: SqlOutboxTable) -> None:
-        super().__init__(table)
-        name = table.table
-        self._lock = f"SELECT seq FROM {name} WHERE seq = ANY(%s) AND {OPEN} FOR UPDATE SKIP LOCKED"
-        self._rows = (
-            "WITH following AS (SELECT o.seq FROM unnest(%s::text[], %s::text[]) AS k(channel, key) CROSS JOIN LATERAL "
-            f"(SELECT o.seq FROM {name} o WHERE o.aggregatetype = k.channel AND o.aggregateid = k.key "
-            "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT %s) o), "
-            f"locked AS (SELECT seq FROM {name} WHERE seq IN (SELECT seq FROM following) AND {OPEN} FOR UPDATE SKIP LOCKED) "
-            f"SELECT locked.seq IS NOT NULL, {self.columns} FROM following JOIN {name} o ON o.seq = following.seq "
-            "LEFT JOIN locked ON locked.seq = following.seq ORDER BY o.seq"
-        )
-        self._sent = f"UPDATE {name} SET sent = %s, error = NULL WHERE seq = ANY(%s)"
-
-    def take(self, _owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> SqlTaken:
-        """Messages to hand over."""
-        with ExitStack() as stack:
-            connection = stack.enter_context(self.database.transaction())
-            heads = self.heads(connection, after, limit)
-            ready = self.ready(connection, heads, now_us, hold=hold)
-            rows = self._locked(connection, ready, limit) if ready else []
-            held = stack.pop_all()
-        taken = SqlTaken(
-            rows, next_after(heads, limit), next_retry(heads, now_us), lambda: _same(connection), self.settle, held
-        )
-        if not rows:
-            taken.drop()
-        return taken
-
-    def _locked(self, connection: Connection, ready: Sequence[Head], limit: int) -> list[OutboxRow]:
-        mine = {seq for (seq,) in connection.exec_driver_sql(self._lock, ([each.seq for each in ready],))}
-        keys = [(each.channel, each.key) for each in ready if each.seq in mine]
-        if not keys:
-            return []
-        channels, names = map(list, zip(*keys, strict=True))
-        found = connection.exec_driver_sql(self._rows, (channels, names, max(1, limit // len(keys)))).all()
-        rows, ended = [], set()
-        for locked, *values in found:
-            row = row_of(values)
-            key = row.event.channel, row.event.key
-            if not locked:
-                ended.add(key)
-            elif key not in ended:
-                rows.append(row)
-        return rows
-
-    def mark_sent(self, connection: Connection, seqs: list[int], now_us: int) -> None:
-        """Says that messages were sent."""
-        connection.exec_driver_sql(self._sent, (now_us, seqs))
-
-    def release(self, _owner: str) -> None:
-        """Nothing to do: locks end with their transaction."""
-
-
-class SqliteRelaying(SqlRelaying):
-    """One relay has its turn at a time, by a lease: only one process can write to the file at once anyway."""
-
-    def __init__(self, table: SqlOutboxTable) -> None:
-        super().__init__(table)
-        name = table.table
-        self._lease = f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us <= ?"
-        self._rows = (
-            f"SELECT {self.columns} FROM {name} o WHERE o.aggregatetype = ? AND o.aggregateid = ? "
-            "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT ?"
-        )
-        self._sent = f"UPDATE {name} SET sent = ?, error = NULL WHERE seq = ?"
-
-    def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> SqlTaken:
-        """Messages to hand over."""
-        with self.database.reading() as connection:
-            heads = self.heads(connection, after, limit)
-        if not heads:  # so that nobody writes where there is nothing to do
-            return SqlTaken([], START, None, self.database.transaction, self.settle, ExitStack())
-        with self.database.transaction() as connection:
-            if not self._take_turn(connection, owner, now_us):
-                return SqlTaken([], START, now_us + 1_000_000, self.database.transaction, self.settle, ExitStack())
-            heads = self.heads(connection, after, limit)
-            ready = self.ready(connection, heads, now_us, hold=hold)
-            each_key = max(1, limit // max(1, len(ready)))
-            rows = [
-                row_of(row)
-                for head in ready
-                for row in connection.exec_driver_sql(self._rows, (head.channel, head.key, each_key))
-            ]
-        after, retry_us = next_after(heads, limit), next_retry(heads, now_us)
-        return SqlTaken(rows, after, retry_us, self.database.transaction, self.settle, ExitStack())
-
-    def _take_turn(self, connection: Connection, owner: str, now_us: int) -> bool:
-        return connection.exec_driver_sql(self._lease, (owner, now_us + LEASE_US, owner, now_us)).rowcount == 1
-
-    def mark_sent(self, connection: Connection, seqs: list[int], now_us: int) -> None:
-        """Says that messages were sent."""
-        connection.exec_driver_sql(self._sent, [(now_us, each) for each in seqs])
-
-    def release(self, owner: str) -> None:
-        """Lets others have their turn at once."""
-        with self.database.transaction() as connection:
-            connection.exec_driver_sql(f"UPDATE {self.table.relay} SET until_us = 0 WHERE owner = ?", (owner,))
-
-
-@contextmanager
-def _same(connection: Connection) -> Iterator[Connection]:
-    yield connection

@@ -1,0 +1,103 @@
+"""Relays over an outbox in PostgreSQL: any number at once, each with locks on what it hands over."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from sqlalchemy import Connection
+
+from commands.outbox.relaying import Key
+from commands.outbox.row import OutboxRow
+from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, ready
+from commands.outbox.sql_table import SqlOutboxTable, row_of
+
+_STILL_OPEN = "coalesce(sent, parked) IS NULL"
+"""The same as `OPEN`, in words in which PostgreSQL does not know its index again: it would take it for shorter than it is, and look
+through all that is open for messages whose numbers are known."""
+
+
+class PostgresRelaying(SqlRelaying):
+    """Holds locks on the messages while they are handed over; a relay that is killed lets them go by itself.
+
+    The first message of a key is locked first, and skipped with all that follows where somebody else has it. Then those behind it
+    are locked, up to one that somebody else has: a transaction that began earlier may have committed it later.
+    """
+
+    def __init__(self, table: SqlOutboxTable) -> None:
+        super().__init__(table)
+        name = table.table
+        first = (
+            f"SELECT o.seq FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL AND (o.aggregatetype, o.aggregateid)"
+        )
+        order = "ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
+        self._heads = (
+            f"WITH RECURSIVE heads(number, seq) AS (SELECT 1, ({first} > (%s, %s) {order}) "
+            f"UNION ALL SELECT h.number + 1, ({first} > (at.aggregatetype, at.aggregateid) {order}) "
+            f"FROM heads h JOIN {name} at ON at.seq = h.seq WHERE h.number < %s) "
+            f"SELECT {self.head} FROM heads h JOIN {name} o ON o.seq = h.seq ORDER BY h.number"
+        )
+        self._lock = f"SELECT seq FROM {name} WHERE seq = ANY(%s) AND {_STILL_OPEN} FOR UPDATE SKIP LOCKED"
+        self._rows = (
+            "WITH following AS (SELECT o.seq FROM unnest(%s::text[], %s::text[]) AS k(channel, key) CROSS JOIN LATERAL "
+            f"(SELECT o.seq FROM {name} o WHERE o.aggregatetype = k.channel AND o.aggregateid = k.key "
+            "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT %s) o "
+            f"WHERE NOT (%s AND EXISTS (SELECT 1 FROM {name} p WHERE p.aggregatetype = k.channel AND p.aggregateid = k.key "
+            "AND p.parked IS NOT NULL))), "
+            f"locked AS (SELECT seq FROM {name} WHERE seq = ANY(ARRAY(SELECT seq FROM following)) AND {_STILL_OPEN} "
+            "FOR UPDATE SKIP LOCKED) "
+            f"SELECT locked.seq IS NOT NULL, {self.columns} FROM following JOIN {name} o ON o.seq = following.seq "
+            "LEFT JOIN locked ON locked.seq = following.seq ORDER BY o.seq"
+        )
+        self._sent = f"UPDATE {name} SET sent = %s, error = NULL WHERE seq = ANY(%s)"
+
+    def take(self, _owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> SqlTaken:
+        """Messages to hand over."""
+        with self.database.reading() as reading:
+            heads = self.heads(reading, after, limit)
+        if hold:
+            self.follow_all(heads, now_us)
+        chosen = ready(heads, now_us, hold=hold)
+        with ExitStack() as stack:
+            connection = stack.enter_context(self.database.transaction()) if chosen else None
+            rows = [] if connection is None else self._locked(connection, chosen, limit, hold=hold)
+            held = stack.pop_all()
+        taken = SqlTaken(
+            rows, next_after(heads, limit), next_retry(heads, now_us), partial(_same, connection), self.settle, held
+        )
+        if not rows:
+            taken.drop()
+        return taken
+
+    def heads(self, connection: Connection, after: Key, limit: int) -> list[Head]:
+        """Of each key after one, the first message that is not sent."""
+        return [Head(*each) for each in connection.exec_driver_sql(self._heads, (*after, limit))]
+
+    def _locked(self, connection: Connection, ready: Sequence[Head], limit: int, *, hold: bool) -> list[OutboxRow]:
+        mine = {seq for (seq,) in connection.exec_driver_sql(self._lock, ([each.seq for each in ready],))}
+        keys = [(each.channel, each.key) for each in ready if each.seq in mine]
+        if not keys:
+            return []
+        channels, names = map(list, zip(*keys, strict=True))
+        found = connection.exec_driver_sql(self._rows, (channels, names, max(1, limit // len(keys)), hold)).all()
+        rows, ended = [], set()
+        for locked, *values in found:
+            row = row_of(values)
+            key = row.event.channel, row.event.key
+            if not locked:
+                ended.add(key)
+            elif key not in ended:
+                rows.append(row)
+        return rows
+
+    def mark_sent(self, connection: Connection, seqs: list[int], now_us: int) -> None:
+        """Says that messages were sent."""
+        connection.exec_driver_sql(self._sent, (now_us, seqs))
+
+    def release(self, _owner: str) -> None:
+        """Nothing to do: locks end with their transaction."""
+
+
+@contextmanager
+def _same(connection: Connection | None) -> Iterator[Connection]:
+    assert connection is not None  # noqa: S101 - for the type checker; there is one where there are rows
+    yield connection

@@ -1,0 +1,122 @@
+"""Appends, relays, confirms, crashes and redelivery in any order: nothing is lost, and no key is out of order."""
+
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from commands import NewMessage, Outbox
+from commands.outbox.policy import RelayPolicy
+from commands.outbox.relaying import START, Taken, judge
+from tests.commands.outbox.shop import Numbered
+from tests.commands.outbox.simulated_broker import SimulatedBroker
+
+STEPS = {"memory": 4_000, "sqlite": 600, "postgresql": 400}
+"""In a soak, a hundred thousand in memory, and as many as take minutes elsewhere: EVENTFOLD_RELAY_STEPS says how many."""
+
+RELAYS, KEYS, SECOND_US = 3, 6, 1_000_000
+POLICY = RelayPolicy(batch=7)
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def outbox(request: pytest.FixtureRequest) -> Iterator[Outbox]:
+    names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
+    url = "memory://" if request.param == "memory" else request.getfixturevalue(names[request.param])
+    with Outbox(url, migrate=True) as opened:
+        yield opened
+
+
+def steps_of(outbox: Outbox) -> int:
+    given = os.environ.get("EVENTFOLD_RELAY_STEPS")
+    database = outbox.store.backend.sql
+    return int(given) if given else STEPS["memory" if database is None else database.dialect]
+
+
+class World:
+    """An outbox, relays that are anywhere in their work, and a broker."""
+
+    def __init__(self, outbox: Outbox, chance: random.Random) -> None:
+        self.outbox, self.chance = outbox, chance
+        self.broker = SimulatedBroker(chance)
+        self.now_us = 0
+        self.added: defaultdict[str, int] = defaultdict(int)
+        self.taken: dict[str, tuple[Taken, list[Exception | None] | None]] = {}
+        self.after = {f"relay-{number}": START for number in range(RELAYS)}
+
+    def step(self) -> None:
+        """Any of the things that may happen next."""
+        self.now_us += self.chance.randrange(SECOND_US)
+        if self.chance.random() < 0.002:
+            self.now_us += 100 * SECOND_US  # longer than a lease, and than most pauses
+        relay = self.chance.choice(list(self.after))
+        drawn = self.chance.random()
+        if drawn < 0.3:
+            self.append()
+        elif drawn < 0.33:
+            self.outbox.retry()
+        elif drawn < 0.38:
+            self.crash(relay)
+        else:
+            self.move(relay)
+
+    def append(self) -> None:
+        for _ in range(self.chance.randrange(1, 4)):
+            key = f"key-{self.chance.randrange(KEYS)}"
+            self.added[key] += 1
+            self.outbox.add(None, NewMessage(Numbered(self.added[key]), key=key))
+
+    def move(self, relay: str) -> None:
+        """The next thing that this relay does: take, hand over, or say what became of it."""
+        if relay not in self.taken:
+            taken = self.outbox.relays.take(relay, self.after[relay], POLICY.batch, self.now_us, hold=True)
+            self.after[relay] = taken.after
+            if taken.rows:
+                self.taken[relay] = taken, None
+            return
+        taken, answers = self.taken[relay]
+        if answers is None:
+            self.taken[relay] = taken, self.broker.publish([each.event for each in taken.rows])
+            return
+        del self.taken[relay]
+        taken.settle(judge(taken.rows, answers, POLICY, self.now_us), self.now_us)
+
+    def crash(self, relay: str) -> None:
+        """Killed before, in the middle of, or after handing over; the database lets its locks go."""
+        if relay in self.taken:
+            taken, answers = self.taken.pop(relay)
+            if answers is None:
+                events = [each.event for each in taken.rows]
+                self.broker.publish(events, dies_after=self.chance.randrange(len(events) + 1))
+            taken.drop()
+        self.after[relay] = START
+
+    def heal(self) -> None:
+        """No more faults: everything goes out."""
+        self.broker.faulty = 0.0
+        for relay in self.after:
+            self.crash(relay)
+            self.outbox.relays.release(relay)
+        while self.outbox.status().pending or self.outbox.status().parked:
+            self.outbox.retry()
+            self.now_us += 400 * SECOND_US
+            for _ in range(3):
+                self.move("relay-0")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_given_any_interleaving_of_appends_relays_and_crashes_then_each_key_arrives_whole_and_in_order(
+    outbox: Outbox, seed: int
+) -> None:
+    world = World(outbox, random.Random(seed))
+
+    for _ in range(steps_of(outbox)):
+        world.step()
+    world.heal()
+
+    assert world.added.keys() == world.broker.kept.keys()
+    for key, count in world.added.items():
+        first_time = list(dict.fromkeys(world.broker.kept[key]))  # what an inbox makes of it
+        assert first_time == list(range(1, count + 1))
+    assert sum(map(len, world.broker.kept.values())) > sum(world.added.values())  # there were repetitions to leave out
