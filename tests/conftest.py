@@ -15,12 +15,14 @@ from tests.services.elasticsearch import (
     ElasticsearchUnavailableError,
     open_elasticsearch,
 )
+from tests.services.kafka import KafkaServer
 from tests.services.nats import NatsServer
 from tests.services.postgresql import Postgres, PostgresServer, PostgresUnavailableError, open_postgres
+from tests.services.rabbitmq import RabbitmqServer
 from tests.services.redis import RedisServer
 from tests.services.server import PrivateServer, Server, ServerUnavailableError, open_server
 
-BROKERS = ("nats", "redis")
+BROKERS = ("nats", "kafka", "rabbitmq", "redis")
 CRAMPED = {
     "node.processors": 1,
     "thread_pool.write.queue_size": 1,
@@ -123,6 +125,30 @@ def nats_server() -> Iterator[Server]:
 def private_nats(nats_server: Server) -> Iterator[PrivateServer]:
     """A NATS to stop, kill and restart; whoever does so starts it again."""
     yield from _private(NatsServer, nats_server)
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[Server]:
+    """The run's Kafka."""
+    yield from _broker(KafkaServer)
+
+
+@pytest.fixture
+def private_kafka(kafka_server: Server) -> Iterator[PrivateServer]:
+    """A Kafka to stop, kill and restart; whoever does so starts it again."""
+    yield from _private(KafkaServer, kafka_server)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[Server]:
+    """The run's RabbitMQ."""
+    yield from _broker(RabbitmqServer)
+
+
+@pytest.fixture
+def private_rabbitmq(rabbitmq_server: Server) -> Iterator[PrivateServer]:
+    """A RabbitMQ to stop, kill and restart; whoever does so starts it again."""
+    yield from _private(RabbitmqServer, rabbitmq_server)
 
 
 @pytest.fixture(scope="session")

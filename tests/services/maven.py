@@ -1,4 +1,7 @@
-"""A folder out of an archive that Maven knows by name: fetched once, kept in the cache, and checked before each use."""
+"""What Maven knows by name: a folder out of an archive, or jars with all that they need.
+
+Fetched once, kept in the cache, and checked before each use.
+"""
 
 import contextlib
 import fcntl
@@ -8,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 FETCH_SECONDS = 1800.0
@@ -48,6 +51,31 @@ def folder_of(artifact: str, inner: str, name: str) -> Path:
     return chosen
 
 
+def jars_of(name: str, artifacts: Sequence[str]) -> Path:
+    """A folder with the jars of some artifacts and of all that they need.
+
+    Args:
+        name: what it is called in the cache.
+        artifacts: as `group:name:version` each.
+
+    Raises:
+        CannotFetchError: they cannot be fetched.
+    """
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    chosen = cache / name
+    with locked(cache / f"{name}.lock"):
+        if not is_complete(chosen):
+            shutil.rmtree(chosen, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=cache) as made:
+                whole = Path(made) / "whole"
+                _copy_jars(artifacts, Path(made), whole)
+                sizes = {each.name: each.stat().st_size for each in whole.glob("*.jar")}
+                (whole / COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
+                whole.rename(chosen)
+    return chosen
+
+
 def is_complete(folder: Path) -> bool:
     """Whether every file is there with the size that it had in the archive."""
     try:
@@ -77,27 +105,56 @@ def extract(archive: Path, inner: str, to: Path) -> None:
     (to / COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
 
 
+def _copy_jars(artifacts: Sequence[str], made: Path, to: Path) -> None:
+    wanted = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+        for group, name, version in (each.split(":") for each in artifacts)
+    )
+    pom = made / "pom.xml"
+    pom.write_text(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>eventfold</groupId><artifactId>tests</artifactId>"
+        f"<version>1</version><packaging>pom</packaging><dependencies>{wanted}</dependencies></project>",
+        encoding="utf-8",
+    )
+    _maven(
+        "dependency:copy-dependencies",
+        "-DincludeScope=runtime",
+        f"-DoutputDirectory={to}",
+        f"-Dmaven.repo.local={made / 'repository'}",
+        "-f",
+        str(pom),
+        what=" and ".join(artifacts),
+    )
+
+
 def _fetch(artifact: str, repository: Path) -> Path:
     """Fetches an archive into a repository of its own, which goes away with what is not needed of it."""
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise CannotFetchError(f"{artifact} is fetched by Maven, and there is no `mvn`")
-    command = [maven, "-B", "-q", "dependency:get", "-Dtransitive=false"]
-    try:
-        ran = subprocess.run(
-            [*command, f"-Dmaven.repo.local={repository}", f"-Dartifact={artifact}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=FETCH_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CannotFetchError(f"{artifact} did not come within {FETCH_SECONDS:g} s") from error
+    _maven(
+        "dependency:get",
+        "-Dtransitive=false",
+        f"-Dmaven.repo.local={repository}",
+        f"-Dartifact={artifact}",
+        what=artifact,
+    )
     group, name, version, kind = artifact.split(":")
     found = repository.joinpath(*group.split("."), name, version, f"{name}-{version}.{kind}")
-    if ran.returncode != 0 or not found.is_file():
-        raise CannotFetchError(f"mvn cannot fetch {artifact}: {(ran.stdout + ran.stderr).strip()[-1000:]}")
+    if not found.is_file():
+        raise CannotFetchError(f"mvn has not fetched {artifact}")
     return found
+
+
+def _maven(*arguments: str, what: str) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise CannotFetchError(f"{what} is fetched by Maven, and there is no `mvn`")
+    try:
+        ran = subprocess.run(
+            [maven, "-B", "-q", *arguments], capture_output=True, text=True, check=False, timeout=FETCH_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotFetchError(f"{what} did not come within {FETCH_SECONDS:g} s") from error
+    if ran.returncode != 0:
+        raise CannotFetchError(f"mvn cannot fetch {what}: {(ran.stdout + ran.stderr).strip()[-1000:]}")
 
 
 @contextlib.contextmanager

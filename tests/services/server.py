@@ -166,6 +166,8 @@ class PrivateServer:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            with contextlib.suppress(ProcessLookupError):  # what it has left behind
+                os.killpg(process.pid, signal.SIGKILL)
         unwatch(watching)
 
 

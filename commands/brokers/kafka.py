@@ -1,0 +1,257 @@
+"""Kafka as a broker. Needs the extra `kafka`: aiokafka.
+
+A channel is a topic. A position is an offset. The messages of a partition are handed over as record batches, each of which the
+broker keeps whole or not at all, and one of which is confirmed by all replicas before the next one is sent.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
+
+from commands.brokers.address import Address, one_of, read_address
+from commands.brokers.broker import partition_of
+from commands.brokers.content import write
+from commands.brokers.kafka_subscription import KafkaSubscription
+from commands.brokers.waves import Outcome, held_back, prepared
+from commands.cloud_event import CloudEvent
+from commands.errors import BrokerUnavailable, MessageRefused
+
+PORT = 9092
+MOST_BYTES_AT_ONCE = 1 << 19  # of a record batch; a larger message is one by itself
+UNKNOWN_LIMIT = 1 << 30
+OVERHEAD = 100  # of a record and its batch beside what is in it, and some more; bytes
+LIMIT = "max.message.bytes"
+AWAY = (KafkaError, OSError, asyncio.TimeoutError)
+
+
+class Topic(NamedTuple):
+    """What is known of a channel's topic."""
+
+    partitions: int
+    limit: int
+
+
+class Record(NamedTuple):
+    """A message as Kafka keeps it."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    time_ms: int
+
+
+def open_kafka(url: str) -> "KafkaBroker":
+    """The broker at `kafka://[user:password@]host[:port][,host...]`.
+
+    Its options: `tls=yes`; `sasl`, how a user proves who he is (by default SCRAM-SHA-512).
+    """
+    options = {"tls": one_of("yes", "no"), "sasl": one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")}
+    return KafkaBroker(read_address(url, options))
+
+
+class KafkaBroker:
+    """See `commands.brokers.broker.Broker`."""
+
+    def __init__(self, address: Address) -> None:
+        self.description = f"Kafka {address.shown}"
+        self.seconds = address.seconds
+        self._address = address
+        self._connecting = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        self._topics: dict[str, Topic] = {}
+        self.subscriptions: set[KafkaSubscription] = set()
+
+    async def publish(self, events: Sequence[CloudEvent]) -> list[Outcome]:
+        """Hands messages over."""
+        outcomes: dict[int, Outcome] = {}
+        try:
+            topics = {channel: await self._topic(channel) for channel in {each.channel for each in events}}
+            producer = await self._connected()
+        except BrokerUnavailable as error:
+            return [error] * len(events)
+        by_partition: defaultdict[tuple[str, int], list[tuple[int, Record]]] = defaultdict(list)
+        for place, record in prepared(events, lambda each: self._record(each, topics[each.channel].limit), outcomes):
+            channel = events[place].channel
+            partition = partition_of(events[place].key, topics[channel].partitions)
+            by_partition[channel, partition].append((place, record))
+        await asyncio.gather(
+            *(self._send(producer, *where, records, outcomes) for where, records in by_partition.items())
+        )
+        return [outcomes[place] for place in range(len(events))]
+
+    async def partitions(self, channel: str) -> int:
+        """The topic's."""
+        return (await self._topic(channel)).partitions
+
+    async def subscribe(self, channel: str, partition: int, group: str, after: str | None) -> KafkaSubscription:
+        """Reads a partition of a channel. What is confirmed is told to the broker, for tools that show how far a group is."""
+        await self.partitions(channel)
+        subscription = KafkaSubscription(self, channel, partition, group, after)
+        self.subscriptions.add(subscription)
+        try:
+            await subscription.open()
+        except BaseException:
+            await subscription.close()
+            raise
+        return subscription
+
+    async def close(self) -> None:
+        """Lets go of the connections, those of its subscriptions too."""
+        for each in list(self.subscriptions):
+            await each.close()
+        await self._drop()
+
+    async def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(*AWAY):
+                await asyncio.wait_for(producer.stop(), self.seconds)
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """What every client of the library is told."""
+        address = self._address
+        told: dict[str, Any] = {
+            "bootstrap_servers": [host if ":" in host else f"{host}:{PORT}" for host in address.hosts],
+            "client_id": "eventfold",
+            "request_timeout_ms": int(self.seconds * 1000),
+        }
+        secure = address.options.get("tls") == "yes"
+        if secure:
+            told["ssl_context"] = ssl.create_default_context()
+        if address.user is not None:
+            told["sasl_mechanism"] = address.options.get("sasl", "SCRAM-SHA-512")
+            told["sasl_plain_username"], told["sasl_plain_password"] = address.user, address.password or ""
+        told["security_protocol"] = f"{'SASL_' if address.user is not None else ''}{'SSL' if secure else 'PLAINTEXT'}"
+        return told
+
+    def unavailable(self, error: BaseException) -> BrokerUnavailable:
+        """What is said where an answer did not come."""
+        return BrokerUnavailable(
+            f"{self.description}: expected an answer within {self.seconds:g} s, got {error or type(error).__name__}; "
+            "see whether the servers run, and let this user in"
+        )
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **self.connection, acks="all", enable_idempotence=True, max_batch_size=MOST_BYTES_AT_ONCE
+                )
+                try:
+                    await asyncio.wait_for(producer.start(), self.seconds)
+                except AWAY as error:
+                    await producer.stop()
+                    raise self.unavailable(error) from error
+                self._producer = producer
+            return self._producer
+
+    async def _topic(self, channel: str) -> Topic:
+        if channel not in self._topics:
+            admin = AIOKafkaAdminClient(**self.connection)
+            try:
+                async with asyncio.timeout(self.seconds):
+                    await admin.start()
+                    self._topics[channel] = await self._made(admin, channel)
+            except AWAY as error:
+                raise self.unavailable(error) from error
+            finally:
+                await admin.close()
+        return self._topics[channel]
+
+    async def _made(self, admin: AIOKafkaAdminClient, channel: str) -> Topic:
+        """What is known of a topic, which is made where there is none."""
+        wanted = NewTopic(channel, self._address.partitions, self._address.replicas)
+        answer = await admin.create_topics([wanted])
+        for _, code, *_ in answer.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error(f"topic {channel}")
+        while True:
+            (found,) = await admin.describe_topics([channel])
+            if not found["error_code"] and found["partitions"]:  # what was just made is not known everywhere
+                return Topic(len(found["partitions"]), await _limit(admin, channel))
+            await asyncio.sleep(0.02)
+
+    def _record(self, event: CloudEvent, limit: int) -> Record:
+        headers, body = write(event, structured=self._address.structured)
+        record = Record(
+            event.key.encode(), body, [(name, text.encode()) for name, text in headers.items()], event.time_us // 1000
+        )
+        if (size := _size(record)) > limit:
+            raise self._too_large(f"message {event.id}: {size:,} bytes with its headers", limit)
+        return record
+
+    def _too_large(self, what: str, limit: int) -> MessageRefused:
+        return MessageRefused(
+            f"{what} are more than the {limit:,} that {self.description} takes ({LIMIT}); make it smaller, "
+            "or the topic's limit larger"
+        )
+
+    async def _send(
+        self,
+        producer: AIOKafkaProducer,
+        channel: str,
+        partition: int,
+        records: Sequence[tuple[int, Record]],
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        """Hands over what goes to one partition, batch after batch; after one that fails nothing more."""
+        left = list(records)
+        while left:
+            batch = producer.create_batch()
+            taken = 0
+            for _, record in left:
+                if (
+                    batch.append(timestamp=record.time_ms, key=record.key, value=record.value, headers=record.headers)
+                    is None
+                ):
+                    break
+                taken += 1
+            outcome = await self._confirmed(producer, batch, channel, partition)
+            outcomes.update((place, outcome) for place, _ in left[:taken])
+            left = left[taken:]
+            if outcome is not None:
+                outcomes.update((place, held_back(outcome)) for place, _ in left)
+                return
+
+    async def _confirmed(self, producer: AIOKafkaProducer, batch: Any, channel: str, partition: int) -> Outcome:
+        batch.close()
+        try:
+            async with asyncio.timeout(self.seconds):
+                await (await producer.send_batch(batch, channel, partition=partition))
+        except MessageSizeTooLargeError:
+            limit = self._topics.pop(channel).limit  # it has changed meanwhile
+            return self._too_large(f"channel {channel}: {batch.size():,} bytes in one batch", limit)
+        except AWAY as error:
+            self._topics.pop(channel, None)
+            if producer is self._producer:
+                await self._drop()  # its numbering of batches has a gap, and the broker would take no more
+            return self.unavailable(error)
+        return None
+
+
+def _size(record: Record) -> int:
+    """About what the broker counts, and not less; bytes."""
+    return (
+        OVERHEAD + len(record.key) + len(record.value) + sum(len(name) + len(text) + 6 for name, text in record.headers)
+    )
+
+
+async def _limit(admin: AIOKafkaAdminClient, channel: str) -> int:
+    """The size of the largest record batch that a topic takes, in bytes; something large where it is not ours to know."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, channel, {LIMIT: None})
+    for answer in await admin.describe_configs([resource]):
+        for _, _, _, _, entries in answer.resources:
+            for name, value, *_ in entries:
+                if name == LIMIT:
+                    return int(value)
+    return UNKNOWN_LIMIT

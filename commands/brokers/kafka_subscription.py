@@ -1,0 +1,116 @@
+"""Reads one partition of a channel from Kafka: the records of its partition after an offset."""
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from commands.brokers.broker import Delivery
+from commands.brokers.content import deliver
+
+if TYPE_CHECKING:
+    from commands.brokers.kafka import KafkaBroker
+
+LOG = logging.getLogger("eventfold.brokers")
+AWAY = (KafkaError, OSError, asyncio.TimeoutError)
+
+
+class KafkaSubscription:
+    """See `commands.brokers.broker.Subscription`."""
+
+    def __init__(self, broker: "KafkaBroker", channel: str, partition: int, group: str, after: str | None) -> None:
+        self._broker, self._channel, self._group = broker, channel, group
+        self._partition = TopicPartition(channel, partition)
+        self._next = 0 if after is None else int(after) + 1
+        self._consumer: AIOKafkaConsumer | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    async def open(self) -> AIOKafkaConsumer:
+        """Goes to what comes after the position, or says that it is not there any more.
+
+        Raises:
+            BrokerUnavailable: the broker is away.
+        """
+        try:
+            async with asyncio.timeout(self._broker.seconds):
+                consumer = await self._connected()
+                begin = (await consumer.beginning_offsets([self._partition]))[self._partition]
+                end = (await consumer.end_offsets([self._partition]))[self._partition]
+        except AWAY as error:
+            raise self._broker.unavailable(error) from error
+        if self._next > end:
+            LOG.warning(
+                "%s: %s was made anew: it ends before %d, and %d was handled already; it is read from its beginning",
+                *(self._broker.description, self._partition, end, self._next - 1),
+            )
+            self._next = begin
+        elif self._next < begin:
+            if self._next:
+                LOG.warning(
+                    "%s: %s is kept from %d only, and was handled up to %d: what lay between is lost to this reader",
+                    *(self._broker.description, self._partition, begin, self._next - 1),
+                )
+            self._next = begin
+        consumer.seek(self._partition, self._next)
+        return consumer
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                **self._broker.connection,
+                group_id=self._group,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=4 << 20,
+            )
+            self._consumer = consumer
+            await consumer.start()
+            consumer.assign([self._partition])
+        return self._consumer
+
+    async def receive(self, limit: int, wait_seconds: float) -> list[Delivery]:
+        """The next messages. While the broker is away, none come."""
+        consumer = self._consumer or await self.open()
+        try:
+            found = await consumer.getmany(self._partition, timeout_ms=int(wait_seconds * 1000), max_records=limit)
+        except OffsetOutOfRangeError:
+            await self.open()
+            return []
+        except AWAY as error:
+            raise self._broker.unavailable(error) from error
+        return [self._given(each) for each in found.get(self._partition, ())]
+
+    def _given(self, record: "ConsumerRecord[bytes, bytes]") -> Delivery:
+        self._next = record.offset + 1
+        return deliver(
+            str(record.offset),
+            {name: (value or b"").decode(errors="replace") for name, value in record.headers},
+            record.value or b"",
+            channel=self._channel,
+            key=None if record.key is None else record.key.decode(errors="replace"),
+            arrived_us=record.timestamp * 1000,
+        )
+
+    async def confirm(self, position: str) -> None:
+        """Tells the broker how far the group is, for those who look; nothing is read from there."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell(int(position) + 1))
+
+    async def _tell(self, following: int) -> None:
+        if self._consumer is not None:
+            with contextlib.suppress(*AWAY):
+                await self._consumer.commit({self._partition: following})
+
+    async def close(self) -> None:
+        """Ends it."""
+        self._broker.subscriptions.discard(self)
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(*AWAY):
+                await asyncio.wait_for(consumer.stop(), self._broker.seconds)

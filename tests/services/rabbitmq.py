@@ -1,0 +1,90 @@
+"""A real RabbitMQ for tests and benchmarks: EVENTFOLD_TEST_RABBITMQ_URL, or a private one from a Debian package."""
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.services import debian
+from tests.services.maven import CannotFetchError
+from tests.services.private import free_port
+from tests.services.server import PrivateServer, ServerUnavailableError, said
+
+SCRIPT = "lib/rabbitmq/bin/rabbitmq-server"
+LARGEST = 2 << 20
+
+
+class RabbitmqServer(PrivateServer):
+    """See PrivateServer. No message may be larger than 2 MB."""
+
+    name = "RabbitMQ"
+    variable = "EVENTFOLD_TEST_RABBITMQ_URL"
+
+    @staticmethod
+    def version(url: str) -> str:
+        found = re.search(r"\x07versionS....([\d.]+)", said(url, b"AMQP\x00\x00\x09\x01"), re.DOTALL)
+        if found is None:
+            raise ValueError("it does not say its version")
+        return found[1]
+
+    def prepare(self) -> None:
+        if shutil.which("erl") and Path("/usr", SCRIPT).exists():
+            root, self.origin = Path("/"), "started from the installed one"
+        else:
+            try:
+                root = debian.folder_of("rabbitmq-server")
+            except CannotFetchError as error:
+                raise ServerUnavailableError(f"{error}; install rabbitmq-server, or set {self.variable}") from error
+            self.origin = "started from Debian's package"
+        self._script, self._libraries = root / "usr" / SCRIPT, debian.libraries_of(root)
+        self.url = f"amqp://guest:guest@127.0.0.1:{free_port()}"
+        self._write_erl(root / "usr/lib/erlang")
+        settings = {
+            "listeners.tcp.local": f"127.0.0.1:{self.port}",
+            "max_message_size": LARGEST,
+            "disk_free_limit.absolute": "1MB",
+            "log.file.level": "warning",
+        }
+        text = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        (self.folder / "rabbitmq.conf").write_text(text, encoding="utf-8")
+
+    def _write_erl(self, root: Path) -> None:
+        """An `erl` that works wherever its files lie; Debian's knows one place only."""
+        (runtime,) = root.glob("erts-*/bin")
+        script = f"#!/bin/sh\nexport ROOTDIR='{root}' BINDIR='{runtime}' EMU=beam PROGNAME=erl\nexec '{runtime}/erlexec' \"$@\"\n"
+        self._daemon, self._daemon_port = runtime / "epmd", free_port()
+        program = self.folder / "bin" / "erl"
+        program.parent.mkdir()
+        program.write_text(script, encoding="utf-8")
+        program.chmod(0o755)
+
+    def command(self) -> Sequence[str]:
+        """With a daemon of its own that knows its name, in its group of processes."""
+        return ["/bin/sh", "-c", '"$0" & exec "$1"', str(self._daemon), str(self._script)]
+
+    def environment(self) -> Mapping[str, str]:
+        inherited = super().environment()
+        folder = str(self.folder)
+        return {
+            **inherited,
+            "PATH": f"{folder}/bin:{inherited['PATH']}",
+            "LD_LIBRARY_PATH": self._libraries,
+            "RABBITMQ_NODENAME": "eventfold@localhost",
+            "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
+            "RABBITMQ_MNESIA_BASE": f"{folder}/data",
+            "RABBITMQ_LOG_BASE": f"{folder}/log",
+            "RABBITMQ_FEATURE_FLAGS_FILE": f"{folder}/feature_flags",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
+            "RABBITMQ_PID_FILE": f"{folder}/pid",
+            "RABBITMQ_CONF_ENV_FILE": f"{folder}/none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._daemon_port),
+        }
+
+    def answers(self) -> bool:
+        try:
+            self.version(self.url)
+        except (OSError, ValueError):
+            return False
+        return True
