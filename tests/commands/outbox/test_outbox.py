@@ -79,7 +79,7 @@ def test_an_event_that_is_published_is_told_with_what_is_known_of_it(app: Applic
     )
     assert (event.channel, event.key, event.subject) == ("orders", "o-1", "o-1")
     assert event.headers == {"correlationid": "talk", "causationid": stored.event_id, "traceparent": "00-a-b-01"}
-    assert msgspec.json.decode(event.data, type=OrderPlaced) == OrderPlaced("o-1", 30, receipt.position)
+    assert msgspec.json.decode(event.data, type=OrderPlaced) == OrderPlaced("o-1", 30, receipt.version)
 
 
 def test_whoever_looks_at_the_outbox_first_changes_nothing(app: Application) -> None:
@@ -116,8 +116,8 @@ def test_every_way_of_appending_tells_of_it(app: Application) -> None:
         work.append("order-u-2", [Ordered(8)])
 
     said = [msgspec.json.decode(each.data, type=OrderPlaced) for each in told(app)]
-    log = {each.position: each.event.total for each in store.read_log()}
-    assert {each.position: each.total for each in said} == log
+    log = {(each.stream_id, each.version): each.event.total for each in store.read_log()}
+    assert {(each.order_id, each.version): each.total for each in said} == log
     assert sorted(log.values()) == [1, 2, 3, 4, 5, *[6] * 20, 7, 8]
 
 

@@ -40,7 +40,7 @@ def test_messages_are_listed_and_shown_in_every_format(told: Cli) -> None:
     assert (shown["source"], shown["schema"], shown["data"]) == (
         "/shop",
         "OrderPlaced/2",
-        '{"order_id":"o-1","total":5,"position":1}',
+        '{"order_id":"o-1","total":5,"version":1}',
     )
     assert "expected a UUID" in told("outbox", "show", "seven", code=1).stderr
 
