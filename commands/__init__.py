@@ -44,6 +44,9 @@ from commands.middleware import (
     trace_commands,
 )
 from commands.outbox.outbox import Outbox
+from commands.outbox.policy import RelayPolicy
+from commands.outbox.relay import Relay
+from commands.outbox.row import OutboxRow
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
 from commands.schedule.schedule import Schedule
@@ -88,10 +91,13 @@ __all__ = [
     "NotAuthorised",
     "NotDue",
     "Outbox",
+    "OutboxRow",
     "PublishFailed",
     "Receipt",
     "Received",
     "Rejected",
+    "Relay",
+    "RelayPolicy",
     "RetriedMessages",
     "RetryPolicy",
     "Schedule",

@@ -26,6 +26,7 @@ from commands.inbox.inbox import Inbox
 from commands.many import PARALLEL, dispatch_many
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.outbox import Outbox
+from commands.outbox.policy import RelayPolicy
 from commands.outbox.publish import ToMessage
 from commands.schedule.recurrence import Missed
 from commands.schedule.scheduled import Carried, State
@@ -105,6 +106,7 @@ class Application:
         consumers: functions under `@consumes`, which handle the messages of other services.
         broker: what carries messages between services, by its URL: `memory://name`.
         consuming: how messages are consumed, and the middleware around consumers.
+        relay: how messages are sent: batches, retries, and what becomes of those that fail again and again.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
@@ -132,6 +134,7 @@ class Application:
         consumers: Iterable[Consumer[..., Any]] = (),
         broker: str | Broker | None = None,
         consuming: Consuming | None = None,
+        relay: RelayPolicy | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
@@ -154,6 +157,7 @@ class Application:
             consumers=consumers,
             broker=broker,
             consuming=consuming,
+            relay=relay,
         )
         self._parts.application = self
         self._retry = retry if retry is not None else RetryPolicy()

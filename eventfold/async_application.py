@@ -26,12 +26,14 @@ from commands.inbox.consumer import Consumer
 from commands.inbox.consuming import Consuming
 from commands.many import PARALLEL, dispatch_many_async
 from commands.middleware.look_up import LookUp, bound
+from commands.outbox.policy import RelayPolicy
 from commands.outbox.publish import ToMessage
 from commands.schedule.recurrence import Missed
 from commands.schedule.scheduled import State
 from commands.unit_of_work import AsyncUnitOfWork
 from eventfold.application import Application
 from eventfold.async_inbox import AsyncInbox
+from eventfold.async_outbox import AsyncOutbox
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_session import AsyncSession
 from eventfold.async_watch import AsyncWatch
@@ -84,6 +86,7 @@ class AsyncApplication:
         consumers: functions under `@consumes`, which handle the messages of other services, in threads.
         broker: what carries messages between services, by its URL.
         consuming: how messages are consumed, and the middleware around consumers.
+        relay: how messages are sent.
         name: for people.
         options: as for `open_store`.
     """
@@ -107,6 +110,7 @@ class AsyncApplication:
         consumers: Iterable[Consumer[..., Any]] = (),
         broker: str | Broker | None = None,
         consuming: Consuming | None = None,
+        relay: RelayPolicy | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
@@ -126,6 +130,7 @@ class AsyncApplication:
             consumers=consumers,
             broker=broker,
             consuming=consuming,
+            relay=relay,
             name=name,
             **options,
         )
@@ -155,6 +160,11 @@ class AsyncApplication:
     def inbox(self) -> AsyncInbox:
         """What other services say; its methods are awaited."""
         return AsyncInbox(lambda: self.sync.inbox)
+
+    @property
+    def outbox(self) -> AsyncOutbox:
+        """What is told to other services, and has been."""
+        return AsyncOutbox(self.sync.parts)
 
     @property
     def pipeline(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler, Schedule
 from commands.brokers.broker import Broker
+from commands.brokers.opening import open_broker
 from commands.brokers.sender import Sender
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
@@ -17,6 +18,7 @@ from commands.inbox.consuming import Consuming
 from commands.inbox.group import groups_of
 from commands.inbox.inbox import Inbox
 from commands.outbox.outbox import Outbox
+from commands.outbox.policy import RelayPolicy
 from commands.outbox.preparation import check_source
 from commands.outbox.publish import ToMessage, check_publish
 from commands.schedule.opening import open_schedules
@@ -69,6 +71,7 @@ class Parts:
         consumers: Iterable[Consumer[..., Any]] = (),
         broker: str | Broker | None = None,
         consuming: Consuming | None = None,
+        relay: RelayPolicy | None = None,
     ) -> None:
         self.url = url
         self.consumers = tuple(consumers)
@@ -76,6 +79,7 @@ class Parts:
         self.broker = broker
         self.sender = Sender(broker)
         self.consuming = consuming if consuming is not None else Consuming()
+        self.relay = relay if relay is not None else RelayPolicy()
         self.publish = check_publish(publish or {})
         self.source = check_source(source)
         self.handlers = HandlerMap(handlers)
@@ -128,9 +132,21 @@ class Parts:
     def outbox(self) -> Outbox:
         """What is told to others, kept beside the log."""
         with self._opening:
+            store = self.store  # opens the log, which makes the outbox where events are published
             if self._outbox is None:
-                self._outbox = Outbox(self.store, source=self.source, publish=self.publish)
+                self._outbox = Outbox(store, source=self.source, publish=self.publish)
             return self._outbox
+
+    def open_broker(self) -> Broker:
+        """A connection to the broker, for the event loop that asks for it.
+
+        Raises:
+            DefinitionError: the application names none.
+            InvalidInput: its URL is not one of a broker.
+        """
+        if self.broker is None:
+            raise DefinitionError("the application names no broker: give Application(broker=...) a URL")
+        return open_broker(self.broker) if isinstance(self.broker, str) else self.broker
 
     @property
     def schedules(self) -> Schedules:

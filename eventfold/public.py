@@ -38,10 +38,13 @@ from commands import (
     NotAuthorised,
     NotDue,
     Outbox,
+    OutboxRow,
     PublishFailed,
     Receipt,
     Received,
     Rejected,
+    Relay,
+    RelayPolicy,
     RetriedMessages,
     RetryPolicy,
     Schedule,
@@ -64,6 +67,7 @@ from commands import (
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
 from eventfold.async_inbox import AsyncInbox
+from eventfold.async_outbox import AsyncOutbox
 from eventfold.async_query import AsyncModelQuery
 from eventfold.async_search import AsyncSearchQuery
 from eventfold.async_session import AsyncSession
@@ -204,6 +208,7 @@ __all__ = [
     "AsyncInbox",
     "AsyncMiddleware",
     "AsyncModelQuery",
+    "AsyncOutbox",
     "AsyncSearchQuery",
     "AsyncSession",
     "AsyncSubscription",
@@ -277,6 +282,7 @@ __all__ = [
     "NotYetVisible",
     "OpenIndex",
     "Outbox",
+    "OutboxRow",
     "Page",
     "ParkedEvents",
     "PayloadTooLarge",
@@ -297,6 +303,8 @@ __all__ = [
     "Recorded",
     "Recording",
     "Rejected",
+    "Relay",
+    "RelayPolicy",
     "ReportingView",
     "Retried",
     "RetriedMessages",

@@ -12,6 +12,7 @@ from eventfold.database_follower import database_follower
 from eventfold.outdated import Outdated
 from eventfold.parts import Parts
 from eventfold.reaction_follower import reaction_follower
+from eventfold.relay_follower import RelayFollower
 from eventfold.remote_follower import remote_follower
 from eventfold.schedule_follower import schedule_follower
 from eventfold.view_keeper import view_keeper
@@ -49,7 +50,9 @@ class Worker:
     """Runs an application's projections in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
     Each partition of a reaction is carried out in a thread of its own, so that a slow side effect holds up nobody else; so are the
-    messages of other services, where the application has consumers and a broker.
+    messages of other services, where the application has consumers and a broker. Where the application names a broker, its
+    messages for others are handed over, too.
+
     Coroutines run in the event loop that has begun `async with app.worker()`, and in one of that thread's own otherwise.
 
     Any number of workers may run, in any number of processes and on any number of machines. They share the partitions of all
@@ -179,6 +182,7 @@ class Worker:
             *[view_keeper(parts, each) for each in engine.views.values()],
             *([schedule_follower(parts, self._loop)] if parts.commands else []),
             *([parts.inbox.worker()] if parts.consumers and parts.broker is not None else []),
+            *([RelayFollower(parts)] if parts.broker is not None else []),
         ]
 
     def _step(self, leases: Leases) -> bool:

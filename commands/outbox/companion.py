@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from commands.cloud_event import CloudEvent
 from commands.outbox.clock import now_us
-from commands.outbox.preparation import TRACEPARENT
+from commands.outbox.preparation import MAX_TEXT, TRACEPARENT
 from commands.outbox.publish import ToMessage, told_of
 from commands.outbox.table import OutboxTable
 from eventstore import NO_STREAM, Recorded
@@ -116,6 +116,6 @@ def _traceparent(request: WriteRequest, recorded: Recorded[Any]) -> str | None:
     """What came with the event, such as the header of an incoming request, or the span in which it was appended."""
     if recorded.metadata_json is not None and TRACEPARENT in recorded.metadata_json:
         found = recorded.metadata.get(TRACEPARENT)
-        if isinstance(found, str):
+        if isinstance(found, str) and 0 < len(found) <= MAX_TEXT and found.isprintable():
             return found
     return next((each.traceparent for each in request.beside if isinstance(each, Traced)), None)

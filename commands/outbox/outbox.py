@@ -25,6 +25,7 @@ from eventstore.errors import shown
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.migration import require_migrated
 from eventstore.opening import open_backend
+from eventstore.preparation import check_message_id as check_any_id
 from eventstore.sql_database import SqlDatabase
 
 PRUNED_AT_ONCE = 1_000
@@ -114,8 +115,14 @@ class Outbox:
         Raises:
             InvalidMessage: it is not acceptable.
         """
+        for field, each in (("correlation_id", correlation_id), ("causation_id", causation_id)):
+            check_any_id(field, each)
         traceparent = current_traceparent()
         return seal(message, Origin(self.source, fresh_id(), now_us(), key, correlation_id, causation_id, traceparent))
+
+    def send(self, *messages: Outgoing) -> tuple[str, ...]:
+        """Adds messages in a transaction of their own. See `add`."""
+        return self.add(None, *messages)
 
     def keep(self, events: list[CloudEvent], also: Callable[[Connection | None], None] = lambda _: None) -> None:
         """Stores messages in a transaction of their own.

@@ -5,7 +5,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -38,7 +38,7 @@ _TAKEN = frozenset(
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What a message says that does not say it itself.
+    """What a message says that does not say it itself; all of it is known to be acceptable.
 
     Attributes:
         source: the service that says it.
@@ -69,26 +69,42 @@ def seal(given: Message | NewMessage[Any], origin: Origin) -> CloudEvent:
     Raises:
         InvalidMessage: a field of it, or of what travels beside it, is not acceptable.
     """
-    new = given if isinstance(given, NewMessage) else NewMessage(given)
-    message: Message = new.message
-    cls = type(message)
-    if not issubclass(cls, Message):
-        raise InvalidMessage(f"expected a Message, got {shown(message)}: declare it as `class {cls.__name__}(Message)`")
-    name = message_type(cls)
-    message_id = (
-        check_message_id(f"{name}: message_id", new.message_id) if new.message_id is not None else origin.message_id
+    if isinstance(given, NewMessage):
+        return _seal_wrapped(given, origin)
+    form = _form(type(given))
+    key = origin.key or origin.message_id
+    return CloudEvent(
+        origin.message_id,
+        origin.source,
+        form.name,
+        _encode(given, form),
+        form.channel if form.channel is not None else _channel(form, None),
+        key,
+        origin.time_us,
+        key,
+        form.schema,
+        _brought(origin),
     )
-    key = _text(name, "key", new.key if new.key is not None else origin.key or message_id)
+
+
+def _seal_wrapped(new: NewMessage[Any], origin: Origin) -> CloudEvent:
+    message: Message = new.message
+    form = _form(type(message))
+    name = form.name
+    message_id = origin.message_id
+    if new.message_id is not None:
+        message_id = check_message_id(f"{name}: message_id", new.message_id)
+    key = (origin.key or message_id) if new.key is None else _text(name, "key", new.key)
     return CloudEvent(
         id=message_id,
         source=origin.source,
         type=name,
-        data=_encode(message),
-        channel=_channel(cls, new.channel),
+        data=_encode(message, form),
+        channel=_channel(form, new.channel),
         key=key,
         time_us=_time(name, new, origin.time_us),
         subject=key if new.subject is None else _text(name, "subject", new.subject),
-        schema=f"{name}/{message_version(cls)}",
+        schema=form.schema,
         headers=_headers(name, new, origin),
     )
 
@@ -118,15 +134,28 @@ def fresh_id() -> str:
     return new_id()
 
 
+class _Form(NamedTuple):
+    """What sending a message of a class takes, found once for each class."""
+
+    name: str
+    schema: str
+    channel: str | None
+    encoded: Form
+    declared: str
+
+
 @cache
-def _form(cls: type[Message]) -> Form:
-    return Form(message_type(cls), message_version(cls), tagged=False, decode=decoder_of(cls))
+def _form(cls: type[Message]) -> _Form:
+    if not (isinstance(cls, type) and issubclass(cls, Message)):
+        raise InvalidMessage(f"expected a Message, got {cls.__name__}: declare it as `class {cls.__name__}(Message)`")
+    name, version = message_type(cls), message_version(cls)
+    encoded = Form(name, version, tagged=False, decode=decoder_of(cls))
+    return _Form(name, f"{name}/{version}", channel_of(cls), encoded, cls.__name__)
 
 
-def _encode(message: Message) -> bytes:
-    form = _form(type(message))
+def _encode(message: Message, form: _Form) -> bytes:
     try:
-        return encode(message, form, MAX_DATA).encode()  # type: ignore[arg-type]  # any Struct will do
+        return encode(message, form.encoded, MAX_DATA).encode()  # type: ignore[arg-type]  # any Struct will do
     except PayloadTooLarge:
         size = len(msgspec.json.encode(message))
         raise InvalidMessage(
@@ -137,16 +166,16 @@ def _encode(message: Message) -> bytes:
         raise InvalidMessage(str(error)) from error
 
 
-def _channel(cls: type[Message], given: Any) -> str:
-    name, channel = message_type(cls), given if given is not None else channel_of(cls)
+def _channel(form: _Form, given: Any) -> str:
+    channel = given if given is not None else form.channel
     if channel is None:
         raise InvalidMessage(
-            f"{name}: channel: expected to be told where it goes, got nothing: declare it as "
-            f'`class {cls.__name__}(Message, channel="...")`, or send it as `NewMessage(..., channel="...")`'
+            f"{form.name}: channel: expected to be told where it goes, got nothing: declare it as "
+            f'`class {form.declared}(Message, channel="...")`, or send it as `NewMessage(..., channel="...")`'
         )
     if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):
         expected = "expected 1 to 120 letters, digits, dots, dashes and underscores"
-        raise InvalidMessage(f"{name}: channel: {expected}, got {shown(channel)}")
+        raise InvalidMessage(f"{form.name}: channel: {expected}, got {shown(channel)}")
     return channel
 
 
@@ -181,16 +210,23 @@ def _time(name: str, new: NewMessage[Any], default: int) -> int:
     return microseconds
 
 
-def _headers(name: str, new: NewMessage[Any], origin: Origin) -> dict[str, str]:
+def _brought(origin: Origin) -> dict[str, str]:
     found = {}
-    for field, header, own, brought in (
-        ("correlation_id", "correlationid", new.correlation_id, origin.correlation_id),
-        ("causation_id", "causationid", new.causation_id, origin.causation_id),
-        (TRACEPARENT, TRACEPARENT, None, origin.traceparent),
-    ):
-        value = brought if own is None else own
-        if value is not None:
-            found[header] = _text(name, field, value)
+    if origin.correlation_id is not None:
+        found["correlationid"] = origin.correlation_id
+    if origin.causation_id is not None:
+        found["causationid"] = origin.causation_id
+    if origin.traceparent is not None:
+        found[TRACEPARENT] = origin.traceparent
+    return found
+
+
+def _headers(name: str, new: NewMessage[Any], origin: Origin) -> dict[str, str]:
+    found = _brought(origin)
+    if new.correlation_id is not None:
+        found["correlationid"] = _text(name, "correlation_id", new.correlation_id)
+    if new.causation_id is not None:
+        found["causationid"] = _text(name, "causation_id", new.causation_id)
     return found if new.headers is None else found | _own_headers(name, new.headers)
 
 

@@ -98,11 +98,13 @@ class Relay:
         """
         before, idle = self.sent, False
         self._after = START
-        while not idle and not self._stopping:
-            idle = not await self.step()
-            if self.error is not None:
-                raise BrokerUnavailable(self.error)
-        await asyncio.to_thread(self._outbox.relays.release, self._owner)
+        try:
+            while not idle and not self._stopping:
+                idle = not await self.step()
+                if self.error is not None:
+                    raise BrokerUnavailable(self.error)
+        finally:
+            await asyncio.to_thread(self._outbox.relays.release, self._owner)
         return self.sent - before
 
     def stop(self) -> None:

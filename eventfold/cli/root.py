@@ -22,6 +22,7 @@ from eventfold.cli import (
     init,
     log,
     migrate,
+    outbox,
     projections,
     publish,
     query,
@@ -58,7 +59,7 @@ for _noun in (types, schema):
     _noun.add_to(app, "Events over the years")
 for _noun in (projections, views, reactions, snapshots, worker):
     _noun.add_to(app, "Read models")
-for _noun in (schedule, idempotency, inbox, publish):
+for _noun in (schedule, idempotency, inbox, outbox, publish):
     _noun.add_to(app, "Write and read")
 log.add_to(app, "Move")
 

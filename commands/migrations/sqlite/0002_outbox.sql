@@ -1,6 +1,6 @@
 -- The first columns are those that Debezium's outbox event router reads, under the names that it expects.
 CREATE TABLE {prefix}outbox (
-    seq            INTEGER PRIMARY KEY AUTOINCREMENT, -- never the number of a message that was pruned
+    seq            INTEGER PRIMARY KEY,
     id             TEXT NOT NULL UNIQUE,
     aggregatetype  TEXT NOT NULL,
     aggregateid    TEXT NOT NULL,

@@ -30,7 +30,7 @@ class Remind(Command):
 class OrderPlaced(Message, channel="orders", version=2):
     order_id: str
     total: int
-    position: int = 0
+    version: int = 0
 
 
 class Reminder(Message, channel="letters"):
@@ -59,7 +59,7 @@ def order_placed(recorded: Recorded[Ordered]) -> OrderPlaced | None:
     """Orders of nothing are nobody's business."""
     if recorded.event.total < 0:
         raise ValueError("expected a total of 0 or more")
-    return OrderPlaced(recorded.stream_id, recorded.event.total, recorded.position) if recorded.event.total else None
+    return OrderPlaced(recorded.stream_id, recorded.event.total, recorded.version) if recorded.event.total else None
 
 
 PUBLISH = {Ordered: order_placed}

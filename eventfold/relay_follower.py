@@ -1,0 +1,64 @@
+"""Hands the outbox's messages to a broker, in a thread and an event loop of its own."""
+
+import asyncio
+import logging
+import threading
+
+from commands.outbox.relay import Relay
+from eventfold.parts import Parts
+from eventstore.subscription import backoff
+
+logger = logging.getLogger(__name__)
+
+
+class RelayFollower:
+    """A worker's relay. Nothing but `stop` ends it.
+
+    Args:
+        parts: of an application that has a broker.
+
+    Attributes:
+        sent: how many messages it has handed over.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._relay: Relay | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="eventfold-relay", daemon=True)
+
+    @property
+    def sent(self) -> int:
+        """How many messages it has handed over."""
+        return 0 if self._relay is None else self._relay.sent
+
+    def start(self) -> None:
+        """Works until it is stopped."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the batch in hand, and waits for that."""
+        self._stopping.set()
+        if self._relay is not None:
+            self._relay.stop()
+        self._thread.join()
+
+    def _work(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._serve())
+            except Exception:  # a broker that cannot be opened or closed
+                failures += 1
+                logger.exception("the relay begins again")
+                self._stopping.wait(backoff(failures))
+
+    async def _serve(self) -> None:
+        broker = self._parts.open_broker()
+        try:
+            self._relay = Relay(self._parts.outbox, broker, self._parts.relay)
+            if not self._stopping.is_set():
+                await self._relay.run()
+        finally:
+            if broker is not self._parts.broker:  # else whoever has given it closes it
+                await broker.close()

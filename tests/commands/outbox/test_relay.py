@@ -1,0 +1,225 @@
+"""The relay: what becomes of messages that are confirmed, refused, or not answered, and how it is woken."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import pytest
+
+from commands import BrokerError, BrokerUnavailable, CloudEvent, MessageRefused, RetryPolicy
+from commands.outbox.policy import RelayPolicy
+from commands.outbox.relaying import START, judge
+from eventfold import Application, DefinitionError, NewMessage, Outbox, Relay
+from tests.commands.outbox.shop import HANDLERS, PUBLISH, Numbered, Place
+
+AT_ONCE = RelayPolicy(retry=RetryPolicy(attempts=2, base_seconds=0.0, max_seconds=0.0))
+
+
+class Recording:
+    """A broker that keeps a list, and answers as it is told."""
+
+    description = "recording"
+
+    def __init__(self, answer: Callable[[CloudEvent], Exception | None] = lambda _: None) -> None:
+        self.answer = answer
+        self.kept: list[tuple[str, int]] = []
+        self.calls = 0
+
+    async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+        self.calls += 1
+        failed: dict[str, Exception | None] = {}
+        for each in events:
+            failed[each.key] = failed.get(each.key) or self.answer(each)
+            if failed[each.key] is None:
+                self.kept.append((each.key, number_of(each)))
+        return [failed[each.key] for each in events]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def number_of(event: CloudEvent) -> int:
+    return msgspec.json.decode(event.data, type=Numbered).n
+
+
+@pytest.fixture
+def outbox(url: str) -> Iterator[Outbox]:
+    with Outbox(url, migrate=True) as opened:
+        yield opened
+
+
+def add(outbox: Outbox, *messages: tuple[str, int]) -> None:
+    outbox.send(*[NewMessage(Numbered(n), key=key) for key, n in messages])
+
+
+def relay_once(outbox: Outbox, broker: Recording, policy: RelayPolicy = AT_ONCE) -> int:
+    return asyncio.run(Relay(outbox, broker, policy).run_once())  # type: ignore[arg-type]  # nobody subscribes
+
+
+def states(outbox: Outbox) -> list[tuple[int, str]]:
+    return [(number_of(each.event), each.state) for each in outbox.messages(limit=None)]
+
+
+def test_messages_are_handed_over_in_the_order_of_their_key_and_marked(outbox: Outbox) -> None:
+    broker = Recording()
+    add(outbox, *[(f"k{n % 3}", n) for n in range(50)])
+
+    assert relay_once(outbox, broker, RelayPolicy(batch=7)) == 50
+    assert relay_once(outbox, broker) == 0
+
+    for key in range(3):
+        assert [n for name, n in broker.kept if name == f"k{key}"] == list(range(key, 50, 3))
+    assert {state for _, state in states(outbox)} == {"sent"}
+
+
+def test_a_message_that_fails_is_tried_again_and_holds_up_its_own_key_alone(outbox: Outbox) -> None:
+    failures = iter([BrokerError("busy")])
+    broker = Recording(lambda event: next(failures, None) if number_of(event) == 1 else None)
+    add(outbox, ("a", 1), ("a", 2), ("b", 3))
+
+    assert relay_once(outbox, broker) == 3
+    assert broker.kept == [("b", 3), ("a", 1), ("a", 2)]
+
+
+def test_after_so_many_tries_it_is_parked_with_its_followers_until_somebody_lets_it_go(outbox: Outbox) -> None:
+    broker = Recording(lambda event: BrokerError("no") if number_of(event) == 1 else None)
+    add(outbox, ("a", 1), ("a", 2), ("b", 3))
+    relay_once(outbox, broker)
+    add(outbox, ("a", 4))
+    relay_once(outbox, broker)
+
+    assert states(outbox) == [(1, "parked"), (2, "parked"), (3, "sent"), (4, "parked")]
+    assert [(each.attempts, each.error) for each in outbox.messages(state="parked")] == [
+        (2, "no"),
+        (0, None),
+        (0, None),
+    ]
+    assert (outbox.status().parked, outbox.status().pending, outbox.status().sent) == (3, 0, 1)
+
+    broker.answer = lambda _: None
+    assert outbox.retry() == 3
+    relay_once(outbox, broker)
+    assert broker.kept == [("b", 3), ("a", 1), ("a", 2), ("a", 4)]
+
+
+def test_one_that_is_refused_is_parked_at_once_and_can_be_given_up(outbox: Outbox) -> None:
+    broker = Recording(lambda event: MessageRefused("too large") if number_of(event) == 1 else None)
+    add(outbox, ("a", 1), ("a", 2))
+    relay_once(outbox, broker)
+    [first, _] = outbox.messages()
+
+    assert (first.state, first.attempts, first.error) == ("parked", 1, "too large")
+    assert outbox.discard(first.event.id).event == first.event
+    relay_once(outbox, broker)
+    assert broker.kept == [("a", 2)]
+    assert states(outbox) == [(2, "sent")]
+
+
+def test_where_the_policy_says_so_followers_go_on_without_it(outbox: Outbox) -> None:
+    broker = Recording(lambda event: MessageRefused("no") if number_of(event) == 1 else None)
+    policy = RelayPolicy(retry=AT_ONCE.retry, on_parked="skip")
+    add(outbox, ("a", 1), ("a", 2))
+    relay_once(outbox, broker, policy)
+    add(outbox, ("a", 3))
+    relay_once(outbox, broker, policy)
+
+    assert states(outbox) == [(1, "parked"), (2, "sent"), (3, "sent")]
+
+
+def test_a_broker_that_is_away_counts_against_no_message_and_is_told_in_the_status(outbox: Outbox) -> None:
+    broker = Recording(lambda event: BrokerUnavailable("away") if number_of(event) != 3 else None)
+    add(outbox, ("a", 1), ("b", 3))
+
+    with pytest.raises(BrokerUnavailable, match="away"):
+        relay_once(outbox, broker)
+    assert states(outbox) == [(1, "pending"), (3, "sent")]
+    assert outbox.status().broker_error == "away"
+
+    broker.answer = lambda _: None
+    relay_once(outbox, broker)
+    assert (outbox.status().broker_error, outbox.status().sent) == (None, 2)
+
+
+def test_sent_messages_are_forgotten_after_their_time(outbox: Outbox) -> None:
+    add(outbox, ("a", 1))
+    relay_once(outbox, Recording())
+
+    assert outbox.prune() == 0
+    assert outbox.prune(0) == 1
+    assert outbox.messages() == []
+
+
+def test_two_relays_share_the_keys_and_neither_waits_for_the_other(sql_url: str) -> None:
+    if sql_url.startswith("sqlite"):  # there, one has its turn
+        with Outbox(sql_url) as outbox:
+            add(outbox, ("a", 1))
+            assert outbox.relays.take("one", START, 10, 0, hold=True).rows
+            assert not outbox.relays.take("two", START, 10, 1, hold=True).rows
+            outbox.relays.release("one")
+            assert outbox.relays.take("two", START, 10, 2, hold=True).rows
+        return
+    with Outbox(sql_url, migrate=True) as outbox:
+        add(outbox, ("a", 1), ("a", 2))
+        first = outbox.relays.take("one", START, 10, 0, hold=True)
+        add(outbox, ("a", 3), ("b", 4))
+        second = outbox.relays.take("two", START, 10, 0, hold=True)
+
+        assert [number_of(each.event) for each in first.rows] == [1, 2]
+        assert [number_of(each.event) for each in second.rows] == [4]
+        first.drop()
+        second.drop()
+
+
+@pytest.mark.postgresql
+def test_a_message_that_is_committed_late_lets_nobody_overtake_what_another_relay_has_in_hand(
+    postgres_url: str,
+) -> None:
+    with Outbox(postgres_url, migrate=True) as outbox:
+        engine = outbox.store.backend.engine
+        assert engine is not None
+        with engine.connect() as late, late.begin() as transaction:
+            outbox.add(late, NewMessage(Numbered(1), key="a"))
+            add(outbox, ("a", 2))
+            first = outbox.relays.take("one", START, 10, 0, hold=True)
+            add(outbox, ("a", 3))
+            transaction.commit()
+        second = outbox.relays.take("two", START, 10, 0, hold=True)
+
+        assert [number_of(each.event) for each in first.rows] == [2]
+        assert [number_of(each.event) for each in second.rows] == [1]  # and not 3, ahead of 2
+        first.settle(judge(first.rows, [None], AT_ONCE, 1), 1)
+        second.settle(judge(second.rows, [None], AT_ONCE, 1), 1)
+        third = outbox.relays.take("one", START, 10, 0, hold=True)
+        assert [number_of(each.event) for each in third.rows] == [3]
+        third.drop()
+
+
+def test_a_relay_is_woken_by_what_is_added_and_stops_when_it_is_told(url: str) -> None:
+    heard = threading.Semaphore(0)
+    broker = Recording()
+
+    def answer(_event: CloudEvent) -> None:
+        heard.release()
+
+    broker.answer = answer
+    with Application(url, handlers=HANDLERS, publish=PUBLISH, broker=broker, migrate=True) as app:  # type: ignore[arg-type]  # nobody subscribes
+        broker.kept = []
+        number = Numbered(1)
+        with app.worker():
+            for _ in range(3):
+                app.outbox.send(number)
+                assert heard.acquire(timeout=30)
+        assert len(broker.kept) == 3
+        assert app.outbox.status().sent == 3
+        app.dispatch(Place("o-1", 5))
+        assert app.outbox.status().pending == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"on_parked": "drop"}, {"batch": 0}, {"batch": True}, {"keep_sent_seconds": -1}, {"keep_sent_seconds": "x"}],
+)
+def test_a_policy_that_makes_no_sense_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(DefinitionError, match=f"RelayPolicy: {next(iter(options))}: expected"):
+        RelayPolicy(**options)  # type: ignore[arg-type]  # refused

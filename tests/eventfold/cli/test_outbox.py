@@ -1,0 +1,81 @@
+"""`eventfold outbox`: messages are listed, sent, let go, given up and forgotten."""
+
+import signal
+
+import pytest
+
+from commands.outbox.relaying import START, Failed, Verdict
+from tests.eventfold.cli.conftest import Cli
+from tests.eventfold.cli.telling import app
+
+
+@pytest.fixture
+def told(cli: Cli) -> Cli:
+    cli.environment["EVENTFOLD_APP"] = "tests.eventfold.cli.telling:app"
+    cli("dispatch", "Place", "order_id=o-1", "total=5")
+    cli("dispatch", "Remind", "order_id=o-2")
+    return cli
+
+
+def park(url: str) -> None:
+    """As a relay does that meets a broker which refuses the first message."""
+    app.use_database(url)
+    taken = app.outbox.relays.take("relay", START, 1, 10**18, hold=True)
+    taken.settle(Verdict([], [Failed(taken.rows[0], "too large", None)], hold=True), 1)
+    app.outbox.relays.release("relay")
+    app.close()
+
+
+def test_messages_are_listed_and_shown_in_every_format(told: Cli) -> None:
+    rows = told.json("outbox", "list")
+    assert [(each["channel"], each["key"], each["state"]) for each in rows] == [
+        ("orders", "o-1", "pending"),
+        ("letters", "o-2", "pending"),
+        ("letters", "post", "pending"),
+    ]
+    assert "orders" in told("outbox", "list", "--state", "pending", "--channel", "orders").stdout
+    assert "no messages" in told("outbox", "list", "--state", "sent").stderr
+    assert told.json("outbox", "list", "--key", "post", "--after", "1")[0]["number"] == rows[2]["number"]
+    shown = told.json("outbox", "show", rows[0]["message_id"])
+    assert (shown["source"], shown["schema"], shown["data"]) == (
+        "/shop",
+        "OrderPlaced/2",
+        '{"order_id":"o-1","total":5,"version":1}',
+    )
+    assert "expected a UUID" in told("outbox", "show", "seven", code=1).stderr
+
+
+def test_they_are_sent_once_and_forgotten(told: Cli) -> None:
+    assert told.json("outbox", "relay", "--once") == {"sent": 3}
+    assert told.json("outbox", "relay", "--once") == {"sent": 0}
+    status = told.json("outbox", "status")
+    assert (status["pending"], status["sent"], status["broker_error"]) == (0, 3, None)
+    assert told.json("outbox", "prune") == {"pruned": 0}
+    assert told.json("outbox", "prune", "--older-than-hours", "0") == {"pruned": 3}
+
+
+def test_what_is_parked_is_let_go_or_given_up(told: Cli) -> None:
+    park(told.database)
+    [parked] = told.json("outbox", "list", "--state", "parked")
+    assert parked["error"] == "too large"
+
+    assert told.json("outbox", "retry", parked["message_id"]) == {"released": 1}
+    assert "expected a parked one" in told("outbox", "discard", parked["message_id"], code=1).stderr
+    park(told.database)
+    assert told.json("outbox", "discard", parked["message_id"])["key"] == parked["key"]
+    assert told.json("outbox", "relay", "--once") == {"sent": 2}
+
+
+def test_without_a_broker_it_says_what_to_give(cli: Cli) -> None:
+    assert "--broker" in cli("outbox", "relay", code=2).stderr
+
+
+def test_a_relay_ends_gracefully_when_it_is_terminated(told: Cli) -> None:
+    process = told.start("outbox", "relay")
+    assert process.stderr is not None
+    assert "handing the messages of shop over" in process.stderr.readline()
+
+    process.send_signal(signal.SIGTERM)
+
+    assert "stopped" in process.communicate()[1]
+    assert process.returncode == 0
