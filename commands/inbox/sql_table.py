@@ -31,8 +31,8 @@ class SqlInbox:
         if connection is None or not connection.in_transaction() or self._database.broken(connection):
             raise ConsumerFailed(
                 StoreError(
-                    "the consumer has ended its transaction, or has gone on after an error of its SQL that has broken it; leave commit "
-                    "and rollback to the inbox, and use `connection.begin_nested()` around what may fail"
+                    "the consumer has ended its transaction, or has gone on after an error of its SQL that has broken it; leave "
+                    "commit and rollback to the inbox, and use `connection.begin_nested()` around what may fail"
                 )
             )
 

@@ -67,8 +67,8 @@ def _of_lanes(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
         "keys_aside": f"SELECT key FROM {dialect.texts} "
         f"WHERE EXISTS (SELECT 1 FROM {inbox} AS aside WHERE {_LANE} AND aside.key = given.key)",
         "status": f"SELECT lane.consumer_group, lane.channel, lane.part, position, moved_at, owner, {aside}, "
-        f"{aside[:-1]} AND aside.attempts > 0 AND aside.next_try IS NULL) FROM {positions} AS lane LEFT JOIN {names['inbox_leases']} "
-        f"AS lease ON {_same('lease', 'lane')} AND owned_until > {dialect.now} ORDER BY 1, 2, 3",
+        f"{aside[:-1]} AND aside.attempts > 0 AND aside.next_try IS NULL) FROM {positions} AS lane "
+        f"LEFT JOIN {names['inbox_leases']} AS lease ON {_same('lease', 'lane')} AND owned_until > {dialect.now} ORDER BY 1, 2, 3",
     }
 
 
@@ -101,8 +101,9 @@ def _of_readers(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
         "alive": f"SELECT name FROM {readers} WHERE consumer_group = ? AND channel = ? ORDER BY name",
         "leave": f"DELETE FROM {readers} WHERE consumer_group = ? AND channel = ? AND name = ?",
         "owners": f"SELECT part, owner FROM {leases} WHERE consumer_group = ? AND channel = ? AND owned_until > {now}",
-        "lease": f"INSERT INTO {leases} AS lease (consumer_group, channel, part, owner, owned_until) VALUES (?, ?, ?, ?, {now} + ?) "
-        "ON CONFLICT (consumer_group, channel, part) DO UPDATE SET owner = excluded.owner, owned_until = excluded.owned_until "
+        "lease": f"INSERT INTO {leases} AS lease (consumer_group, channel, part, owner, owned_until) "
+        f"VALUES (?, ?, ?, ?, {now} + ?) ON CONFLICT (consumer_group, channel, part) "
+        "DO UPDATE SET owner = excluded.owner, owned_until = excluded.owned_until "
         f"WHERE lease.owner = excluded.owner OR lease.owned_until <= {now}",
         "release": f"DELETE FROM {leases} WHERE {_LANE} AND owner = ?",
         "release_all": f"DELETE FROM {leases} WHERE consumer_group = ? AND channel = ? AND owner = ?",

@@ -81,13 +81,17 @@ class InboxWorker:
             self._thread.start()
         return self
 
-    def stop(self) -> None:
-        """Ends after the messages in hand, and waits for that."""
+    def end(self) -> None:
+        """Tells it to end after the messages in hand, and does not wait for that; may be called by a handler of signals."""
         self._stopping.set()
         if self._ending is not None:
             loop, ended = self._ending
             with suppress(RuntimeError):  # it has ended meanwhile
                 loop.call_soon_threadsafe(ended.set)
+
+    def stop(self) -> None:
+        """Ends after the messages in hand, and waits for that."""
+        self.end()
         if self._thread is not None:
             self._thread.join()
             self._thread = None

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +12,12 @@ from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption, show_page, with_one_more
 from eventfold.cli.session import Session, command
-from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.signals import signals_call
 from eventfold.cli.table import Column, builtin, number, word
 
 logger = logging.getLogger("eventfold.inbox")
 
-_ERROR = Column("error", style="red", needed=lambda row: row["error"] is not None)
+_ERROR = Column("error", style="red", below=True, needed=lambda row: row["error"] is not None)
 LIST_COLUMNS = (
     number("number"),
     word("group"),
@@ -28,7 +27,7 @@ LIST_COLUMNS = (
     Column("key"),
     number("attempts"),
     number("followers", "behind"),
-    word("next_try", "next try (UTC)"),
+    Column("next_try", "next try (UTC)", whole=True, needed=lambda row: row["next_try"] is not None),
     _ERROR,
 )
 FOLLOWER_COLUMNS = (
@@ -81,17 +80,10 @@ def consume(session: Session) -> None:
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = session.application
-    with signals_interrupt(), ThreadPoolExecutor(1, "eventfold-inbox") as threads:
-        worker = app.inbox.worker()
-        working = threads.submit(worker.run)
+    worker = app.inbox.worker()
+    with signals_call(worker.end):
         logger.info("%d consumers of %s are at work", len(app.parts.consumers), app.name)
-        try:
-            wait([working])
-        except KeyboardInterrupt:
-            logger.info("stopping after the messages in hand")
-        finally:
-            worker.stop()
-        working.result()
+        worker.run()
     logger.info("stopped")
 
 
@@ -104,8 +96,9 @@ def status(session: Session) -> None:
 def list_messages(session: Session, *, limit: LimitOption = 100) -> None:
     """List the messages that are set aside, by number.
 
-    A message is set aside when a consumer fails on it, or it cannot be read. What comes under its key later follows it; all other keys
-    go on. It is tried again by itself until it has failed often enough; then it is parked, until somebody retries or discards it.
+    A message is set aside when a consumer fails on it, or it cannot be read. What comes under its key later follows it; all other
+    keys go on. It is tried again by itself until it has failed often enough; then it is parked until somebody retries or discards
+    it.
     """
     found = session.application.inbox.messages(limit=with_one_more(limit))
     show_page(

@@ -1,7 +1,7 @@
 """SIGTERM ends a long command as Ctrl-C does."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,10 +10,21 @@ from types import FrameType
 def signals_interrupt() -> Iterator[None]:
     """While the block runs, SIGTERM and SIGINT raise KeyboardInterrupt, even where a shell has a background job ignore SIGINT."""
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
-    former = {each: signal.signal(each, interrupt) for each in (signal.SIGTERM, signal.SIGINT)}
+    with signals_call(interrupt):
+        yield
+
+
+@contextmanager
+def signals_call(action: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, SIGTERM and SIGINT call something in this thread, between two of its steps."""
+
+    def call(_number: int, _frame: FrameType | None) -> None:
+        action()
+
+    former = {each: signal.signal(each, call) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

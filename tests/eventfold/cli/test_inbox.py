@@ -1,0 +1,124 @@
+import asyncio
+import itertools
+import signal
+import time
+
+import msgspec
+import pytest
+
+from commands.brokers.memory import MemoryBroker
+from commands.cloud_event import CloudEvent
+from commands.idempotency import ledger
+from eventfold import EventStore, open_store
+from tests.eventfold.cli.conftest import Cli
+from tests.eventfold.cli.shipping import OrderPlaced, Strength, app
+
+NUMBERS = itertools.count()
+"""The broker in memory lasts as long as the process, so each test says something new."""
+
+
+def said(order_id: str, weight: int) -> CloudEvent:
+    data = msgspec.json.encode(OrderPlaced(order_id, weight))
+    return CloudEvent(
+        f"m-{next(NUMBERS)}", "/shop", "OrderPlaced", data, "orders", order_id, 0, headers={"traceparent": "t"}
+    )
+
+
+@pytest.fixture
+def shipping(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setattr(Strength, "kilos", 10)
+    cli.environment["EVENTFOLD_APP"] = "tests.eventfold.cli.shipping:app"
+    cli("migrate")
+    broker = MemoryBroker("cli-shipping")
+    broker._bus.kept.clear()
+    orders = [said("o-1", 5), said("o-2", 50), said("o-2", 1), said("o-3", 3)]
+    orders.append(msgspec.structs.replace(said("o-4", 1), data=b"{}"))
+    asyncio.run(broker.publish(orders))
+    app.parts.use_database(cli.database)
+    try:
+        with app.inbox.worker():
+            while sum(each.aside for each in app.inbox.status()) < 3 or app.store.head() < 2:
+                time.sleep(0.01)
+    finally:
+        app.close()
+    return cli
+
+
+def test_what_is_set_aside_is_listed_and_shown_in_every_format(shipping: Cli) -> None:
+    rows = {row["key"]: row for row in shipping.json("inbox", "list")}
+
+    assert rows.keys() == {"o-2", "o-4"}
+    heavy = rows["o-2"]
+    assert (heavy["state"], heavy["group"], heavy["followers"]) == ("parked", "shipping", 1)
+    assert heavy["error"] == "ValueError: 50 kg are too much"
+    assert "cannot be read as OrderPlaced" in rows["o-4"]["error"]
+    for form in ("table", "csv", "jsonl"):
+        assert "50 kg are" in shipping("inbox", "list", "--format", form).stdout
+    assert len(shipping.json("inbox", "list", "--limit", "1")) == 1
+
+    shown = shipping.json("inbox", "show", str(heavy["number"]))
+    assert shown["data"] == {"order_id": "o-2", "weight": 50}
+    assert shown["headers"] == {"traceparent": "t"}
+    assert [each["state"] for each in shown["followers"]] == ["following"]
+    assert "no message 99" in shipping("inbox", "show", "99", code=1).stderr
+
+
+def test_messages_are_retried_with_what_follows_them(shipping: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = str(next(row["number"] for row in shipping.json("inbox", "list") if row["key"] == "o-2"))
+    shipping("inbox", "retry", number, code=1)
+    monkeypatch.setattr(Strength, "kilos", 100)
+
+    [retried] = shipping.json("inbox", "retry", number)
+
+    assert (retried["handled"], retried["left"]) == (2, 0)
+    streams = [each["stream"] for each in shipping.json("events", "list")]
+    assert sorted(streams) == ["shipment-o-1", "shipment-o-2", "shipment-o-2", "shipment-o-3"]
+    assert "o-4" in shipping("inbox", "retry", code=1).stdout
+
+
+def test_messages_are_given_up(shipping: Cli) -> None:
+    numbers = {row["key"]: str(row["number"]) for row in shipping.json("inbox", "list")}
+
+    assert shipping.json("inbox", "discard", numbers["o-4"])["discarded"] == 1
+    assert shipping.json("inbox", "discard", numbers["o-2"], "--followers")["discarded"] == 2
+
+    assert shipping.json("inbox", "list") == []
+    assert "nothing is set aside" in shipping("inbox", "list").stderr
+
+
+def test_the_status_tells_how_far_each_partition_is_read(shipping: Cli) -> None:
+    rows = shipping.json("inbox", "status")
+
+    assert len(rows) == 8
+    assert sum(row["aside"] for row in rows) == 3
+    assert {row["reader"] for row in rows} == {None}
+
+
+def test_what_was_handled_long_ago_is_forgotten(shipping: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shipping.json("inbox", "prune") == {"pruned": 0}
+    later = ledger.now_us() + 8 * 24 * 3600 * 1_000_000
+    monkeypatch.setattr("commands.inbox.pruning.now_us", lambda: later)
+
+    assert shipping.json("inbox", "prune") == {"pruned": 5}
+
+
+def leases_in(store: EventStore) -> int:
+    assert store.backend.sql is not None
+    with store.backend.sql.reading() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM eventfold_inbox_leases").scalar() or 0)
+
+
+def test_it_consumes_until_it_is_told_to_end(cli: Cli) -> None:
+    cli.environment["EVENTFOLD_APP"] = "tests.eventfold.cli.shipping:app"
+    cli("migrate")
+    process = cli.start("inbox", "consume")
+    with open_store(cli.database) as store:
+        while not leases_in(store):
+            time.sleep(0.02)
+
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+
+        assert process.returncode == 0
+        assert "stopped" in errors
+        assert leases_in(store) == 0
