@@ -1,5 +1,6 @@
 """One projection in one target: which generation is live, and where each of its partitions stands."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from projections.partition import Partition
 from projections.projection import BoundProjection, Projection
 from projections.target import BoundTarget, Generation, GenerationInfo, Target, live_of
 from projections.target_name import names_of
+
+LOOK_SECONDS = 1.0
+"""How often whoever only reads looks whether the rows are still those of this version of the code."""
 
 
 class Track:
@@ -52,6 +56,7 @@ class Track:
         self.paused = False
         self.lanes = self._lanes(partitions)
         self._generation: Generation | None = None
+        self._looked_at = 0.0
 
     @property
     def remote(self) -> bool:
@@ -94,17 +99,32 @@ class Track:
             NeedsRebuild: its rows were made by another version of the projection or model.
         """
         info = self._live()
-        if info.fingerprint != self.projection.fingerprint:
-            raise NeedsRebuild(
-                f"projection {self.projection.name!r}: the rows of target {self.name!r} were made by another version of the "
-                f"projection or its model; run `eventfold projections rebuild {self.projection.name}`"
-            )
+        self._require_own(info)
         if len(info.checkpoints) != len(self.lanes):
             self.lanes = self._lanes(len(info.checkpoints))
         self._generation = generation = self.target.generation(info.number)
         for lane, checkpoint in zip(self.lanes, info.checkpoints, strict=True):
             lane.found(checkpoint, generation)
         self.paused = info.paused
+
+    def look(self, *, anew: bool = False) -> None:
+        """Makes sure, for whoever reads, that there are rows of this version of the code. Looks again after a second, or `anew`.
+
+        Raises:
+            NeedsRebuild: another version of the projection or model has made them, perhaps since they were read last.
+        """
+        if self._generation is None:
+            self.refresh()
+        elif anew or time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._require_own(self._live())
+
+    def _require_own(self, info: GenerationInfo) -> None:
+        if info.fingerprint != self.projection.fingerprint:
+            raise NeedsRebuild(
+                f"projection {self.projection.name!r}: the rows of target {self.name!r} were made by another version of the "
+                f"projection or its model; run `eventfold projections rebuild {self.projection.name}`"
+            )
+        self._looked_at = time.monotonic()
 
     def retry_now(self) -> None:
         """Lets a failed track be tried without waiting any longer."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from eventstore import StoreBusy
+from eventstore import StoreBusy, StoreError, StoreUnavailable
 from eventstore.signal import ThreadBell
 from eventstore.token import position_of
 from projections.engine import Engine
@@ -54,13 +54,19 @@ def read_live(
 
     Raises:
         NotYetVisible, ProjectionFailed, ProjectionPaused, StoreBusy: as `read_after`.
+        NeedsRebuild: another version of the code has made the rows.
     """
-    track.generation  # noqa: B018 - made on first use, so that a query before the first event finds a table
+    track.look()  # makes them on first use, so that a query before the first event finds a table
     while True:
         try:
             return _read_live(engine, track, token, read, seconds=seconds, stale=stale, key=key)
         except RowsSwapped:  # what was read before stood no further than the log does now
             read_after(engine, track, engine.store.head(), _accept, seconds=SWAP_SECONDS, stale=True)
+        except (StoreBusy, StoreUnavailable):
+            raise
+        except StoreError:
+            track.look(anew=True)  # a column may be missing because newer code has put its rows in their place
+            raise
 
 
 def _accept(reader: Any) -> None:

@@ -6,8 +6,18 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect
 
-from eventfold import EventStore, MemoryTable, NeedsRebuild, ProjectionFailed, Recorded, SqlTable, projection
-from projections import Engine, GenerationDropped, Progress, RebuildRefused, partition_build, rebuild, status_of
+from eventfold import EventStore, MemoryTable, NeedsRebuild, ProjectionFailed, Recorded, SqlTable, Struct, projection
+from projections import (
+    Engine,
+    GenerationDropped,
+    ModelQuery,
+    Progress,
+    RebuildRefused,
+    partition_build,
+    rebuild,
+    status_of,
+)
+from projections import track as track_
 from projections.row_cache import RowCache
 from projections.target import Change
 from tests.projections.conftest import OpenShop
@@ -249,6 +259,31 @@ def test_given_a_changed_version_then_queries_refuse_the_old_rows_until_a_worker
             while status_of(app.store, app.engine.tracks[0]).generation != 2:
                 swapped.wait(1.0)
         assert {row.item: row for row in app.query(Stock).all()} == expected
+
+
+def test_when_newer_code_has_swapped_its_rows_in_then_queries_of_the_older_one_say_so(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Narrow(Struct, frozen=True):
+        item: str
+
+    @projection("stock", version=2)
+    def narrow(row: Narrow | None, recorded: Recorded[Added]) -> Narrow:
+        return Narrow(recorded.stream_id)
+
+    store.append("item-a", [Added(3)])
+    older = open_engine(store)
+    older.catch_up()
+    query = ModelQuery[Any](older, older.find("stock")[0])
+    assert len(query.all()) == 1
+
+    rebuild(store, Engine(store, [narrow.into(SqlTable("stock"))]).tracks[0])
+
+    with pytest.raises(NeedsRebuild, match="made by another version"):  # at once, where a column is missing
+        query.all()
+    monkeypatch.setattr(track_, "LOOK_SECONDS", 0.0)
+    with pytest.raises(NeedsRebuild, match="made by another version"):  # and soon, where the rows can be read
+        query.count()
 
 
 def test_given_a_changed_model_then_the_new_columns_are_swapped_in(store: EventStore) -> None:
