@@ -136,9 +136,11 @@ def _read_receipt(store: EventStore, outcome: Outcome) -> Receipt:
 
 
 def _tell(step: Tell, ledger: Ledger, outbox: Outbox) -> None:
-    """Messages and key in one transaction: told once, also where the same command comes twice at the same instant."""
+    """Messages, mark and key in one transaction: told once, also where the same command comes twice at the same instant."""
 
     def keep_key(connection: Connection | None) -> None:
+        if step.fire is not None:
+            step.fire.mark(connection)
         if step.claim is not None and not ledger.keep(step.claim, step.outcome, connection):
             raise KeyTaken
 

@@ -25,6 +25,7 @@ from commands.outbox.outbox import Outbox
 from commands.outbox.preparation import current_traceparent
 from commands.receipt import Receipt
 from commands.retry import RetryPolicy
+from commands.schedule.fire import Fire
 from eventstore import (
     ANY,
     Aggregate,
@@ -92,11 +93,12 @@ class ReadReceipt(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """Store the messages of a command that stores no events, and its key, if it has one; answered with nothing."""
+    """Store the messages of a command that stores no events, with its key and its schedule's mark; answered with nothing."""
 
     messages: list[CloudEvent]
     claim: Claim | None
     outcome: Outcome
+    fire: Fire | None = None
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -248,7 +250,8 @@ def _tell(receipt: Receipt, messages: list[CloudEvent], beside: tuple[object, ..
     """What a command tells others that stores no events. Nothing guards what it has read."""
     if messages:
         claim = next((each for each in beside if isinstance(each, Claim)), None)
-        yield Tell(messages, claim, nothing_new(receipt))
+        fire = next((each for each in beside if isinstance(each, Fire)), None)
+        yield Tell(messages, claim, nothing_new(receipt), fire)
 
 
 def nothing_new(receipt: Receipt) -> Outcome:

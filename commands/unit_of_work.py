@@ -104,6 +104,7 @@ class Unit:
 
     def _keep_scheduled(self, connection: Connection | None) -> None:
         self._schedules().table.keep(connection, self._scheduled)
+        self._schedules().signal.ring()
 
     def _over(self, appends: Sequence[StreamAppend], appended: Appended) -> None:
         if self._scheduled:

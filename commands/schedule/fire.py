@@ -4,8 +4,11 @@ import random
 
 import msgspec
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
+from commands.errors import NotDue
 from commands.schedule.scheduled import Scheduled
+from commands.schedule.table import ScheduleTable
 
 GRACE_US = 60_000_000
 """How late an instant may be before `skip` leaves it out."""
@@ -16,35 +19,46 @@ MAX_ERROR = 2_000
 
 
 class Fire(msgspec.Struct, frozen=True):
-    """A dispatch, written in the transaction of the append that it leads to; refused there where it is not due any more.
+    """A dispatch, marked in the transaction of the append that it leads to; refused there where it is not due any more.
 
     Attributes:
         before: the row as it was found.
         after: the row once the command is done.
         due_us: the instant that it is dispatched for, microseconds since 1970 UTC.
+        table: where the row is.
     """
 
     before: Scheduled
     after: Scheduled
     due_us: int
+    table: ScheduleTable
+
+    def mark(self, connection: Connection | None) -> None:
+        """Puts the row in its new place, in the transaction that stores what the command leads to.
+
+        Raises:
+            NotDue: it was cancelled, or fired by somebody else.
+        """
+        if self.table.move(connection, [(self.before, self.after)]) != 1:
+            raise NotDue
 
 
-def fire_of(row: Scheduled, now_us: int) -> Fire | None:
+def fire_of(row: Scheduled, now_us: int, table: ScheduleTable) -> Fire | None:
     """What is to be dispatched of a row that is due; None where all that was missed is to be skipped."""
     if row.recurrence is None:
-        return Fire(row, _ended(row, now_us), row.due_us)
+        return Fire(row, _ended(row, now_us), row.due_us, table)
     due_us = row.due_us
     if row.missed == "skip" and not row.attempts and now_us - due_us > GRACE_US:
         return None
     if row.missed == "latest":
         due_us = max(due_us, row.recurrence.latest(due_us, now_us))
-    return Fire(row, _fired(_moved_on(row, row.recurrence.following(row.due_us, due_us))), due_us)
+    return Fire(row, _fired(_moved_on(row, row.recurrence.following(row.due_us, due_us))), due_us, table)
 
 
-def out_of_turn(row: Scheduled, now_us: int) -> Fire:
+def out_of_turn(row: Scheduled, now_us: int, table: ScheduleTable) -> Fire:
     """A dispatch because somebody says so. One that recurs is due again when it would be anyway."""
     after = _ended(row, now_us) if row.recurrence is None else _fired(_moved_on(row, row.due_us))
-    return Fire(row, after, now_us)
+    return Fire(row, after, now_us, table)
 
 
 def skipped(row: Scheduled, now_us: int) -> Scheduled:

@@ -95,7 +95,7 @@ class Firing:
             )
         row = self._table.take(which, now + LEASE_US, self._owner)
         if row is not None:
-            move = self._dispatch(out_of_turn(row, now), recurs=row.recurrence is not None)
+            move = self._dispatch(out_of_turn(row, now, self._table), recurs=row.recurrence is not None)
             if move is not None:
                 self._table.move(None, [move])
         return self._schedules.get(which)
@@ -105,7 +105,7 @@ class Firing:
 
     def _fire(self, row: Scheduled) -> Move | None:
         now = self._schedules.clock()
-        fire = fire_of(row, now)
+        fire = fire_of(row, now, self._table)
         if fire is None:
             logger.info("%s: what was missed is skipped", row.name)
             return row, skipped(row, now)

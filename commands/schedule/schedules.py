@@ -8,7 +8,6 @@ import msgspec
 from sqlalchemy import Connection
 
 from commands.command import Command
-from commands.errors import NotDue
 from commands.schedule.fire import Fire
 from commands.schedule.schedule import Schedule
 from commands.schedule.scheduled import Carried, Scheduled, State
@@ -155,21 +154,21 @@ class Schedules:
         Raises:
             NotDue: something was cancelled, or fired by somebody else.
         """
-        rows, moves = _beside(stored)
-        if moves and self.table.move(connection, moves) != len(moves):
-            raise NotDue
+        rows, fires = _beside(stored)
+        for fire in sorted(fires, key=lambda each: each.before.id):  # so that nobody waits in a circle
+            fire.mark(connection)
         if rows:
             self.table.keep(connection, rows)
 
     def forget(self, stored: Sequence[Stored]) -> None:
         """Takes it back."""
-        self.table.forget(*_beside(stored))
+        rows, fires = _beside(stored)
+        self.table.forget(rows, [(each.before, each.after) for each in fires])
 
 
-def _beside(stored: Sequence[Stored]) -> tuple[list[Scheduled], list[tuple[Scheduled, Scheduled]]]:
+def _beside(stored: Sequence[Stored]) -> tuple[list[Scheduled], list[Fire]]:
     items = [item for each in stored for item in each.request.beside]
-    rows = [each for each in items if isinstance(each, Scheduled)]
-    return rows, [(each.before, each.after) for each in items if isinstance(each, Fire)]
+    return [each for each in items if isinstance(each, Scheduled)], [each for each in items if isinstance(each, Fire)]
 
 
 def _checked(carried: Carried) -> Carried:

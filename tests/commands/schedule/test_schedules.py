@@ -13,9 +13,11 @@ from commands.schedule.schedules import KEEP_US
 from eventfold import (
     Application,
     AsyncApplication,
+    Command,
     Envelope,
     InvalidCommand,
     InvalidInput,
+    Message,
     NoHandler,
     NotDue,
     NotFound,
@@ -23,6 +25,7 @@ from eventfold import (
     Rejected,
     Unsupported,
     WrongExpectedVersion,
+    handles,
     replace,
 )
 from tests.commands.bank import BETWEEN, HANDLERS, Account, Deposit, Deposited, Look, Withdraw, deposit
@@ -228,6 +231,41 @@ def test_what_stores_nothing_is_done_too(app: Application) -> None:
     assert app.fire_due() == 1
     assert app.scheduled(made.id).state == "done"
     assert app.fire_due() == 0
+
+
+class Called(Message, channel="calls"):
+    account_id: str
+
+
+class Call(Command):
+    account_id: str
+
+
+@handles
+def call(account: Account, command: Call) -> list[Called]:
+    if BETWEEN:
+        BETWEEN.pop()()
+    return [Called(command.account_id)]
+
+
+@everywhere
+@pytest.mark.parametrize("key", [None, "once"])
+def test_what_only_tells_others_something_tells_it_once(open_app: OpenApp, clock: Clock, key: str | None) -> None:
+    app = open_app(handlers=[*HANDLERS, call])
+    told = app.schedule(Call("a-1"), after=0, idempotency_key=key)
+    never = app.schedule(Call("a-2"), after=0)
+
+    def taken_over() -> None:
+        app.cancel(never.id)
+        clock.move(minutes=5)
+        assert app.fire_due() == 1
+
+    BETWEEN.append(taken_over)
+    app.fire_due()
+    app.fire_due()
+
+    assert len(app.outbox.messages()) == 1
+    assert [app.scheduled(each.id).state for each in (told, never)] == ["done", "cancelled"]
 
 
 @everywhere
