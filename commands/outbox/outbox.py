@@ -16,10 +16,11 @@ from commands.outbox.preparation import Origin, check_message_id, check_source, 
 from commands.outbox.publish import Outgoing, ToMessage, check_publish
 from commands.outbox.relaying import RelayTable
 from commands.outbox.row import PARKED, STATES, OutboxRow
+from commands.outbox.slot import Slot
 from commands.outbox.sql_table import SqlOutboxTable
 from commands.outbox.sqlite_relaying import SqliteRelaying
 from commands.outbox.table import Counts, OutboxTable
-from eventstore import Event, EventStore, InvalidInput, NotFound, Unsupported
+from eventstore import DefinitionError, Event, EventStore, InvalidInput, NotFound, Unsupported
 from eventstore.bounds import MAX_NUMBER, check_number
 from eventstore.errors import shown
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
@@ -50,6 +51,8 @@ class Outbox:
         migrate: whether to make or update its tables; by default only in SQLite files, which nobody else administers.
         prefix: what every table's name begins with.
         schema: the PostgreSQL schema that holds the tables.
+        passing: whether rows are deleted in the transaction that adds them. PostgreSQL's write-ahead log keeps them, which is
+            enough for an `OutboxStream`; no relay ever sees them. The replication slot that keeps it there is made here.
 
     Raises:
         DefinitionError: `publish` makes no sense.
@@ -67,13 +70,17 @@ class Outbox:
         migrate: bool | None = None,
         prefix: str = "eventfold_",
         schema: str | None = None,
+        passing: bool = False,
     ) -> None:
+        self.passing = passing
         self.source = check_source(source)
         maps = check_publish(publish or {})
         self._owned = isinstance(where, str)
         self.store = _open(where, prefix, schema, migrate) if isinstance(where, str) else where
         database = self.store.backend.sql
-        self.table, self.relays = _tables(database)
+        self.table, self.relays = _tables(database, passing=passing)
+        if passing and database is not None:
+            Slot(database).make()  # what passes before there is one is lost
         self.store.accompany(OutboxCompanion(self.table, self.source, maps), first=True)
 
     def add(self, connection: OpenTransaction | None, *messages: Outgoing) -> tuple[str, ...]:
@@ -272,11 +279,15 @@ class Outbox:
         self.close()
 
 
-def _tables(database: SqlDatabase | None) -> tuple[OutboxTable, RelayTable]:
+def _tables(database: SqlDatabase | None, *, passing: bool) -> tuple[OutboxTable, RelayTable]:
+    if passing and (database is None or database.dialect != "postgresql"):
+        raise DefinitionError(
+            "outbox: passing: expected a database in PostgreSQL, whose write-ahead log keeps what was deleted"
+        )
     if database is None:
         kept = MemoryOutboxTable()
         return kept, MemoryRelaying(kept)
-    table = SqlOutboxTable(database)
+    table = SqlOutboxTable(database, passing=passing)
     return table, SqliteRelaying(table) if database.dialect == "sqlite" else PostgresRelaying(table)
 
 

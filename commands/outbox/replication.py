@@ -45,23 +45,40 @@ class Replication:
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._connect)
+        connecting = asyncio.ensure_future(asyncio.to_thread(self._connect))
+        try:
+            await asyncio.shield(connecting)
+        except asyncio.CancelledError:  # the thread goes on, and nobody else would close its connection
+            await asyncio.wait([connecting])
+            self._close()
+            raise
         self._telling = asyncio.create_task(self._keep_telling())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._telling is not None:
             self._telling.cancel()
+        self._close()
+
+    def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _connect(self) -> None:
         """The statement never ends: from here on both sides talk."""
-        self._connection = psycopg.connect(self._conninfo, autocommit=True, replication="database")
+        connection = psycopg.connect(self._conninfo, autocommit=True, replication="database")
+        try:
+            self._start(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _start(self, connection: psycopg.Connection[Any]) -> None:
         start = sql.SQL("START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {})")
-        names = sql.Literal(sql.Identifier(self._publication).as_string(self._connection))
-        self._connection.execute(start.format(sql.Identifier(self._slot), names))
+        names = sql.Literal(sql.Identifier(self._publication).as_string(connection))
+        connection.execute(start.format(sql.Identifier(self._slot), names))
 
     async def receive(self, rows: int) -> list[Transaction]:
         """The next transactions that have inserted something, in the order of their commits; waits for the first one.

@@ -24,14 +24,22 @@ _STATES = {
     SENT: "sent IS NOT NULL",
 }
 _LIKE = "aggregatetype = ? AND aggregateid = ? AND parked IS NOT NULL"
-_UNPARKED = "parked = NULL, attempts = 0, next_try = 0, error = NULL"
+_UNPARKED = (
+    "parked = NULL, attempts = 0, next_try = 1, error = NULL"  # a stream knows by the 1 that it is a relay's to send
+)
 
 
 class SqlOutboxTable:
-    """See `commands.outbox.table.OutboxTable`."""
+    """See `commands.outbox.table.OutboxTable`.
 
-    def __init__(self, database: SqlDatabase) -> None:
+    Args:
+        database: where it is.
+        passing: whether rows are deleted as soon as they are added.
+    """
+
+    def __init__(self, database: SqlDatabase, *, passing: bool = False) -> None:
         self.database = database
+        self._passing = passing
         self.table = database.qualified(f"{database.prefix}outbox")
         self._into, self._expressions = f"{self.table} ({_WRITTEN})", _EXPRESSIONS[database.dialect]
         self.relay = database.qualified(f"{database.prefix}outbox_relay")
@@ -54,6 +62,8 @@ class SqlOutboxTable:
 
     def inserts(self, events: Sequence[CloudEvent], now_us: int) -> list[Insert] | None:
         """Messages as rows to be inserted."""
+        if self._passing:  # no statement deletes what it inserts
+            return None if events else []
         return [Insert(self._into, self._expressions, _values(each, now_us)) for each in events]
 
     def _insert_on(self, connection: Connection, events: Sequence[CloudEvent], now_us: int) -> None:
@@ -67,6 +77,9 @@ class SqlOutboxTable:
         cursor.close()
         if kept != len(rows):
             raise DuplicateMessage([each.id for each in events])
+        if self._passing:
+            ids = [each.id for each in events]
+            connection.exec_driver_sql(f"DELETE FROM {self.table} WHERE id = ANY(%s::uuid[])", (ids,))
 
     def remove(self, ids: Sequence[str]) -> None:
         """Takes messages out again."""

@@ -1,0 +1,101 @@
+"""The replication slot of an outbox: what makes PostgreSQL keep its write-ahead log until the messages in it are sent."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from eventstore import Unsupported
+from eventstore.sql_database import SqlDatabase
+
+MAX_NAME = 63
+
+_FIND = "SELECT plugin, database = current_database() FROM pg_replication_slots WHERE slot_name = %s"
+_STATUS = """
+    SELECT active, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint,
+           coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, coalesce(wal_status, 'lost')
+    FROM pg_replication_slots WHERE slot_name = %s"""
+
+
+class SlotStatus(msgspec.Struct, frozen=True):
+    """How a slot does.
+
+    Attributes:
+        name: the slot's.
+        active: whether somebody reads it.
+        behind_bytes: how much of the write-ahead log its reader has not dealt with yet.
+        held_bytes: how much of it the server keeps because of it.
+        wal: `reserved`, `extended`, `unreserved` or `lost`, as the server says it. What is lost cannot be sent any more.
+    """
+
+    name: str
+    active: bool
+    behind_bytes: int
+    held_bytes: int
+    wal: str
+
+
+class Slot:
+    """Of one outbox in one database.
+
+    Args:
+        database: where the outbox is.
+    """
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self.publication = f"{database.prefix}outbox"
+        where = f"{database.prefix}outbox_{database.schema or ''}_{database.engine.url.database or ''}"
+        self.name = re.sub("[^a-z0-9_]", "_", where.lower())[:MAX_NAME]
+        self._database, self._table = database, database.qualified(f"{database.prefix}outbox")
+
+    def make(self) -> bool:
+        """Makes the slot and the publication, where they are not there yet; whether the slot is new.
+
+        Raises:
+            Unsupported: the database is no PostgreSQL, or its write-ahead log does not say what is committed.
+            StoreError: the database refused or is gone.
+        """
+        if self._database.dialect != "postgresql":
+            raise Unsupported(f"{self._database.description}: only PostgreSQL says what is committed; use a relay")
+        (level,) = self._run("SHOW wal_level")[0]
+        if level != "logical":
+            raise Unsupported(
+                f"{self._database.description}: expected the setting wal_level = logical, got {level}; set it in postgresql.conf, "
+                "restart the server, and try again. A relay needs no setting."
+            )
+        if not self._run("SELECT 1 FROM pg_publication WHERE pubname = %s", self.publication):
+            self._run(f"CREATE PUBLICATION \"{self.publication}\" FOR TABLE {self._table} WITH (publish = 'insert')")
+        found = self._run(_FIND, self.name)
+        if found and found[0] != ("pgoutput", True):
+            raise Unsupported(
+                f"{self._database.description}: the replication slot {self.name} is not an outbox's of this database; give the "
+                "tables another prefix"
+            )
+        if not found:
+            self._run("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", self.name)
+        return not found
+
+    def status(self) -> SlotStatus | None:
+        """How it does; None where there is none."""
+        if self._database.dialect != "postgresql":
+            return None
+        rows = self._run(_STATUS, self.name)
+        return SlotStatus(self.name, *rows[0]) if rows else None
+
+    def drop(self) -> bool:
+        """Lets the server forget it, for when nobody reads it any more; whether there was one.
+
+        Raises:
+            StoreError: somebody reads it.
+        """
+        self._run(f'DROP PUBLICATION IF EXISTS "{self.publication}"')
+        return bool(
+            self._run(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", self.name
+            )
+        )
+
+    def _run(self, sql: str, *values: str) -> list[Any]:
+        with self._database.reading() as connection:
+            cursor = connection.exec_driver_sql(sql, values)
+            return [tuple(row) for row in cursor] if cursor.returns_rows else []

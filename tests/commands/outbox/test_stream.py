@@ -1,0 +1,309 @@
+"""Change data capture on a real PostgreSQL: what is committed is handed over in the order of the commits, through every crash."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from commands import BrokerUnavailable, CloudEvent, Message, MessageRefused, NewMessage, Outbox
+from commands.brokers.memory import MemoryBroker
+from commands.outbox.policy import RelayPolicy
+from commands.outbox.slot import Slot
+from commands.outbox.stream import OutboxStream
+from commands.retry import RetryPolicy
+from eventstore import DefinitionError, Unsupported
+from tests.services.postgresql import PostgresServer
+
+SEED = 20261126
+TURNS = int(os.environ.get("EVENTFOLD_STREAM_KILLS", "3"))
+
+
+class Said(Message, channel="talk"):
+    number: int
+    text: str = "é"
+
+
+class Listener(MemoryBroker):
+    """Keeps in order what it is told; away, or refusing a number, when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(partitions=1)
+        self.heard: list[tuple[str, bytes]] = []
+        self.away = False
+        self.refused: set[bytes] = set()
+
+    async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+        found: list[Exception | None] = []
+        stopped: set[str] = set()
+        for each in events:
+            if self.away:
+                found.append(BrokerUnavailable("away"))
+            elif each.key in stopped or any(text in each.data for text in self.refused):
+                stopped.add(each.key)
+                found.append(MessageRefused("too large"))
+            else:
+                self.heard.append((each.key, each.data))
+                found.append(None)
+        return found
+
+
+@pytest.fixture(scope="module")
+def logical_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that says what is committed."""
+    with PostgresServer({"wal_level": "logical", "max_replication_slots": "20", "max_wal_senders": "20"}) as server:
+        yield server
+
+
+@pytest.fixture(params=["kept", "passing"])
+def outbox(request: pytest.FixtureRequest, logical_postgres: PostgresServer) -> Iterator[Outbox]:
+    url = logical_postgres.create_database()
+    with Outbox(url, source="/talk", migrate=True, passing=request.param == "passing") as found:
+        yield found
+        database = found.store.backend.sql
+        assert database is not None
+        Slot(database).drop()
+    logical_postgres.drop_database(url)
+
+
+def say(outbox: Outbox, *numbers: int, key: str = "k") -> None:
+    outbox.add(None, *[NewMessage(Said(number), key=key) for number in numbers])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - what is waited for happens in a database
+            await asyncio.sleep(0.01)
+
+
+def streaming(
+    outbox: Outbox, broker: Listener, story: Callable[[OutboxStream], Awaitable[None]], **options: Any
+) -> OutboxStream:
+    """Runs a stream beside a story, and ends it after."""
+
+    async def both() -> OutboxStream:
+        stream = OutboxStream(outbox, broker, **options)
+        task = asyncio.create_task(stream.run())
+        try:
+            await story(stream)
+        finally:
+            stream.stop()
+            await task
+        return stream
+
+    return asyncio.run(both())
+
+
+def numbers(broker: Listener, key: str = "k") -> list[int]:
+    """What was said under a key, as an inbox takes it: what is said again does not count."""
+    said = [int(data.split(b":")[1].split(b",")[0]) for heard, data in broker.heard if heard == key]
+    return list(dict.fromkeys(said))
+
+
+def test_messages_are_handed_over_in_the_order_of_their_commits(outbox: Outbox) -> None:
+    broker = Listener()
+    say(outbox, 0) if not outbox.passing else None
+
+    async def story(_stream: OutboxStream) -> None:
+        await until(lambda: outbox.passing or numbers(broker) == [0])
+        await asyncio.to_thread(say, outbox, 1, 2)
+        await asyncio.to_thread(say, outbox, 3)
+        await until(lambda: numbers(broker)[-1:] == [3])
+
+    streaming(outbox, broker, story)
+    assert numbers(broker) == ([1, 2, 3] if outbox.passing else [0, 1, 2, 3])
+    kept = outbox.status()
+    assert (kept.pending, kept.sent) == ((0, 0) if outbox.passing else (0, 4))
+
+
+def test_what_is_rolled_back_is_never_said(outbox: Outbox) -> None:
+    broker = Listener()
+    engine = outbox.store.backend.engine
+    assert engine is not None
+
+    async def story(_stream: OutboxStream) -> None:
+        await asyncio.to_thread(rolled_back)
+        await asyncio.to_thread(say, outbox, 2)
+        await until(lambda: numbers(broker) == [2])
+
+    def rolled_back() -> None:
+        with engine.connect() as connection, connection.begin() as transaction:
+            outbox.add(connection, NewMessage(Said(1), key="k"))
+            transaction.rollback()
+
+    streaming(outbox, broker, story)
+    assert numbers(broker) == [2]
+
+
+def test_what_was_not_confirmed_is_said_by_the_next_stream(outbox: Outbox) -> None:
+    broker = Listener()
+
+    async def nobody_listens(_stream: OutboxStream) -> None:
+        await until(lambda: (found := _stream.slot.status()) is not None and found.active)
+        broker.away = True
+        await asyncio.to_thread(say, outbox, 1, 2)
+        await until(lambda: _stream.error == "away")
+
+    streaming(outbox, broker, nobody_listens)
+    assert numbers(broker) == []
+    broker.away = False
+    say(outbox, 3)
+
+    async def somebody_listens(_stream: OutboxStream) -> None:
+        await until(lambda: numbers(broker)[-1:] == [3])
+
+    stream = streaming(outbox, broker, somebody_listens)
+    assert numbers(broker) == [1, 2, 3]
+    assert stream.error is None
+
+
+def test_a_refused_message_waits_in_the_table_with_what_follows_and_others_go_on(outbox: Outbox) -> None:
+    broker = Listener()
+    broker.refused = {b'"number":2,'}
+
+    async def story(_stream: OutboxStream) -> None:
+        await asyncio.to_thread(say, outbox, 1, 2, 3)
+        await asyncio.to_thread(say, outbox, 10, key="other")
+        await until(lambda: numbers(broker, "other") == [10])
+        await asyncio.to_thread(say, outbox, 4)
+        await asyncio.to_thread(say, outbox, 11, key="other")
+        await until(lambda: numbers(broker, "other") == [10, 11])
+        assert numbers(broker) == [1]
+        assert outbox.status().parked == 3
+        broker.refused = set()
+        first = outbox.messages(state="parked")[0]
+        assert first.error == "too large"
+        await asyncio.to_thread(outbox.retry, first.event.id)
+        await until(lambda: numbers(broker) == [1, 2, 3, 4])
+        await asyncio.to_thread(say, outbox, 5)
+        await until(lambda: numbers(broker) == [1, 2, 3, 4, 5])
+
+    streaming(outbox, broker, story)
+
+
+def test_the_slot_lets_go_of_the_log_while_others_write(outbox: Outbox) -> None:
+    broker = Listener()
+    engine = outbox.store.backend.engine
+    assert engine is not None
+
+    async def story(stream: OutboxStream) -> None:
+        await asyncio.to_thread(say, outbox, 1)
+        await until(lambda: numbers(broker) == [1])
+        await asyncio.to_thread(noise)
+        await until(lambda: (found := stream.slot.status()) is not None and found.behind_bytes < 1_000_000)
+
+    def noise() -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE noise AS SELECT repeat('x', 1000) FROM generate_series(1, 5000)")
+
+    streaming(outbox, broker, story)
+
+
+def test_a_slot_that_holds_back_much_is_warned_of(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(_stream: OutboxStream) -> None:
+        await until(lambda: "holds back" in caplog.text)
+
+    streaming(outbox, Listener(), story, warn_bytes=0)
+    assert "the server's disk fills" in caplog.text
+
+
+def test_a_second_stream_waits_for_its_turn(outbox: Outbox) -> None:
+    broker, other = Listener(), Listener()
+
+    async def story(first: OutboxStream) -> None:
+        await until(lambda: (found := first.slot.status()) is not None and found.active)
+        second = OutboxStream(outbox, other)
+        task = asyncio.create_task(second.run())
+        await until(lambda: second.error is not None)
+        await asyncio.to_thread(say, outbox, 1)
+        await until(lambda: numbers(broker) == [1])
+        assert numbers(other) == []
+        first.stop()
+        await asyncio.to_thread(say, outbox, 2)
+        await until(lambda: 2 in numbers(other))
+        second.stop()
+        await task
+
+    streaming(outbox, broker, story)
+
+
+def test_messages_are_said_through_kills_of_the_stream_and_of_the_server(
+    logical_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    rng = random.Random(SEED)
+    url = logical_postgres.create_database()
+    heard = tmp_path / "heard"
+    heard.touch()
+    told = 0
+    with Outbox(url, source="/talk", migrate=True, passing=True) as outbox:
+        database = outbox.store.backend.sql
+        assert database is not None
+        slot = Slot(database)
+        for turn in range(TURNS):
+            victim = subprocess.Popen([sys.executable, "-m", "tests.commands.outbox.stream_victim", url, str(heard)])
+            for _ in range(rng.randrange(40, 120)):
+                told += 1
+                say(outbox, told, key=str(told % 3))
+            seen = rng.randrange(told // 2, told)
+            for _ in range(3_000):
+                if len(heard.read_bytes().splitlines()) >= seen:
+                    break
+                threading.Event().wait(0.01)
+            if turn == TURNS - 1:
+                logical_postgres.kill()
+                logical_postgres.start()
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+        broker = Listener()
+
+        async def story(_stream: OutboxStream) -> None:
+            nonlocal told
+            told += 1
+            await asyncio.to_thread(say, outbox, told, key="end")
+            await until(lambda: numbers(broker, "end") != [])
+
+        streaming(outbox, broker, story)
+        slot.drop()
+    lines = [line.split() for line in heard.read_text().splitlines()]
+    for key in ("0", "1", "2"):
+        said = [int(number) for one, number in lines if one == key] + numbers(broker, key)
+        assert list(dict.fromkeys(said)) == [each for each in range(1, told) if str(each % 3) == key]
+    logical_postgres.drop_database(url)
+
+
+def test_a_server_that_does_not_say_what_is_committed_is_named(postgres_url: str) -> None:
+    with Outbox(postgres_url, migrate=True) as outbox:
+        with psycopg.connect(postgres_url) as connection:
+            row = connection.execute("SHOW wal_level").fetchone()
+        assert row is not None
+        if row[0] == "logical":  # a server that was given may be set up so
+            return
+        with pytest.raises(Unsupported, match="expected the setting wal_level = logical, got replica"):
+            asyncio.run(OutboxStream(outbox, Listener()).run())
+
+
+def test_on_sqlite_it_says_that_a_relay_is_wanted(sqlite_url: str) -> None:
+    with Outbox(sqlite_url) as outbox, pytest.raises(Unsupported, match="use a relay"):
+        OutboxStream(outbox, Listener())
+    with pytest.raises(DefinitionError, match="expected a database in PostgreSQL"):
+        Outbox(sqlite_url, passing=True)
+
+
+def test_a_message_that_fails_for_now_is_tried_again(outbox: Outbox) -> None:
+    broker = Listener()
+    broker.refused = {b'"number":1,'}
+    policy = RelayPolicy(retry=RetryPolicy(attempts=3, base_seconds=0.01, max_seconds=0.02))
+
+    async def story(_stream: OutboxStream) -> None:
+        await asyncio.to_thread(say, outbox, 1)
+        await until(lambda: outbox.status().parked == 1)
+
+    streaming(outbox, broker, story, policy=policy)
