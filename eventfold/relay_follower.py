@@ -41,7 +41,8 @@ class RelayFollower:
         self._stopping.set()
         if self._relay is not None:
             self._relay.stop()
-        self._thread.join()
+        if self._thread.ident is not None:  # it was begun
+            self._thread.join()
 
     def _work(self) -> None:
         failures = 0

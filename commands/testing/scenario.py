@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 from commands.command import Command, validate
 from commands.errors import Rejected
 from commands.handler import Handler
+from commands.message import Message, NewMessage
+from commands.outbox.preparation import Origin, fresh_id, seal
 from commands.steps import by_parameter
 from commands.testing.history import fold_query, fold_stream, plain
 from eventstore import DefinitionError, Event, InvalidInput, NewEvent
@@ -21,6 +23,7 @@ from eventstore.stream import check_stream_name
 MAX_PAYLOAD = 1 << 30
 
 History: TypeAlias = Sequence[Event | NewEvent[Any]]
+Said: TypeAlias = Event | Message | NewMessage[Any]
 
 
 def given(*events: Event | NewEvent[Any], **streams: History) -> "Scenario":
@@ -89,8 +92,8 @@ class Outcome:
         self._decided = decided
         self._error = error
 
-    def then(self, *events: Event, **streams: Sequence[Event]) -> None:
-        """The decision yields exactly these events (by parameter name for a decision over several streams)."""
+    def then(self, *events: Said, **streams: Sequence[Said]) -> None:
+        """The decision yields exactly these events and messages (by parameter name for a decision over several streams)."""
         if events and streams:
             raise AssertionError(f"then: expected all events by parameter name, got {_show(list(events))} without one")
         wanted: Any = {name: list(each) for name, each in streams.items() if each} if streams else list(events)
@@ -100,7 +103,7 @@ class Outcome:
         if found != wanted and (found or wanted):  # {} and [] both say nothing
             raise AssertionError(f"expected {_show(wanted)}, got {_show(found)}")
         for event in [*events, *(each for stream in streams.values() for each in stream)]:
-            encode(event, form_of(type(event)), MAX_PAYLOAD)  # a dispatch would refuse what cannot be stored
+            _check(event)
 
     def then_nothing(self) -> None:
         """The decision has nothing to say."""
@@ -123,6 +126,14 @@ class Outcome:
             raise AssertionError(f"expected {kind.__name__}, got {_show(self._found())}")
         if not isinstance(self._error, kind) or not re.search(match, str(self._error)):
             raise AssertionError(f"expected {kind.__name__} matching {match!r}, got {self._error!r}")
+
+
+def _check(said: Said) -> None:
+    """A dispatch would refuse what can be neither stored nor sent."""
+    if isinstance(said, Event):
+        encode(said, form_of(type(said)), MAX_PAYLOAD)
+    else:
+        seal(said, Origin("/", fresh_id(), 0))
 
 
 def _show(events: Any) -> str:

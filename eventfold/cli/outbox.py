@@ -134,9 +134,9 @@ def _serve(app: Application) -> None:
     assert app.outbox is not None  # noqa: S101 - opens it, so that a database that cannot be used ends it at once
     follower = RelayFollower(app.parts)
     with signals_interrupt():
-        follower.start()
-        logger.info("handing the messages of %s over", app.name)
         try:
+            follower.start()
+            logger.info("handing the messages of %s over", app.name)
             threading.Event().wait()
         except KeyboardInterrupt:
             logger.info("stopping after the batch in hand")

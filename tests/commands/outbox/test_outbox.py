@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from commands import CloudEvent
+from commands.testing import given
 from eventfold import (
     Application,
     AsyncApplication,
@@ -41,6 +42,8 @@ from tests.commands.outbox.shop import (
     Remind,
     Reminder,
     order_placed,
+    place,
+    remind,
 )
 
 
@@ -237,6 +240,15 @@ def test_the_async_application_tells_the_same(url: str) -> None:
             return [each.event.key for each in await app.outbox.messages(channel="letters")]
 
     assert asyncio.run(work()) == ["o-1", "o-2", "post", "o-3", "post"]
+
+
+def test_a_test_of_a_decision_expects_its_messages_too() -> None:
+    reminders = Reminder("o-1"), NewMessage(Reminder("o-1"), key="post", subject="second")
+
+    given().when(place, Place("o-1", 2_000)).then(Ordered(2_000), Reminder("o-1"))
+    given().when(remind, Remind("o-1")).then(*reminders)
+    with pytest.raises(AssertionError, match="expected nothing"):
+        given().when(remind, Remind("o-1")).then_nothing()
 
 
 # -- without events ----------------------------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ class World:
             self.outbox.retry()
         elif drawn < 0.38:
             self.crash(relay)
+        elif drawn < 0.39:
+            self.outbox.prune(0)
         else:
             self.move(relay)
 

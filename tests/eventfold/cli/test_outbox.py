@@ -5,8 +5,8 @@ import signal
 import pytest
 
 from commands.outbox.relaying import START, Failed, Verdict
+from eventfold import Outbox
 from tests.eventfold.cli.conftest import Cli
-from tests.eventfold.cli.telling import app
 
 
 @pytest.fixture
@@ -19,11 +19,10 @@ def told(cli: Cli) -> Cli:
 
 def park(url: str) -> None:
     """As a relay does that meets a broker which refuses the first message."""
-    app.use_database(url)
-    taken = app.outbox.relays.take("relay", START, 1, 10**18, hold=True)
-    taken.settle(Verdict([], [Failed(taken.rows[0], "too large", None)], hold=True), 1)
-    app.outbox.relays.release("relay")
-    app.close()
+    with Outbox(url) as outbox:
+        taken = outbox.relays.take("relay", START, 1, 10**18, hold=True)
+        taken.settle(Verdict([], [Failed(taken.rows[0], "too large", None)], hold=True), 1)
+        outbox.relays.release("relay")
 
 
 def test_messages_are_listed_and_shown_in_every_format(told: Cli) -> None:
