@@ -15,7 +15,7 @@ from commands import NewMessage, Outbox
 from tests.commands.outbox.shop import Numbered
 
 ROOT = Path(__file__).parents[3]
-KILLS = int(os.environ.get("EVENTFOLD_RELAY_KILLS", "4"))
+KILLS = int(os.environ.get("EVENTFOLD_RELAY_KILLS", "3"))
 KEYS, EACH = 9, 40
 
 

@@ -1,6 +1,5 @@
 """Appends, relays, confirms, crashes and redelivery in any order: nothing is lost, and no key is out of order."""
 
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from tests.commands.outbox.shop import Numbered
 from tests.commands.outbox.simulated_broker import SimulatedBroker
 
 STEPS = {"memory": 4_000, "sqlite": 600, "postgresql": 400}
-"""In a soak, a hundred thousand in memory, and as many as take minutes elsewhere: EVENTFOLD_RELAY_STEPS says how many."""
+SOAK = {"memory": 100_000, "sqlite": 20_000, "postgresql": 10_000}
 
 RELAYS, KEYS, SECOND_US = 3, 6, 1_000_000
 POLICY = RelayPolicy(batch=7)
@@ -28,10 +27,9 @@ def outbox(request: pytest.FixtureRequest) -> Iterator[Outbox]:
         yield opened
 
 
-def steps_of(outbox: Outbox) -> int:
-    given = os.environ.get("EVENTFOLD_RELAY_STEPS")
+def kind_of(outbox: Outbox) -> str:
     database = outbox.store.backend.sql
-    return int(given) if given else STEPS["memory" if database is None else database.dialect]
+    return "memory" if database is None else database.dialect
 
 
 class World:
@@ -111,9 +109,18 @@ class World:
 def test_given_any_interleaving_of_appends_relays_and_crashes_then_each_key_arrives_whole_and_in_order(
     outbox: Outbox, seed: int
 ) -> None:
+    run(outbox, seed, STEPS[kind_of(outbox)])
+
+
+@pytest.mark.slow
+def test_the_same_over_a_hundred_thousand_steps(outbox: Outbox) -> None:
+    run(outbox, 99, SOAK[kind_of(outbox)])
+
+
+def run(outbox: Outbox, seed: int, steps: int) -> None:
     world = World(outbox, random.Random(seed))
 
-    for _ in range(steps_of(outbox)):
+    for _ in range(steps):
         world.step()
     world.heal()
 
