@@ -2,12 +2,13 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.services import debian
 from tests.services.maven import CannotFetchError
-from tests.services.private import free_port
+from tests.services.private import free_port, unwatch, watch
 from tests.services.server import PrivateServer, ServerUnavailableError, said
 
 SCRIPT = "lib/rabbitmq/bin/rabbitmq-server"
@@ -26,6 +27,10 @@ class RabbitmqServer(PrivateServer):
         if found is None:
             raise ValueError("it does not say its version")
         return found[1]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
         if shutil.which("erl") and Path("/usr", SCRIPT).exists():
@@ -52,15 +57,30 @@ class RabbitmqServer(PrivateServer):
         """An `erl` that works wherever its files lie; Debian's knows one place only."""
         (runtime,) = root.glob("erts-*/bin")
         script = f"#!/bin/sh\nexport ROOTDIR='{root}' BINDIR='{runtime}' EMU=beam PROGNAME=erl\nexec '{runtime}/erlexec' \"$@\"\n"
-        self._daemon, self._daemon_port = runtime / "epmd", free_port()
         program = self.folder / "bin" / "erl"
         program.parent.mkdir()
         program.write_text(script, encoding="utf-8")
         program.chmod(0o755)
+        self._names_port = free_port()
+        self._names = subprocess.Popen(
+            [runtime / "epmd", "-address", "127.0.0.1", "-port", str(self._names_port)], start_new_session=True
+        )
+        self._names_watch = watch(self._names.pid, self.folder, "KILL")
+
+    def close(self) -> None:
+        """Ends the daemon that knows the node's name too.
+
+        It outlives the node that is killed, as it does elsewhere: a new one would take the node's next life for its first.
+        """
+        names, self._names = self._names, None
+        super().close()
+        if names is not None:
+            names.kill()
+            names.wait()
+            unwatch(self._names_watch)
 
     def command(self) -> Sequence[str]:
-        """With a daemon of its own that knows its name, in its group of processes."""
-        return ["/bin/sh", "-c", '"$0" & exec "$1"', str(self._daemon), str(self._script)]
+        return [str(self._script)]
 
     def environment(self) -> Mapping[str, str]:
         inherited = super().environment()
@@ -79,7 +99,7 @@ class RabbitmqServer(PrivateServer):
             "RABBITMQ_CONF_ENV_FILE": f"{folder}/none",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self._daemon_port),
+            "ERL_EPMD_PORT": str(self._names_port),
         }
 
     def answers(self) -> bool:
