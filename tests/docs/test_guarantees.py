@@ -35,6 +35,7 @@ def test_every_port_has_guarantees() -> None:
         "Ordering",
         "Append",
         "Commands",
+        "Inbox",
         "Delivery",
         "Snapshots",
         "History",
