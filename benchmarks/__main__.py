@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmarks import (
     append,
     conditions,
+    consumed,
     copy,
     elasticsearch,
     history,
@@ -41,6 +42,7 @@ BENCHMARKS: list[Benchmark] = [
     *copy.BENCHMARKS,
     *project.BENCHMARKS,
     *idempotent.BENCHMARKS,
+    *consumed.BENCHMARKS,
     *scheduled.BENCHMARKS,
     *inline.BENCHMARKS,
     *outbox.BENCHMARKS,

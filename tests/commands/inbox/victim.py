@@ -1,7 +1,7 @@
 """Consumers that are killed with -9 at seeded moments, over a broker that repeats what it has said.
 
-Run as `python -m tests.commands.inbox.victim URL MESSAGES`: for each line `SEED` of its input, a child consumes until it kills itself; then its
-exit code is written.
+Run as `python -m tests.commands.inbox.victim URL MESSAGES`: for each line `SEED` of its input, a child consumes until it kills
+itself; then its exit code is written.
 """
 
 import os

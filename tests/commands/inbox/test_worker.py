@@ -1,0 +1,91 @@
+"""Consumer processes share the partitions of a channel, and take over from one that is gone."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from commands.brokers.memory import MemoryBroker
+from commands.inbox.leases import Leases
+from commands.inbox.memory_table import MemoryInbox
+from commands.inbox.opening import inbox_table
+from commands.inbox.table import InboxTable
+from eventfold import Inbox, Message, consumes
+from eventstore.backend import Backend
+from eventstore.sql_database import SqlDatabase
+from tests.commands.inbox.orders import Faults, placed, shipped, shipping
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
+def leases(table: InboxTable, name: str, seconds: float = 10.0) -> Leases:
+    return Leases(table, "shipping", "orders", name, seconds)
+
+
+def test_partitions_are_shared_evenly_and_handed_over(backend: Backend) -> None:
+    for table in (inbox_table(backend.sql), MemoryInbox()):
+        one, other = leases(table, "one"), leases(table, "other")
+
+        assert one.keep(5) == {0, 1, 2, 3, 4}
+        assert other.keep(5) == set()
+        assert one.keep(5) == {0, 1, 2}
+        assert other.keep(5) == {3, 4}
+
+        one.release()
+        assert other.keep(5) == {0, 1, 2, 3, 4}
+
+
+def test_the_partitions_of_one_that_is_silent_are_taken_over(backend: Backend) -> None:
+    table = inbox_table(backend.sql)
+    leases(table, "gone", seconds=0.2).keep(3)
+    other = leases(table, "other")
+
+    wait_until(lambda: len(other.keep(3)) == 3)
+
+
+def test_several_workers_handle_each_message_once(url: str, backend: Backend, database: SqlDatabase) -> None:
+    broker = MemoryBroker(partitions=4)
+    asyncio.run(broker.publish([placed(number, f"k-{number % 9}") for number in range(200)]))
+    with Inbox(url, consumers=[shipping(Faults())], broker=broker) as inbox, inbox.worker(), inbox.worker():
+        wait_until(lambda: len(shipped(database)) >= 200)
+
+    numbers = shipped(database)
+    assert sorted(numbers) == list(range(200))
+    for key in range(9):
+        of_key = [each for each in numbers if each % 9 == key]
+        assert of_key == sorted(of_key)
+
+
+def test_a_message_is_retried_by_itself_when_its_time_has_come(
+    url: str, backend: Backend, database: SqlDatabase
+) -> None:
+    faults, broker = Faults(), MemoryBroker(partitions=1)
+    faults.left[1] = 2
+    asyncio.run(broker.publish([placed(1, "a"), placed(2, "a")]))
+    with Inbox(url, consumers=[shipping(faults)], broker=broker) as inbox, inbox.worker():
+        wait_until(lambda: shipped(database) == [1, 2])
+        wait_until(lambda: inbox.messages() == [])
+
+
+def test_groups_do_not_notice_each_other() -> None:
+    class Said(Message, channel="said"):
+        number: int
+
+    seen: list[str] = []
+
+    @consumes
+    def one(message: Said) -> None:
+        seen.append("one")
+
+    @consumes
+    def other(message: Said) -> None:
+        seen.append("other")
+
+    broker = MemoryBroker(partitions=1)
+    asyncio.run(broker.publish([placed(1, "a", type="Said", channel="said", schema=None, data=b'{"number":1}')]))
+    with Inbox("memory://", consumers=[one, other], broker=broker) as inbox, inbox.worker():
+        wait_until(lambda: len(seen) == 2)
+
+    assert sorted(seen) == ["one", "other"]
