@@ -131,7 +131,10 @@ def test_the_table_says_what_is_owed_and_whether_it_is_met() -> None:
 def test_only_chooses_by_parts_of_names() -> None:
     assert [each.name for each in chosen("sqlite", ["append-1", "load"])] == ["append-1", "append-100", "load"]
     assert list(chosen("sqlite", [])) == BENCHMARKS
-    assert [each.name for each in BENCHMARKS if each not in chosen("sqlite", [], quick=True)] == ["rebuild-2", "relay-memory"]
+    assert [each.name for each in BENCHMARKS if each not in chosen("sqlite", [], quick=True)] == [
+        "rebuild-2",
+        "relay-memory",
+    ]
     assert [each.name for each in chosen("sqlite", ["rebuild-2"], quick=True)] == ["rebuild-2"]
 
 
