@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.services.server import PrivateServer, ServerUnavailableError, said
 
 SCRIPT = "lib/rabbitmq/bin/rabbitmq-server"
 LARGEST = 2 << 20
+NAMES_SECONDS = 20.0
 
 
 class RabbitmqServer(PrivateServer):
@@ -66,6 +68,17 @@ class RabbitmqServer(PrivateServer):
             [runtime / "epmd", "-address", "127.0.0.1", "-port", str(self._names_port)], start_new_session=True
         )
         self._names_watch = watch(self._names.pid, self.folder, "KILL")
+
+    def kill(self) -> None:
+        """Crash, as soon as it will know its queues again: it writes their names seconds after it has made them."""
+        deadline = time.monotonic() + NAMES_SECONDS
+        while not self._knows_its_queues() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        super().kill()
+
+    def _knows_its_queues(self) -> bool:
+        names = b"".join(each.read_bytes() for each in self.folder.glob("data/*/quorum/*/names.dets"))
+        return all(each.parent.name.encode() in names for each in self.folder.glob("data/*/quorum/*/*/config"))
 
     def close(self) -> None:
         """Ends the daemon that knows the node's name too.

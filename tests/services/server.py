@@ -129,7 +129,7 @@ class PrivateServer:
         if os.getpid() != self._owner:
             return
         atexit.unregister(self.close)
-        self.kill()
+        self._end(signal.SIGKILL)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
