@@ -1,5 +1,6 @@
 """The broker of the demo: one that is named by a URL, or one that is started for it and ends with it."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -35,7 +36,7 @@ def demo_broker(console: Console, wanted: str) -> Iterator[DemoBroker]:
         ServerUnavailableError: it cannot be started; of `tests.services.server`.
     """
     if wanted == "memory":
-        yield DemoBroker("memory://orders-demo", "through this process's memory", in_one_process=True)
+        yield DemoBroker(f"memory://orders-{uuid.uuid4().hex}", "through this process's memory", in_one_process=True)
     elif "://" in wanted:
         yield DemoBroker(wanted, "through the broker that was named")
     else:
