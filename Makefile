@@ -6,6 +6,8 @@ WORKERS ?= 2
 DATABASE ?=
 ELASTICSEARCH ?=
 PLOT ?=
+BROKER ?= memory
+ROWS ?=
 
 BIN := .venv/bin
 PACKAGES := eventstore commands projections eventfold
@@ -23,13 +25,16 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo dashboard test test-elasticsearch-8 soak lint format bench bench-quick docs clean
+.PHONY: help demo demo-orders dashboard test test-elasticsearch-8 soak lint format bench bench-quick docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed-demo ## Run the example story; DATABASE=postgresql://... uses that database instead of SQLite
 	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)') $(if $(ELASTICSEARCH),--elasticsearch '$(ELASTICSEARCH)')
+
+demo-orders: .venv/.installed-$(if $(filter-out memory,$(BROKER)),test,demo) ## Run two services and a broker; BROKER=nats|kafka|rabbitmq|redis|memory or a URL, ROWS=n
+	@$(BIN)/python -m examples.orders.demo --broker '$(BROKER)' $(if $(ROWS),--rows $(ROWS))
 
 dashboard: .venv/.installed-$(if $(PLOT),plot,demo) ## Show what the demo made; PLOT=cohorts.svg draws a picture too
 	@$(if $(DATABASE),EVENTFOLD_DATABASE='$(DATABASE)') $(BIN)/python -m examples.cdnow.dashboard $(if $(PLOT),--plot '$(PLOT)')

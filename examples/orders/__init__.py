@@ -1,0 +1,1 @@
+"""An order service and a shipping service: two processes, two databases, and a broker between them."""
