@@ -134,7 +134,7 @@ class Parts:
         with self._opening:
             store = self.store  # opens the log, which makes the outbox where events are published
             if self._outbox is None:
-                self._outbox = Outbox(store, source=self.source, publish=self.publish)
+                self._outbox = Outbox(store, source=self.source, publish=self.publish, passing=self.relay.streamed)
             return self._outbox
 
     def open_broker(self) -> Broker:
@@ -223,7 +223,7 @@ class Parts:
             if any(each.consistency == "inline" for each in self.projections):  # appends fold from the first one on
                 self._engine = Engine(store, self.projections, views=self.views)
             if self.publish:  # the same
-                self._outbox = Outbox(store, source=self.source, publish=self.publish)
+                self._outbox = Outbox(store, source=self.source, publish=self.publish, passing=self.relay.streamed)
         except BaseException:
             close_others(store.backend)
             store.close()

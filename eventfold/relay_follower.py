@@ -5,6 +5,7 @@ import logging
 import threading
 
 from commands.outbox.relay import Relay
+from commands.outbox.stream import OutboxStream
 from eventfold.parts import Parts
 from eventstore.subscription import backoff
 
@@ -12,18 +13,20 @@ logger = logging.getLogger(__name__)
 
 
 class RelayFollower:
-    """A worker's relay. Nothing but `stop` ends it.
+    """A worker's relay, or stream. Nothing but `stop` ends it.
 
     Args:
         parts: of an application that has a broker.
+        streamed: whether PostgreSQL's write-ahead log says what is to be sent; by default as the application's policy has it.
 
     Attributes:
         sent: how many messages it has handed over.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, streamed: bool | None = None) -> None:
         self._parts = parts
-        self._relay: Relay | None = None
+        self._kind = OutboxStream if (parts.relay.streamed if streamed is None else streamed) else Relay
+        self._relay: Relay | OutboxStream | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="eventfold-relay", daemon=True)
 
@@ -49,7 +52,9 @@ class RelayFollower:
         while not self._stopping.is_set():
             try:
                 asyncio.run(self._serve())
-            except Exception:  # a broker that cannot be opened or closed
+            except (
+                Exception
+            ):  # a broker that cannot be opened or closed, or a database that does not say what is committed
                 failures += 1
                 logger.exception("the relay begins again")
                 self._stopping.wait(backoff(failures))
@@ -57,7 +62,7 @@ class RelayFollower:
     async def _serve(self) -> None:
         broker = self._parts.open_broker()
         try:
-            self._relay = Relay(self._parts.outbox, broker, self._parts.relay)
+            self._relay = self._kind(self._parts.outbox, broker, self._parts.relay)
             if not self._stopping.is_set():
                 await self._relay.run()
         finally:

@@ -22,6 +22,8 @@ class RelayPolicy(msgspec.Struct, frozen=True):
         on_parked: `hold` parks what follows under the same key, too, so that the key's order is kept; `skip` goes on with it.
         batch: how many messages are handed over at once.
         keep_sent_seconds: how long messages that were sent can still be looked at.
+        streamed: whether PostgreSQL's write-ahead log says what is to be sent, in place of a relay that reads the table. The rows
+            are then deleted in the transaction that adds them.
 
     Raises:
         DefinitionError: a value makes no sense.
@@ -31,6 +33,7 @@ class RelayPolicy(msgspec.Struct, frozen=True):
     on_parked: str = HOLD
     batch: int = 1_000
     keep_sent_seconds: float = DAY_SECONDS
+    streamed: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that make no sense: they would fail only once there is something to send."""

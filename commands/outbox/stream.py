@@ -67,7 +67,7 @@ class OutboxStream:
         self._waiting = WaitingRows(database)
         self._relay = Relay(outbox, broker, policy)
         self._warn_at = 0.0
-        self._leads = False
+        self._leads = self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
 
@@ -77,6 +77,8 @@ class OutboxStream:
         Raises:
             Unsupported: the database does not say what is committed.
         """
+        if self._stopping:
+            return
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         await asyncio.to_thread(self.slot.make)
         reading = asyncio.create_task(self._until_ended())
@@ -89,6 +91,7 @@ class OutboxStream:
 
     def stop(self) -> None:
         """Ends it; what is in hand is handed over again by the next one. May be called from any thread."""
+        self._stopping = True
         if self._loop is not None and self._ended is not None:
             self._loop.call_soon_threadsafe(self._ended.set)
 

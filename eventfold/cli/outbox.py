@@ -11,15 +11,18 @@ import typer
 from commands.outbox.policy import DAY_SECONDS
 from commands.outbox.relay import Relay
 from commands.outbox.row import STATES, OutboxRow
+from commands.outbox.slot import Slot
 from eventfold.application import Application
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption
 from eventfold.cli.session import Session, command, usage_error
 from eventfold.cli.signals import signals_interrupt
-from eventfold.cli.table import Column, number, word
+from eventfold.cli.table import Column, builtin, number, word
 from eventfold.relay_follower import RelayFollower
+from eventstore import Unsupported
 from eventstore.recorded import to_datetime
+from eventstore.sql_database import SqlDatabase
 
 logger = logging.getLogger("eventfold.outbox")
 
@@ -34,6 +37,9 @@ COLUMNS = (
     word("created_at", "created (UTC)"),
     Column("error", below=True, needed=lambda row: bool(row["error"])),
 )
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", metavar="URL", help="In place of the broker that the application names.")
+]
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The id of the message.")]
 
 
@@ -44,6 +50,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
     command(group, "show", example="eventfold outbox show 0192f0c1-7a2b-7000-8000-000000000001")(show_message)
     command(group, "status", example="eventfold outbox status")(show_status)
     command(group, "relay", example="eventfold outbox relay --once")(relay)
+    command(group, "stream", example="eventfold outbox stream")(stream)
     command(group, "retry", example="eventfold outbox retry 0192f0c1-7a2b-7000-8000-000000000001")(retry)
     command(group, "discard", example="eventfold outbox discard 0192f0c1-7a2b-7000-8000-000000000001")(discard)
     command(group, "prune", example="eventfold outbox prune --older-than-hours 1")(prune)
@@ -84,7 +91,7 @@ def show_message(session: Session, message_id: MessageArgument) -> None:
 def show_status(session: Session) -> None:
     """Show how many messages wait, are parked and were sent, and whether the broker takes them."""
     counts = session.application.outbox.status()
-    record = {
+    record: dict[str, Any] = {
         "pending": counts.pending,
         "waiting": counts.waiting,
         "parked": counts.parked,
@@ -93,6 +100,10 @@ def show_status(session: Session) -> None:
         "broker_error": counts.broker_error,
         "broker_error_at": None if counts.broker_error_us is None else to_datetime(counts.broker_error_us),
     }
+    database = session.application.store.backend.sql
+    slot = None if database is None else Slot(database).status()
+    if slot is not None:
+        record["slot"] = builtin(slot)
     show_record(record, session.format)
 
 
@@ -100,24 +111,47 @@ def relay(
     session: Session,
     *,
     once: Annotated[bool, typer.Option("--once", help="End when all that can be sent now is sent.")] = False,
-    broker: Annotated[
-        str | None, typer.Option(metavar="URL", help="In place of the broker that the application names.")
-    ] = None,
+    broker: BrokerOption = None,
 ) -> None:
     """Hand messages to the broker until SIGTERM or Ctrl-C.
 
     These end it after the batch in hand, with exit code 0. Any number of relays may run at once, on any number of machines: each
     key keeps its order.
     """
+    app = _with_broker(session, broker)
+    if once:
+        show_record({"sent": asyncio.run(_relay_once(app))}, session.format)
+    else:
+        _serve(app, streamed=False)
+
+
+def stream(session: Session, *, broker: BrokerOption = None) -> None:
+    """Hand messages to the broker as PostgreSQL's write-ahead log says that they were committed, until SIGTERM or Ctrl-C.
+
+    It keeps a replication slot, so nothing is missed while it is not running; the server keeps its log until then. One at a time
+    is at work, and others wait for their turn. `eventfold outbox status` says how much the slot holds back.
+    """
+    app = _with_broker(session, broker)
+    Slot(_postgresql(app)).make()
+    _serve(app, streamed=True)
+
+
+def _with_broker(session: Session, broker: str | None) -> Application:
     app = session.application
     if broker is not None:
         app.parts.broker = broker
     if app.parts.broker is None:
         usage_error("the application names no broker: give --broker, or Application(broker=...)")
-    if once:
-        show_record({"sent": asyncio.run(_relay_once(app))}, session.format)
-    else:
-        _serve(app)
+    return app
+
+
+def _postgresql(app: Application) -> SqlDatabase:
+    database = app.store.backend.sql
+    if database is None or database.dialect != "postgresql":
+        raise Unsupported(
+            f"{app.store.backend.description}: only PostgreSQL says what is committed; run `eventfold outbox relay`"
+        )
+    return database
 
 
 async def _relay_once(app: Application) -> int:
@@ -129,10 +163,10 @@ async def _relay_once(app: Application) -> int:
             await broker.close()
 
 
-def _serve(app: Application) -> None:
+def _serve(app: Application, *, streamed: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     assert app.outbox is not None  # noqa: S101 - opens it, so that a database that cannot be used ends it at once
-    follower = RelayFollower(app.parts)
+    follower = RelayFollower(app.parts, streamed=streamed)
     with signals_interrupt():
         try:
             follower.start()

@@ -20,7 +20,8 @@ from commands.outbox.policy import RelayPolicy
 from commands.outbox.slot import Slot
 from commands.outbox.stream import OutboxStream
 from commands.retry import RetryPolicy
-from eventstore import DefinitionError, Unsupported
+from eventfold import Application
+from eventstore import DefinitionError, Event, Recorded, Unsupported
 from tests.services.postgresql import PostgresServer
 
 SEED = 20261126
@@ -30,6 +31,14 @@ TURNS = int(os.environ.get("EVENTFOLD_STREAM_KILLS", "3"))
 class Said(Message, channel="talk"):
     number: int
     text: str = "é"
+
+
+class Spoken(Event):
+    number: int
+
+
+def told(recorded: Recorded[Spoken]) -> NewMessage[Said]:
+    return NewMessage(Said(recorded.event.number))
 
 
 class Listener(MemoryBroker):
@@ -307,3 +316,22 @@ def test_a_message_that_fails_for_now_is_tried_again(outbox: Outbox) -> None:
         await until(lambda: outbox.status().parked == 1)
 
     streaming(outbox, broker, story, policy=policy)
+
+
+def test_an_application_streams_in_its_worker(logical_postgres: PostgresServer) -> None:
+    url, broker = logical_postgres.create_database(), Listener()
+    options: dict[str, Any] = {
+        "broker": broker,
+        "relay": RelayPolicy(streamed=True),
+        "source": "/talk",
+        "migrate": True,
+    }
+    with Application(url, publish={Spoken: told}, **options) as app, app.worker():
+        app.store.append("talk-k", [Spoken(1), Spoken(2)])
+        asyncio.run(until(lambda: numbers(broker) == [1, 2]))
+    with Outbox(url) as outbox:
+        found = outbox.store.backend.sql
+        assert found is not None
+        assert outbox.messages() == []
+        Slot(found).drop()
+    logical_postgres.drop_database(url)
