@@ -129,7 +129,7 @@ def test_in_memory_there_is_no_transaction_to_schedule_in() -> None:
         Application("memory://", handlers=HANDLERS) as app,
         pytest.raises(Unsupported, match="no transaction to schedule in"),
     ):
-        app.schedule(Deposit("a-1", 5), after=0, connection=object())  # type: ignore[arg-type]  # there is none
+        app.schedule(Deposit("a-1", 5), after=0, connection=...)  # type: ignore[arg-type]  # there is none
 
 
 # -- cancelled --------------------------------------------------------------------------------------------------------
