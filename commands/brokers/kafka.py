@@ -26,6 +26,7 @@ from commands.errors import BrokerUnavailable, MessageRefused
 
 PORT = 9092
 MOST_BYTES_AT_ONCE = 1 << 19  # of a record batch; a larger message is one by itself
+RETRY_MS = 200  # while the broker is away; each try is a line in the log
 UNKNOWN_LIMIT = 1 << 30
 OVERHEAD = 100  # of a record and its batch beside what is in it, and some more; bytes
 LIMIT = "max.message.bytes"
@@ -72,6 +73,8 @@ class KafkaBroker:
     async def publish(self, events: Sequence[CloudEvent]) -> list[Outcome]:
         """Hands messages over."""
         outcomes: dict[int, Outcome] = {}
+        if not events:
+            return []
         try:
             topics = {channel: await self._topic(channel) for channel in {each.channel for each in events}}
             producer = await self._connected()
@@ -107,13 +110,19 @@ class KafkaBroker:
         """Lets go of the connections, those of its subscriptions too."""
         for each in list(self.subscriptions):
             await each.close()
-        await self._drop()
-
-    async def _drop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(producer.stop(), self.seconds)
+                await producer.stop()
+
+    async def _give_up(self, producer: AIOKafkaProducer) -> None:
+        """Lets go of a producer that has failed: its numbering of batches has a gap, and the broker would take no more of it."""
+        if producer is not self._producer:
+            return
+        self._producer = None
+        with contextlib.suppress(*AWAY):
+            await producer._sender.close()  # noqa: SLF001 - else `stop` waits for ever for what cannot be sent
+            await producer.stop()
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -123,6 +132,7 @@ class KafkaBroker:
             "bootstrap_servers": [host if ":" in host else f"{host}:{PORT}" for host in address.hosts],
             "client_id": "eventfold",
             "request_timeout_ms": int(self.seconds * 1000),
+            "retry_backoff_ms": RETRY_MS,
         }
         secure = address.options.get("tls") == "yes"
         if secure:
@@ -136,7 +146,7 @@ class KafkaBroker:
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
         return BrokerUnavailable(
-            f"{self.description}: expected an answer within {self.seconds:g} s, got {error or type(error).__name__}; "
+            f"{self.description}: expected an answer within {self.seconds:g} s, got {str(error) or type(error).__name__}; "
             "see whether the servers run, and let this user in"
         )
 
@@ -147,7 +157,7 @@ class KafkaBroker:
                     **self.connection, acks="all", enable_idempotence=True, max_batch_size=MOST_BYTES_AT_ONCE
                 )
                 try:
-                    await asyncio.wait_for(producer.start(), self.seconds)
+                    await producer.start()
                 except AWAY as error:
                     await producer.stop()
                     raise self.unavailable(error) from error
@@ -233,8 +243,7 @@ class KafkaBroker:
             return self._too_large(f"channel {channel}: {batch.size():,} bytes in one batch", limit)
         except AWAY as error:
             self._topics.pop(channel, None)
-            if producer is self._producer:
-                await self._drop()  # its numbering of batches has a gap, and the broker would take no more
+            await self._give_up(producer)
             return self.unavailable(error)
         return None
 

@@ -113,4 +113,4 @@ class KafkaSubscription:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(consumer.stop(), self._broker.seconds)
+                await consumer.stop()

@@ -126,7 +126,7 @@ class RabbitmqBroker:
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
         return BrokerUnavailable(
-            f"{self.description}: expected an answer within {self.seconds:g} s, got {error or type(error).__name__}; "
+            f"{self.description}: expected an answer within {self.seconds:g} s, got {str(error) or type(error).__name__}; "
             "see whether the server runs, has disk and memory left, and lets this user in"
         )
 
@@ -208,7 +208,8 @@ class RabbitmqBroker:
             return self._publishing
 
     async def _publish(self, channel: AbstractChannel, event: CloudEvent, partitions: int) -> None:
-        headers, body = write(event, structured=self._address.structured, prefix=PREFIX)
+        written, body = write(event, structured=self._address.structured, prefix=PREFIX)
+        headers: dict[str, Any] = {**written}
         if self._limit is not None and len(body) > self._limit:
             raise MessageRefused(
                 f"message {event.id}: {len(body):,} bytes are more than the {self._limit:,} that {self.description} takes "
@@ -221,7 +222,6 @@ class RabbitmqBroker:
             routing_key=str(partition_of(event.key, partitions)),
             properties=properties,
             mandatory=True,
-            wait=False,
         )
 
     def _learns(self, error: BaseException | None) -> bool:

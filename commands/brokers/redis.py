@@ -118,7 +118,7 @@ class RedisBroker:
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
         return BrokerUnavailable(
-            f"{self.description}: expected an answer within {self.seconds:g} s, got {error or type(error).__name__}; "
+            f"{self.description}: expected an answer within {self.seconds:g} s, got {str(error) or type(error).__name__}; "
             "see whether the server runs, has memory left, and lets this user in"
         )
 
