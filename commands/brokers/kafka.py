@@ -66,7 +66,7 @@ class KafkaBroker:
         self.seconds = address.seconds
         self._address = address
         self._connecting = asyncio.Lock()
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Any = None  # an AIOKafkaProducer, whose types are not known
         self._topics: dict[str, Topic] = {}
         self.subscriptions: set[KafkaSubscription] = set()
 
@@ -117,9 +117,8 @@ class KafkaBroker:
 
     async def _give_up(self, producer: AIOKafkaProducer) -> None:
         """Lets go of a producer that has failed: its numbering of batches has a gap, and the broker would take no more of it."""
-        if producer is not self._producer:
-            return
-        self._producer = None
+        if self._producer is producer:
+            self._producer = None
         with contextlib.suppress(*AWAY):
             await producer._sender.close()  # noqa: SLF001 - else `stop` waits for ever for what cannot be sent
             await producer.stop()

@@ -63,7 +63,7 @@ class RabbitmqServer(PrivateServer):
         program.parent.mkdir()
         program.write_text(script, encoding="utf-8")
         program.chmod(0o755)
-        self._names_port = free_port()
+        self._names_port, self._nodes_port = free_port(), free_port()
         self._names = subprocess.Popen(
             [runtime / "epmd", "-address", "127.0.0.1", "-port", str(self._names_port)], start_new_session=True
         )
@@ -110,7 +110,8 @@ class RabbitmqServer(PrivateServer):
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
             "RABBITMQ_PID_FILE": f"{folder}/pid",
             "RABBITMQ_CONF_ENV_FILE": f"{folder}/none",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+            "RABBITMQ_DIST_PORT": str(self._nodes_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self._names_port),
         }
