@@ -1,10 +1,12 @@
 """NATS with JetStream as a broker. Needs the extra `nats`: the official client, nats-py.
 
 A channel is a stream of its name with one subject for each partition: `orders.0`, `orders.1` and so on. A position is the sequence
-number in the stream. The server knows a message that it has already by its `Nats-Msg-Id`, and keeps it once.
+number in the stream. The server knows a message that it has already by its `Nats-Msg-Id`, and keeps it once. Messages are handed
+over in batches of which the server keeps all or nothing (since 2.12), and where it makes none, key by key.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,9 +19,10 @@ from nats.js.errors import APIError, NotFoundError
 
 from commands.brokers.address import Address, read_address
 from commands.brokers.broker import partition_of
+from commands.brokers.nats_batch import Outgoing, chunks, confirmations, publish_batch
 from commands.brokers.nats_content import headers_and_body, size_of
 from commands.brokers.nats_subscription import NatsSubscription
-from commands.brokers.waves import Outcome, in_waves
+from commands.brokers.waves import Outcome, held_back, in_waves, prepared
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
 
@@ -50,7 +53,23 @@ class NatsBroker:
 
     async def publish(self, events: Sequence[CloudEvent]) -> list[Outcome]:
         """Hands messages over."""
-        return await in_waves(events, self._hand_over)
+        outcomes: dict[int, Outcome] = {}
+        try:
+            counts = {channel: await self.partitions(channel) for channel in {each.channel for each in events}}
+            jetstream = await self.jetstream()
+        except BrokerUnavailable as error:
+            return [error] * len(events)
+        limit = jetstream._nc.max_payload  # noqa: SLF001 - it has no other way to say so
+        by_channel: defaultdict[str, list[Outgoing]] = defaultdict(list)
+        for place, sent in prepared(events, lambda each: self._outgoing(each, counts[each.channel], limit), outcomes):
+            by_channel[events[place].channel].append(Outgoing(place, *sent))
+        for messages in by_channel.values():
+            failed: Outcome = None
+            for chunk in chunks(messages):
+                found = [held_back(failed)] * len(chunk) if failed else await self._send(jetstream, chunk, events)
+                failed = failed or next(filter(None, found), None)
+                outcomes.update(zip((each.place for each in chunk), found, strict=True))
+        return [outcomes[place] for place in range(len(events))]
 
     async def partitions(self, channel: str) -> int:
         """How many the stream says it has."""
@@ -136,6 +155,7 @@ class NatsBroker:
                 subjects=[f"{channel}.{number}" for number in range(wanted)],
                 num_replicas=self._address.replicas,
                 metadata={PARTITIONS_OF: str(wanted)},
+                allow_atomic=True,
             )
             try:
                 info = await jetstream.add_stream(config)
@@ -145,57 +165,47 @@ class NatsBroker:
                 info = await jetstream.stream_info(name)
         return int((info.config.metadata or {}).get(PARTITIONS_OF, self._address.partitions))
 
-    async def _hand_over(self, events: Sequence[CloudEvent]) -> list[Outcome]:
-        try:
-            counts = {channel: await self.partitions(channel) for channel in {each.channel for each in events}}
-            jetstream = await self.jetstream()
-        except BrokerUnavailable as error:
-            return [error] * len(events)
-        sent = [await self._send(jetstream, each, counts[each.channel]) for each in events]
-        answers = {each for each in sent if isinstance(each, asyncio.Future)}
-        self._answers |= answers
-        try:
-            late = (await asyncio.wait(answers, timeout=self.seconds))[1] if answers else set()
-        finally:
-            self._answers -= answers
-        if late:
-            await self.close()
-        return [each if isinstance(each, Exception) else self._outcome(each) for each in sent]
+    def _outgoing(self, event: CloudEvent, partitions: int, limit: int) -> tuple[str, dict[str, str], bytes]:
+        headers, body = headers_and_body(event, structured=self._address.structured)
+        if (size := size_of(headers, body)) > limit:
+            raise MessageRefused(
+                f"message {event.id}: {size:,} bytes with its headers are more than the {limit:,} that {self.description} "
+                "takes (max_payload); make it smaller, or the server's limit larger"
+            )
+        return f"{event.channel}.{partition_of(event.key, partitions)}", headers, body
 
     async def _send(
-        self, jetstream: JetStreamContext, event: CloudEvent, partitions: int
-    ) -> "asyncio.Future[Any] | Exception":
-        """The answer to come, or why the message is not sent."""
-        try:
-            headers, body = headers_and_body(event, structured=self._address.structured)
-            limit, size = jetstream._nc.max_payload, size_of(headers, body)  # noqa: SLF001 - it has no other way to say so
-            if size > limit:
-                return MessageRefused(
-                    f"message {event.id}: {size:,} bytes with its headers are more than the {limit:,} that {self.description} "
-                    "takes (max_payload); make it smaller, or the server's limit larger"
-                )
-            subject = f"{event.channel}.{partition_of(event.key, partitions)}"
-            return await jetstream.publish_async(subject, body, headers=headers)
-        except MessageRefused as error:
-            return error
-        except nats.errors.BadHeaderError as error:
-            return MessageRefused(f"message {event.id}: headers: NATS has no such name: {error}; choose another one")
-        except AWAY as error:
-            return self.unavailable(error)
+        self, jetstream: JetStreamContext, chunk: Sequence[Outgoing], events: Sequence[CloudEvent]
+    ) -> list[Outcome]:
+        """Hands over messages of one channel: as one batch where the server makes one of them, else one by one."""
+        if len(chunk) > 1:
+            try:
+                await publish_batch(jetstream._nc, chunk, self.seconds)  # noqa: SLF001 - it has no batches yet
+            except APIError:
+                pass  # nothing of it is kept: one of them is there already, say
+            except AWAY as error:
+                await self.close()
+                return [self.unavailable(error)] * len(chunk)
+            else:
+                return [None] * len(chunk)
+        own = [events[each.place] for each in chunk]
+        return await in_waves(own, lambda places: self._one_by_one(jetstream, [chunk[each] for each in places]))
 
-    def _outcome(self, answer: "asyncio.Future[Any]") -> Outcome:
-        if not answer.done():
-            answer.cancel()
-            return self.unavailable(TimeoutError("no confirmation"))
-        error = answer.exception()
+    async def _one_by_one(self, jetstream: JetStreamContext, messages: Sequence[Outgoing]) -> list[Outcome]:
+        errors = await confirmations(jetstream, messages, self.seconds, self._answers)
+        if any(isinstance(each, TimeoutError) for each in errors):
+            await self.close()
+        return [self._outcome(each) for each in errors]
+
+    def _outcome(self, error: BaseException | None) -> Outcome:
+        if error is None:
+            return None
         if isinstance(error, APIError) and error.err_code == TOO_LARGE:
             return MessageRefused(
                 f"{self.description}: {error.description}; make the message smaller, or the stream's limit larger"
             )
-        if error is not None:
-            self._partitions.clear()  # the stream may be gone
-            return self.unavailable(error)
-        return None
+        self._partitions.clear()  # the stream may be gone
+        return self.unavailable(error)
 
 
 def stream_of(channel: str) -> str:

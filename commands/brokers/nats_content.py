@@ -1,25 +1,38 @@
 """A CloudEvent as a message of NATS: attributes as `ce-` headers, percent-encoded as in the HTTP binding."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 from commands.brokers.broker import Delivery
 from commands.brokers.content import deliver, write
 from commands.cloud_event import CloudEvent
+from commands.errors import MessageRefused
 
 PREFIX = "ce-"
 MESSAGE_ID = "Nats-Msg-Id"
 _OF_THE_SERVER = "nats-"
 _SAFE = "".join(chr(each) for each in range(0x21, 0x7F) if chr(each) not in '"%')
+_PLAIN = re.compile(r"[!#$&-~]+")  # as _SAFE says
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LINES = len(b"NATS/1.0\r\n\r\n")
 
 
 def headers_and_body(event: CloudEvent, *, structured: bool) -> tuple[dict[str, str], bytes]:
     """What is sent."""
     headers, body = write(event, structured=structured, prefix=PREFIX)
-    encoded = {name: text if name == "content-type" else quote(text, safe=_SAFE) for name, text in headers.items()}
-    encoded[MESSAGE_ID] = quote(f"{event.source} {event.id}", safe=_SAFE)
+    if wrong := [name for name in headers if not _NAME.fullmatch(name)]:
+        raise MessageRefused(
+            f"message {event.id}: headers: NATS has no such name: {', '.join(wrong)}; choose another one"
+        )
+    encoded = {name: _encoded(text) for name, text in headers.items()}
+    encoded[MESSAGE_ID] = _encoded(f"{event.source} {event.id}")
     return encoded, body
+
+
+def _encoded(text: str) -> str:
+    """Percent-encoded where it must be, which is seldom."""
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)
 
 
 def size_of(headers: Mapping[str, str], body: bytes) -> int:

@@ -62,7 +62,7 @@ class RabbitmqBroker:
 
     async def publish(self, events: Sequence[CloudEvent]) -> list[Outcome]:
         """Hands messages over."""
-        return await in_waves(events, self._hand_over)
+        return await in_waves(events, lambda places: self._hand_over([events[each] for each in places]))
 
     async def partitions(self, channel: str) -> int:
         """As many as were said when the channel was made."""

@@ -9,7 +9,7 @@ from commands.errors import BrokerError, MessageRefused
 T = TypeVar("T")
 
 Outcome: TypeAlias = Exception | None
-HandOver: TypeAlias = Callable[[Sequence[CloudEvent]], Awaitable[list[Outcome]]]
+HandOver: TypeAlias = Callable[[Sequence[int]], Awaitable[list[Outcome]]]
 
 
 async def in_waves(events: Sequence[CloudEvent], hand_over: HandOver) -> list[Outcome]:
@@ -17,7 +17,8 @@ async def in_waves(events: Sequence[CloudEvent], hand_over: HandOver) -> list[Ou
 
     Args:
         events: the messages, those of one key in their order.
-        hand_over: publishes messages no two of which have the same key, in any order, and says what became of each.
+        hand_over: publishes the messages at some places, no two of which have the same key, in any order, and says what became of
+            each.
 
     Returns:
         What became of each message, in the order given. Behind one that failed, no other of its key was handed over.
@@ -25,28 +26,32 @@ async def in_waves(events: Sequence[CloudEvent], hand_over: HandOver) -> list[Ou
     outcomes: list[Outcome] = [None] * len(events)
     failed: dict[tuple[str, str], Exception] = {}
     for wave in _waves(events):
-        sent = [each for each in wave if (events[each].channel, events[each].key) not in failed]
-        for each in wave:
-            if (error := failed.get((events[each].channel, events[each].key))) is not None:
-                outcomes[each] = held_back(error)
+        sent = [place for place in wave if _key(events[place]) not in failed]
+        for place in wave:
+            if (error := failed.get(_key(events[place]))) is not None:
+                outcomes[place] = held_back(error)
         if sent:
-            for each, outcome in zip(sent, await hand_over([events[each] for each in sent]), strict=True):
-                outcomes[each] = outcome
+            for place, outcome in zip(sent, await hand_over(sent), strict=True):
+                outcomes[place] = outcome
                 if outcome is not None:
-                    failed[events[each].channel, events[each].key] = outcome
+                    failed[_key(events[place])] = outcome
     return outcomes
 
 
 def _waves(events: Sequence[CloudEvent]) -> list[list[int]]:
     waves: list[list[int]] = []
     seen: dict[tuple[str, str], int] = {}
-    for number, each in enumerate(events):
-        place = seen.get((each.channel, each.key), 0)
-        seen[each.channel, each.key] = place + 1
-        if place == len(waves):
+    for place, each in enumerate(events):
+        number = seen.get(_key(each), 0)
+        seen[_key(each)] = number + 1
+        if number == len(waves):
             waves.append([])
-        waves[place].append(number)
+        waves[number].append(place)
     return waves
+
+
+def _key(event: CloudEvent) -> tuple[str, str]:
+    return event.channel, event.key
 
 
 def prepared(
@@ -59,12 +64,12 @@ def prepared(
     failed: dict[tuple[str, str], Exception] = {}
     for place, event in enumerate(events):
         try:
-            if (error := failed.get((event.channel, event.key))) is not None:
+            if (error := failed.get(_key(event))) is not None:
                 outcomes[place] = held_back(error)
             else:
                 yield place, prepare(event)
         except MessageRefused as refused:
-            outcomes[place] = failed[event.channel, event.key] = refused
+            outcomes[place] = failed[_key(event)] = refused
 
 
 def held_back(error: Exception) -> BrokerError:
