@@ -61,7 +61,7 @@ def read_address(url: str, options: Mapping[str, "Read"] | None = None) -> Addre
         options: those that this kind of broker has beside `partitions`, `replicas`, `mode` and `timeout`, and how each is read.
 
     Raises:
-        InvalidInput: an option is unknown, or its value is not acceptable.
+        InvalidInput: there is no host, an option is unknown, or its value is not acceptable.
     """
     parts = urlsplit(url)
     known = {**_COMMON, **(options or {})}
@@ -71,6 +71,8 @@ def read_address(url: str, options: Mapping[str, "Read"] | None = None) -> Addre
         raise InvalidInput(f"broker: expected only the options {expected} in the URL, got {', '.join(unknown)}")
     values = {name: known[name](name, text) for name, text in given.items()}
     user, password, hosts = _hosts(parts)
+    if not hosts and parts.scheme != "memory":
+        raise InvalidInput(f"broker: expected a host in the URL, as in {parts.scheme}://127.0.0.1")
     return Address(
         scheme=parts.scheme,
         hosts=hosts,

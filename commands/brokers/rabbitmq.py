@@ -38,7 +38,7 @@ UNLIMITED_SINCE = 4  # the first major version that drops what was delivered oft
 AWAY = (AMQPError, ChannelInvalidStateError, RuntimeError, OSError, asyncio.TimeoutError)
 
 _LARGER = re.compile(r"larger than configured max size (\d+)")
-_OTHER_NUMBER = re.compile(r"current is the value '(\d+)'")
+_OTHER_NUMBER = re.compile(r"current is (?:the value )?'(\d+)'")
 
 
 def open_rabbitmq(url: str) -> "RabbitmqBroker":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from commands.brokers.rabbitmq import RabbitmqBroker
 
 PREFETCH = 1_000
-PREFIXES = ("cloudevents:", "cloudevents_")
+PREFIXES = ("cloudevents:", "cloudevents_", "ce-")  # the first two are of AMQP 1.0, whose rules we follow
 AWAY = (AMQPError, ChannelInvalidStateError, RuntimeError, OSError, asyncio.TimeoutError)
 
 _OF_THE_SERVER = ("x-delivery-count", "x-acquired-count", "x-death", "x-first-death-", "x-last-death-")
