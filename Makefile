@@ -25,7 +25,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-orders dashboard test test-elasticsearch-8 soak lint format bench bench-quick docs clean
+.PHONY: help demo demo-orders dashboard test test-debezium test-elasticsearch-8 soak lint format bench bench-quick docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,10 +40,13 @@ dashboard: .venv/.installed-$(if $(PLOT),plot,demo) ## Show what the demo made; 
 	@$(if $(DATABASE),EVENTFOLD_DATABASE='$(DATABASE)') $(BIN)/python -m examples.cdnow.dashboard $(if $(PLOT),--plot '$(PLOT)')
 
 test: .venv/.installed-test ## Run the tests, except the slow ones; WORKERS=n processes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not debezium"
 
 soak: .venv/.installed-test ## Run the slow tests
 	$(BIN)/python -m pytest -m slow
+
+test-debezium: .venv/.installed-test ## Have Debezium read the outbox's table into Kafka
+	$(BIN)/python -m pytest -m debezium tests/commands/outbox
 
 test-elasticsearch-8: .venv-elasticsearch-8/.installed ## Run the tests of Elasticsearch with client and server of version 8
 	.venv-elasticsearch-8/bin/python -m pytest -n $(WORKERS) -m "elasticsearch and not slow" $(ELASTICSEARCH_TESTS)

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 
-PARTS = ("SQLite", "PostgreSQL", "Elasticsearch", "NATS", "Kafka", "RabbitMQ", "Redis")
+PARTS = ("SQLite", "PostgreSQL", "Elasticsearch", "NATS", "Kafka", "RabbitMQ", "Redis", "Kafka Connect")
 NOT_USED = "not used in this run"
 
 _seen: dict[str, list[str]] = {"SQLite": [f"{sqlite3.sqlite_version}, Python's own"]}
