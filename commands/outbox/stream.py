@@ -100,9 +100,8 @@ class OutboxStream:
         while True:
             try:
                 async with Replication(self._conninfo, self.slot.name, self.slot.publication) as replication:
-                    self.sent += (
-                        await self._relay.run_once()
-                    )  # what was there before comes before what is committed now
+                    # what was there before comes before what is committed from now on
+                    self.sent += await self._relay.run_once()
                     failures, self._leads = 0, True
                     self._tell(None)
                     while True:

@@ -90,7 +90,7 @@ def said(app: Application) -> list[tuple[str, str, str | None]]:
     """What lies in the outbox: type, key and cause."""
     database = app.store.backend.sql
     if database is None:
-        found = list(app.outbox.table.rows.values())  # type: ignore[attr-defined]  # it is in memory
+        found = app.outbox.messages()
         return [(each.event.type, each.event.key, each.event.headers.get("causationid")) for each in found]
     with database.reading() as connection:
         rows = connection.execute(text("SELECT type, aggregateid, headers FROM eventfold_outbox ORDER BY seq")).all()

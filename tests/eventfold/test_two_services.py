@@ -31,8 +31,8 @@ from tests.services.redis import RedisServer
 from tests.services.server import PrivateServer
 
 SEED = 20261126
-ORDERS = int(os.environ.get("EVENTFOLD_SERVICES_ORDERS", "150"))
-KILLS = int(os.environ.get("EVENTFOLD_SERVICES_KILLS", "4"))
+ORDERS = int(os.environ.get("EVENTFOLD_SERVICES_ORDERS", "80"))
+KILLS = int(os.environ.get("EVENTFOLD_SERVICES_KILLS", "3"))
 MANY_ORDERS, MANY_KILLS = 20_000, 60
 PATIENCE_SECONDS = 240.0
 BROKERS: dict[str, type[PrivateServer]] = {

@@ -198,7 +198,8 @@ def test_a_refused_message_waits_in_the_table_with_what_follows_and_others_go_on
     streaming(outbox, broker, story)
 
 
-def test_the_slot_lets_go_of_the_log_while_others_write(outbox: Outbox) -> None:
+def test_the_slot_lets_go_of_the_log_while_others_write(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.outbox.replication.STATUS_SECONDS", 0.2)
     broker = Listener()
     engine = outbox.store.backend.engine
     assert engine is not None
@@ -228,12 +229,13 @@ def test_a_second_stream_waits_for_its_turn(outbox: Outbox) -> None:
     broker, other = Listener(), Listener()
 
     async def story(first: OutboxStream) -> None:
-        await until(lambda: (found := first.slot.status()) is not None and found.active)
+        await asyncio.to_thread(say, outbox, 0)
+        await until(lambda: numbers(broker) == [0])
         second = OutboxStream(outbox, other)
         task = asyncio.create_task(second.run())
         await until(lambda: second.error is not None)
         await asyncio.to_thread(say, outbox, 1)
-        await until(lambda: numbers(broker) == [1])
+        await until(lambda: numbers(broker) == [0, 1])
         assert numbers(other) == []
         first.stop()
         await asyncio.to_thread(say, outbox, 2)
