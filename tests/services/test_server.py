@@ -28,7 +28,7 @@ def test_a_server_that_is_killed_or_stopped_comes_back_at_its_url_and_leaves_not
             server.start()
 
         server.kill()
-        with pytest.raises(OSError, match="refused|reset"):
+        with pytest.raises(OSError, match=r"refused|reset"):
             kind.version(url)
         server.start()
         server.restart()
