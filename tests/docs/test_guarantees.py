@@ -36,6 +36,7 @@ def test_every_port_has_guarantees() -> None:
         "Append",
         "Commands",
         "Messages for others",
+        "Brokers",
         "Inbox",
         "Delivery",
         "Snapshots",
