@@ -58,7 +58,7 @@ def commit_to_broker(_place: Place, _effort: Effort) -> Iterator[Contest]:
 
 BENCHMARKS = [
     Benchmark(
-        "stream",
+        "outbox-stream",
         "a message added to the outbox until the broker has it, by change data capture, p50",
         "ms",
         commit_to_broker,

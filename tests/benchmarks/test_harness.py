@@ -24,7 +24,7 @@ from tests.services.postgresql import Postgres
 
 TINY = Effort(repetitions=1, seconds=0.0, log_events=2000, tagged_events=500)
 KEYS = {"path", "ours", "floor", "peer", "of_floor", "over_peer"}
-WITH_SERVERS = {"relay-nats", "relay-kafka", "stream"}
+WITH_SERVERS = {"relay-nats", "relay-kafka", "outbox-stream"}
 """Those that start servers of their own, which takes longer than all the others together."""
 
 NOBODY = nullcontext(Contest(Contestant(lambda _: 1)))
@@ -140,11 +140,11 @@ def test_only_chooses_by_parts_of_names() -> None:
         "rebuild-2",
         "relay-memory",
     ]
-    assert [each.name for each in chosen("postgresql", ["relay-", "stream"])] == [
+    assert [each.name for each in chosen("postgresql", ["relay-", "outbox-stream"])] == [
         "relay-memory",
         "relay-nats",
         "relay-kafka",
-        "stream",
+        "outbox-stream",
     ]
     assert [each.name for each in chosen("sqlite", ["rebuild-2"], quick=True)] == ["rebuild-2"]
 
