@@ -26,6 +26,7 @@ from benchmarks import (
     scheduled,
     schema,
     snapshots,
+    stream,
 )
 from benchmarks.harness import FULL, QUICK, Benchmark, Effort, Result, measure
 from benchmarks.place import postgres_place, sqlite_place
@@ -46,6 +47,7 @@ BENCHMARKS: list[Benchmark] = [
     *scheduled.BENCHMARKS,
     *inline.BENCHMARKS,
     *outbox.BENCHMARKS,
+    *stream.BENCHMARKS,
     *elasticsearch.BENCHMARKS,
     *conditions.BENCHMARKS,
     *latency.BENCHMARKS,

@@ -1,8 +1,12 @@
 """What is told to others: an append with a message beside it against one without, and relays to brokers."""
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
+
+import msgspec
 
 from benchmarks.append import EVENT, in_streams
 from benchmarks.domain import Deposited
@@ -11,6 +15,7 @@ from benchmarks.place import Place
 from commands import CloudEvent
 from commands.brokers.broker import Broker
 from commands.brokers.memory import MemoryBroker
+from commands.brokers.opening import open_broker
 from eventfold import Application, Message, NewMessage, Outbox, Recorded, Relay
 
 MESSAGES = 10_000
@@ -45,28 +50,56 @@ def append(place: Place, _effort: Effort) -> Iterator[Contest]:
         yield Contest(in_streams(appending(told), 1), in_streams(appending(plain), 1))
 
 
-def relay_to(open_broker: Callable[[], Broker]) -> Callable[[Place, Effort], AbstractContextManager[Contest]]:
+def relay_to(
+    brokers: Callable[[], AbstractContextManager[Callable[[], Broker]]],
+) -> Callable[[Place, Effort], AbstractContextManager[Contest]]:
     """A relay to a broker, against the same messages handed over straight from memory."""
 
     @contextmanager
-    def contest(place: Place, _effort: Effort) -> Iterator[Contest]:
-        with Outbox(place.new(), migrate=True) as outbox:
+    def contest(place: Place, effort: Effort) -> Iterator[Contest]:
+        rounds = min(MESSAGES, effort.log_events) // KEYS
+        with brokers() as open_one, Outbox(place.new(), migrate=True) as outbox:
 
             def fill() -> None:
-                for _ in range(MESSAGES // KEYS):
+                for _ in range(rounds):
                     outbox.send(*[NewMessage(DepositBooked("a", 1), key=str(key)) for key in range(KEYS)])
 
             def relayed(_count: int) -> int:
-                return asyncio.run(_relay(outbox, open_broker))
+                return asyncio.run(_relay(outbox, open_one))
 
-            events = [outbox.sealed(NewMessage(DepositBooked("a", 1), key=str(n % KEYS))) for n in range(MESSAGES)]
+            events = [outbox.sealed(NewMessage(DepositBooked("a", 1), key=str(n % KEYS))) for n in range(rounds * KEYS)]
 
             def straight(_count: int) -> int:
-                return asyncio.run(_publish(events, open_broker))
+                fresh = [
+                    msgspec.structs.replace(each, id=str(uuid.uuid4())) for each in events
+                ]  # or they count as repeated
+                return asyncio.run(_publish(fresh, open_one))
 
             yield Contest(Contestant(relayed, fill, fixed=True), Contestant(straight, fixed=True))
 
     return contest
+
+
+def in_memory() -> AbstractContextManager[Callable[[], Broker]]:
+    return nullcontext(MemoryBroker)
+
+
+@contextmanager
+def nats() -> Iterator[Callable[[], Broker]]:
+    from tests.services.nats import NatsServer
+    from tests.services.server import open_server
+
+    with open_server(NatsServer) as server:
+        yield partial(open_broker, server.url)
+
+
+@contextmanager
+def kafka() -> Iterator[Callable[[], Broker]]:
+    from tests.services.kafka import KafkaServer
+    from tests.services.server import open_server
+
+    with open_server(KafkaServer) as server:
+        yield partial(open_broker, server.url)
 
 
 async def _relay(outbox: Outbox, open_broker: Callable[[], Broker]) -> int:
@@ -99,7 +132,19 @@ BENCHMARKS = [
         "relay-memory",
         "relay 10,000 messages to a broker in memory",
         "messages/s",
-        relay_to(MemoryBroker),
+        relay_to(in_memory),
         slow=True,
     ),
+    *[
+        Benchmark(
+            f"relay-{name.lower()}",
+            f"relay 10,000 messages to {name}, of handing them over from memory",
+            "messages/s",
+            relay_to(brokers),
+            owed={"postgresql": 0.6},
+            databases=("postgresql",),
+            slow=True,
+        )
+        for name, brokers in (("NATS", nats), ("Kafka", kafka))
+    ],
 ]

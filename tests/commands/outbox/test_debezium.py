@@ -1,4 +1,4 @@
-"""Debezium's outbox event router reads the table as it stands: real PostgreSQL, Kafka Connect and Kafka, configured as the page says."""
+"""Debezium's outbox event router reads the table as it stands, configured as the page says; every server is real."""
 
 import asyncio
 import json
