@@ -85,7 +85,8 @@ def test_debeziums_outbox_event_router_reads_the_table_as_it_stands(
             app.dispatch(Place("o-1", total))
         for first in range(0, 100, 10):
             app.outbox.add(
-                None, *[NewMessage(Numbered(n), key=f"n-{n % 3}", headers={"tenant": "é"}) for n in range(first, first + 10)]
+                None,
+                *[NewMessage(Numbered(n), key=f"n-{n % 3}", headers={"tenant": "é"}) for n in range(first, first + 10)],
             )
         stored = app.outbox.messages(limit=None)
         found = read(kafka_server.url, len(stored))
