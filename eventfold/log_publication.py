@@ -23,7 +23,7 @@ def publication(
 ) -> Reaction:
     """Events of the log, handed to the application's broker as messages: each at least once, and those of a stream in order.
 
-        app = Application(..., publications=[publication("feed", {Deposited: to_message}, start="beginning")], broker="nats://...")
+        app = Application(..., reactions=[publication("feed", {Deposited: to_message}, start="beginning")], broker="nats://...")
 
     It is a subscription that remembers how far it has come, kept by workers and by `eventfold publish`; it can begin in the past,
     and `eventfold reactions` shows and mends it. While the broker is away it waits. An event whose map fails, or whose message the

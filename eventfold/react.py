@@ -1,7 +1,7 @@
 """Carries out in this thread what reactions have yet to do."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from eventfold.parts import Parts
@@ -16,7 +16,7 @@ from projections.target import Generation
 _RENEWED_SECONDS = LEASE_SECONDS / 5
 
 
-def react(parts: Parts, names: Sequence[str] | None = None) -> int:
+def react(parts: Parts, names: Sequence[str] | None = None, going: Callable[[], bool] = lambda: True) -> int:
     """Carries out everything up to the log's end as it is now, but for what a worker has in hand, or what is paused.
 
     An event that fails is tried again at once, as often as its reaction says, and then parked.
@@ -24,6 +24,7 @@ def react(parts: Parts, names: Sequence[str] | None = None) -> int:
     Args:
         parts: of the application.
         names: only of these reactions.
+        going: whether to go on; asked before each batch.
 
     Returns:
         By how many positions the reactions have moved, in all.
@@ -43,7 +44,7 @@ def react(parts: Parts, names: Sequence[str] | None = None) -> int:
                     reactor = Reactor(
                         parts.store, reaction, track, lane.partition, owner, caller, lease.renew, caller.many
                     )
-                    moved += _catch_up(reactor, head)
+                    moved += _catch_up(reactor, head, going)
                 failures += [each for each in (reactor.failure, reactor.gave_up) if each is not None]
     finally:
         caller.close()
@@ -52,14 +53,15 @@ def react(parts: Parts, names: Sequence[str] | None = None) -> int:
     return moved
 
 
-def _catch_up(reactor: Reactor, head: int) -> int:
+def _catch_up(reactor: Reactor, head: int, going: Callable[[], bool]) -> int:
     moved = 0
-    while True:
+    while going():
         attempts = reactor.attempts
         step = reactor.step(head)
         moved += step
         if not step and not (reactor.tries_on and reactor.attempts > attempts):
-            return moved
+            break
+    return moved
 
 
 def retry_reaction_of(parts: Parts, name: str, keys: Sequence[Any]) -> list[Retried]:

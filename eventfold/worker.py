@@ -135,6 +135,8 @@ class Worker:
     def _open(self) -> None:
         self._parts.store.listen()
         _ = self._parts.schedules  # keeps those that the code declares
+        if self._parts.consumers:
+            _ = self._parts.inbox  # its outbox may need the database, and what fails here is told to the caller
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)

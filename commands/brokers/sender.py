@@ -66,8 +66,10 @@ class Sender:
             self._loop = self._thread = self._broker = None
         if loop is None or thread is None or broker is None:
             return
-        if isinstance(self._given, str):
-            asyncio.run_coroutine_threadsafe(broker.close(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        try:
+            if isinstance(self._given, str):
+                asyncio.run_coroutine_threadsafe(broker.close(), loop).result()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()

@@ -1,6 +1,7 @@
 """Middleware around consumers, and the call in its middle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ from commands.inbox.arrival import Arrival, Readable
 from commands.inbox.effects import Effects
 from commands.inbox.received import Received
 from commands.inbox.table import Lane
-from eventstore import Conflict, DefinitionError, StoreUnavailable
+from eventstore import Conflict, DefinitionError, StoreBusy, StoreUnavailable
 
 Next: TypeAlias = Callable[[Received], None]
 ConsumerMiddleware: TypeAlias = Callable[[Received, Next], None]
@@ -55,14 +56,25 @@ class Chain:
         call: Next = readable.consumer.consume
         for each in reversed(self._middleware):
             call = partial(_around, each, call)
-        try:
+        with at_fault():
             call(received)
-        except (Conflict, StoreUnavailable):
-            raise
-        except Exception as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
-                raise  # becomes StoreUnavailable where the transaction ends
-            raise ConsumerFailed(error) from error
+
+
+@contextmanager
+def at_fault() -> Iterator[None]:
+    """Within the block, whatever is neither a conflict nor a database that is away is the message's fault.
+
+    Raises:
+        ConsumerFailed: something was raised that is.
+    """
+    try:
+        yield
+    except (Conflict, StoreUnavailable, StoreBusy):
+        raise
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise  # becomes StoreUnavailable where the transaction ends
+        raise ConsumerFailed(error) from error
 
 
 def _around(middleware: ConsumerMiddleware, call_next: Next, received: Received) -> None:

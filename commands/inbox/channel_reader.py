@@ -42,9 +42,10 @@ class ChannelReader:
                 try:
                     await self._share()
                     failures, pause = 0, self._leases.due_in
-                except (BrokerError, StoreError) as error:
+                except Exception as error:  # nothing but `ended` ends it
                     failures += 1
-                    logger.warning("channel %s waits: %s", self._channel, error)
+                    expected = isinstance(error, (BrokerError, StoreError))
+                    logger.warning("channel %s waits: %s", self._channel, error, exc_info=None if expected else error)
                     pause = backoff(failures)
                 await unless_ended(ended, asyncio.sleep(pause))
         finally:

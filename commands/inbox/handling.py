@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from commands.brokers.broker import Delivery
 from commands.idempotency.ledger import now_us
 from commands.inbox.arrival import Arrival, read_arrival, told
-from commands.inbox.chain import Chain, ConsumerFailed
+from commands.inbox.chain import Chain, ConsumerFailed, at_fault
 from commands.inbox.clock import next_try
 from commands.inbox.effects import Effects, Reach
 from commands.inbox.group import Group
@@ -124,7 +124,8 @@ class Handling:
             elif each.readable is not None:
                 self._chain.consume(each.readable, each, self.lane, 1, effects)
                 self._table.check(connection)
-        effects.finish()
+        with at_fault():  # such as an event that cannot be published
+            effects.finish()
         return aside
 
     def _set_aside(self, arrival: Arrival, error: Exception) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from commands.idempotency.ledger import now_us
 from commands.inbox.arrival import Arrival, read_arrival, told
-from commands.inbox.chain import Chain, ConsumerFailed
+from commands.inbox.chain import Chain, ConsumerFailed, at_fault
 from commands.inbox.clock import next_try
 from commands.inbox.effects import Effects, Reach
 from commands.inbox.group import Group
@@ -79,7 +79,8 @@ class Retrying:
             effects = Effects(connection, self._reach)
             self._chain.consume(arrival.readable, arrival, self._lane, head.attempts + 1, effects)
             self._table.check(connection)
-            effects.finish()
+            with at_fault():
+                effects.finish()
             self._table.done(connection, head, now_us())
 
     def _failed(self, head: Kept, arrival: Arrival, error: Exception) -> None:

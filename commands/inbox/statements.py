@@ -5,6 +5,9 @@ from eventstore.sql_database import SqlDatabase
 _LANE = "consumer_group = ? AND channel = ? AND part = ?"
 _KEPT = "number, consumer_group, channel, part, position, key, source, id, attributes, body, attempts, error, next_try, kept_at"
 
+_DUE = 100
+"""Up to so many messages are looked at together that it is time to try again."""
+
 
 def statements(database: SqlDatabase) -> dict[str, str]:
     """Each by its name, in the database's dialect."""
@@ -87,7 +90,7 @@ def _of_messages(inbox: str) -> dict[str, str]:
         "next": f"UPDATE {inbox} SET next_try = ? WHERE attempts = 0 AND {_LANE} AND key = ? "
         f"AND number = (SELECT min(number) FROM {inbox} WHERE {_LANE} AND key = ?)",
         "failed": f"UPDATE {inbox} SET attempts = ?, error = ?, next_try = ? WHERE number = ?",
-        "due": f"SELECT {_KEPT} FROM {inbox} WHERE {_LANE} AND next_try <= ? ORDER BY next_try, number",
+        "due": f"SELECT {_KEPT} FROM {inbox} WHERE {_LANE} AND next_try <= ? ORDER BY next_try, number LIMIT {_DUE}",
         "next_try": f"SELECT min(next_try) FROM {inbox} WHERE {_LANE}",
     }
 

@@ -125,7 +125,7 @@ class InboxTable(Protocol):
         """Keeps the attempts, the error and the next try of a message that is set aside."""
 
     def due(self, lane: Lane, now_us: int) -> list[Kept]:
-        """The messages that it is time to try again."""
+        """Messages that it is time to try again; where there are many, the first of them."""
 
     def next_try(self, lane: Lane) -> int | None:
         """When the next one is to be tried again, microseconds since 1970 UTC."""

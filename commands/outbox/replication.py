@@ -115,10 +115,10 @@ class Replication:
         transaction = self._output.feed(message[_DATA_HEADER:])
         if transaction is None:
             return None
-        self._received = max(self._received, transaction.end)
         if not transaction.rows:
             self._pass_to(transaction.end)
             return None
+        self._received = max(self._received, transaction.end)
         self._open_rows = True
         return transaction
 

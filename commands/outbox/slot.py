@@ -1,6 +1,7 @@
 """The replication slot of an outbox: what makes PostgreSQL keep its write-ahead log until the messages in it are sent."""
 
 import re
+import zlib
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ class Slot:
     def __init__(self, database: SqlDatabase) -> None:
         self.publication = f"{database.prefix}outbox"
         where = f"{database.prefix}outbox_{database.schema or ''}_{database.engine.url.database or ''}"
-        self.name = re.sub("[^a-z0-9_]", "_", where.lower())[:MAX_NAME]
+        self.name = slot_name(where)
         self._database, self._table = database, database.qualified(f"{database.prefix}outbox")
 
     def make(self) -> bool:
@@ -99,3 +100,12 @@ class Slot:
         with self._database.reading() as connection:
             cursor = connection.exec_driver_sql(sql, values)
             return [tuple(row) for row in cursor] if cursor.returns_rows else []
+
+
+def slot_name(where: str) -> str:
+    """A name that a slot may have; where letters had to be changed or left out, no other outbox comes to the same one."""
+    plain = re.sub("[^a-z0-9_]", "_", where.lower())
+    if plain == where and len(plain) <= MAX_NAME:
+        return plain
+    mark = f"_{zlib.crc32(where.encode()):08x}"
+    return plain[: MAX_NAME - len(mark)] + mark

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import psycopg
 
@@ -77,17 +76,20 @@ class OutboxStream:
         Raises:
             Unsupported: the database does not say what is committed.
         """
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         if self._stopping:
             return
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         await asyncio.to_thread(self.slot.make)
-        reading = asyncio.create_task(self._until_ended())
-        looking = asyncio.create_task(self._look_after_table())
-        await self._ended.wait()
-        for task in (reading, looking):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        work = [self._until_ended(), self._look_after_table(), self._ended.wait()]
+        tasks = [asyncio.ensure_future(each) for each in work]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            task.result()
 
     def stop(self) -> None:
         """Ends it; what is in hand is handed over again by the next one. May be called from any thread."""

@@ -47,7 +47,11 @@ def publish(
         return
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     parts.store.listen()
-    follower = Follower(parts.store, "publications", lambda: react(parts, chosen) > 0, lambda: None)
+
+    def going() -> bool:
+        return not follower.stopping
+
+    follower = Follower(parts.store, "publications", lambda: react(parts, chosen, going) > 0, lambda: None)
     with signals_interrupt():
         follower.start()
         logger.info("publishing %s of %s", ", ".join(chosen), session.application.name)

@@ -2,13 +2,17 @@
 
 import threading
 from contextlib import suppress
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from commands.brokers.broker import Delivery
+from commands.errors import PublishFailed
+from commands.inbox.effects import Reach
 from commands.inbox.handling import MovedOn
+from commands.unit_of_work import UnitOfWork
 from eventfold import Received, StoreError, StoreUnavailable, consumes
 from eventstore.backend import Backend
 from eventstore.sql_database import SqlDatabase
@@ -227,3 +231,34 @@ def test_while_the_database_is_away_no_message_is_at_fault(backend: Backend, dat
     away[0] = False
     assert desk.handle(EIGHT) == "8"
     assert len(shipped(database)) == 8
+
+
+class Unpublishable:
+    """A unit of work whose events cannot be stored, since one of them cannot be published."""
+
+    def append(self, _stream: str, _events: object, **_options: Any) -> None:
+        """Takes them."""
+
+    def store(self, _connection: object) -> None:
+        """Refuses them."""
+        raise PublishFailed("to_message", "Shipped", "order-3", "no address")
+
+
+def test_a_message_whose_events_cannot_be_stored_is_set_aside_and_stops_nobody(
+    backend: Backend, database: SqlDatabase
+) -> None:
+    @consumes(group="shipping", retry=AT_ONCE)
+    def ship(message: OrderPlaced, received: Received) -> None:
+        received.connection.execute(text(f"INSERT INTO shipments (number) VALUES ({message.number})"))
+        if message.number == 3:
+            received.append("order-3", [])
+
+    desk = Desk(backend, [ship], reach=Reach(lambda: cast("UnitOfWork", Unpublishable())))
+
+    assert desk.handle(EIGHT[:6]) == "6"
+    desk.retry_due()
+
+    assert shipped(database) == [1, 2, 4, 6]
+    ((kept, behind),) = desk.table.heads(10, 0)
+    assert (kept.delivery.position, kept.attempts, behind) == ("3", 2, 1)
+    assert "no address" in str(kept.error)

@@ -17,7 +17,7 @@ import pytest
 from commands import BrokerUnavailable, CloudEvent, Message, MessageRefused, NewMessage, Outbox
 from commands.brokers.memory import MemoryBroker
 from commands.outbox.policy import RelayPolicy
-from commands.outbox.slot import Slot
+from commands.outbox.slot import MAX_NAME, Slot, slot_name
 from commands.outbox.stream import OutboxStream
 from commands.retry import RetryPolicy
 from eventfold import Application
@@ -337,3 +337,40 @@ def test_an_application_streams_in_its_worker(logical_postgres: PostgresServer) 
         assert outbox.messages() == []
         Slot(found).drop()
     logical_postgres.drop_database(url)
+
+
+class Faulty(Listener):
+    """Has a fault of its own."""
+
+    async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+        raise ValueError(f"cannot count to {len(events)}")
+
+
+def test_a_stream_that_a_fault_ends_says_so(outbox: Outbox) -> None:
+    say(outbox, 1)
+
+    async def story() -> None:
+        async with asyncio.timeout(30):
+            await OutboxStream(outbox, Faulty()).run()
+
+    with pytest.raises(ValueError, match="cannot count to 1"):
+        asyncio.run(story())
+
+
+def test_a_stream_that_is_stopped_before_it_runs_ends_at_once(outbox: Outbox) -> None:
+    stream = OutboxStream(outbox, Listener())
+    stream.stop()
+
+    asyncio.run(asyncio.wait_for(stream.run(), 30))
+
+    assert stream.sent == 0
+
+
+def test_slots_of_different_outboxes_have_different_names() -> None:
+    alike = ["eventfold_outbox__shop", "eventfold_outbox__Shop", *[f"{'x' * MAX_NAME}{each}" for each in "ab"]]
+
+    names = [slot_name(each) for each in alike]
+
+    assert names[0] == alike[0]
+    assert len(set(names)) == len(alike)
+    assert all(len(each) <= MAX_NAME for each in names)
