@@ -3,11 +3,14 @@
 import asyncio
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from commands.outbox.relay import Relay
-from commands.outbox.stream import OutboxStream
 from eventfold.parts import Parts
 from eventstore.subscription import backoff
+
+if TYPE_CHECKING:
+    from commands.outbox.stream import OutboxStream
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ class RelayFollower:
 
     def __init__(self, parts: Parts, *, streamed: bool | None = None) -> None:
         self._parts = parts
-        self._kind = OutboxStream if (parts.relay.streamed if streamed is None else streamed) else Relay
+        self._kind = _kind(streamed=parts.relay.streamed if streamed is None else streamed)
         self._relay: Relay | OutboxStream | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="eventfold-relay", daemon=True)
@@ -68,3 +71,11 @@ class RelayFollower:
         finally:
             if broker is not self._parts.broker:  # else whoever has given it closes it
                 await broker.close()
+
+
+def _kind(*, streamed: bool) -> "type[Relay | OutboxStream]":
+    if not streamed:
+        return Relay
+    from commands.outbox.stream import OutboxStream  # needs the extra `postgres`
+
+    return OutboxStream
