@@ -52,7 +52,9 @@ def publication(
 
     def many(events: Sequence[Recorded[Any]], app: Any) -> None:
         parts = app.parts
-        told = [each for event in events for each in told_of(maps[type(event.event)], event, parts.source)]
+        told = [
+            each for event in events for each in told_of(maps[type(event.event)], event, parts.source, by=f"{name}/")
+        ]
         parts.sender.send(told)
 
     define = reaction(

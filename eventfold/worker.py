@@ -173,6 +173,11 @@ class Worker:
     def _beside(self, leases: Leases) -> list["Beside"]:
         """What is kept in threads of its own: whatever may be slow, and must hold up nobody else."""
         parts, engine = self._parts, self._parts.engine
+        if parts.consumers and parts.broker is None:
+            logger.warning(
+                "%d consumers and no broker: nothing is consumed; name one, as in broker='nats://...'",
+                len(parts.consumers),
+            )
         return [
             *[remote_follower(parts, each, leases) for each in engine.beside_log],
             *[database_follower(parts, each, self._lease_seconds) for each in engine.elsewhere],

@@ -130,8 +130,9 @@ class NatsBroker:
                 error_cb=_nothing,
                 closed_cb=self._closed,
             )
-        except AWAY as error:
-            await client.close()
+        except (*AWAY, ValueError) as error:  # a port that is no number is a ValueError
+            if client.is_connected or client.is_closed:
+                await client.close()
             raise self.unavailable(error) from error
         return client
 

@@ -1,5 +1,6 @@
 """Middleware around consumers, and the call in its middle."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,10 +18,14 @@ Next: TypeAlias = Callable[[Received], None]
 ConsumerMiddleware: TypeAlias = Callable[[Received, Next], None]
 
 
+ENDINGS = (SystemExit, asyncio.CancelledError)
+"""What a consumer may raise to end itself, or a task of its own: the thread that handles what comes next must outlive it."""
+
+
 class ConsumerFailed(Exception):
     """A consumer has failed on a message: the message is at fault, and not the database."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
         super().__init__(str(error))
 
@@ -71,7 +76,7 @@ def at_fault() -> Iterator[None]:
         yield
     except (Conflict, StoreUnavailable, StoreBusy):
         raise
-    except Exception as error:
+    except (Exception, *ENDINGS) as error:  # what would end a program ends its message alone
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise  # becomes StoreUnavailable where the transaction ends
         raise ConsumerFailed(error) from error

@@ -128,7 +128,7 @@ class Handling:
             effects.finish()
         return aside
 
-    def _set_aside(self, arrival: Arrival, error: Exception) -> None:
+    def _set_aside(self, arrival: Arrival, error: BaseException) -> None:
         readable = arrival.readable
         assert readable is not None  # noqa: S101 - for the type checker; what cannot be read is never tried
         next_try_us = next_try(readable.consumer.retry, 1)

@@ -83,7 +83,7 @@ class Retrying:
                 effects.finish()
             self._table.done(connection, head, now_us())
 
-    def _failed(self, head: Kept, arrival: Arrival, error: Exception) -> None:
+    def _failed(self, head: Kept, arrival: Arrival, error: BaseException) -> None:
         attempts, text = head.attempts + 1, arrival.error or told(error)
         readable = arrival.readable
         next_try_us = None if readable is None else next_try(readable.consumer.retry, attempts)

@@ -55,7 +55,7 @@ def _check_function(cls: type[Event], function: Any) -> None:
 
 
 def told_of(
-    function: ToMessage, recorded: Recorded[Any], source: str, traceparent: str | None = None
+    function: ToMessage, recorded: Recorded[Any], source: str, traceparent: str | None = None, by: str = ""
 ) -> list[CloudEvent]:
     """What others are told of an event, ready to be sent. Told again, it has the same ids.
 
@@ -68,7 +68,7 @@ def told_of(
         return [
             seal(
                 each,
-                Origin(source, _message_id(event_id, number), time, key, correlation, event_id, traceparent),
+                Origin(source, _message_id(event_id, number, by), time, key, correlation, event_id, traceparent),
             )
             for number, each in enumerate(published(function, recorded))
         ]
@@ -76,9 +76,12 @@ def told_of(
         raise failure(function, recorded, str(error)) from error
 
 
-def _message_id(event_id: str, number: int) -> str:
-    """The same each time that the event is published: its own id, and others derived from it."""
-    return event_id if number == 0 else str(uuid.uuid5(uuid.UUID(event_id), str(number)))
+def _message_id(event_id: str, number: int, by: str) -> str:
+    """The same each time that the event is published: its own id, and others derived from it.
+
+    What a publication says of an event is another message than what the outbox says of it, so its name is part of the id.
+    """
+    return event_id if number == 0 and not by else str(uuid.uuid5(uuid.UUID(event_id), f"{by}{number}"))
 
 
 def published(function: ToMessage, recorded: Recorded[Any]) -> list[Outgoing]:

@@ -16,7 +16,7 @@ from eventfold.application import Application
 from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption
-from eventfold.cli.session import Session, command, usage_error
+from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, builtin, number, word
 from eventfold.relay_follower import RelayFollower
@@ -142,7 +142,14 @@ def _with_broker(session: Session, broker: str | None) -> Application:
         app.parts.broker = broker
     if app.parts.broker is None:
         usage_error("the application names no broker: give --broker, or Application(broker=...)")
+    warn_of_memory(app.parts.broker)
     return app
+
+
+def warn_of_memory(broker: object) -> None:
+    """What is handed to a broker in memory is gone with this process."""
+    if isinstance(broker, str) and broker.startswith("memory:"):
+        warn(f"{broker} is in this process's memory alone: what is handed to it, nobody else hears")
 
 
 def _postgresql(app: Application) -> SqlDatabase:

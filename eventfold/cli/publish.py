@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from eventfold.cli.completion import reaction_names
+from eventfold.cli.outbox import warn_of_memory
 from eventfold.cli.output import show_rows
 from eventfold.cli.reactions import STATUS_COLUMNS, reaction_rows
 from eventfold.cli.session import Session, command, usage_error
@@ -40,6 +41,7 @@ def publish(
     """
     parts = session.application.parts
     chosen = _chosen(parts, names or [])
+    warn_of_memory(parts.broker)
     if once:
         react(parts, chosen)
         rows = [each for each in reaction_rows(session.application) if each["reaction"] in chosen]

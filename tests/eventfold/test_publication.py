@@ -96,12 +96,21 @@ def test_every_event_is_published_once_in_order_with_its_position(sqlite_url: st
         for number in range(7):
             recorded = list(app.store.read_stream(f"account-{number}"))
             wanted = [each for each in recorded if isinstance(each.event, Deposited) and each.event.amount]
-            assert [each.id for each in kept[str(number)]] == [each.event_id for each in wanted]
+            ids = [str(uuid.uuid5(uuid.UUID(each.event_id), "feed/0")) for each in wanted]
+            assert [each.id for each in kept[str(number)]] == ids
             assert amounts(kept[str(number)]) == [
                 f'{{"amount":{each.event.amount},"position":{each.position}}}' for each in wanted
             ]
         assert broker.calls <= 6, "events are handed over many at once"
         assert status_of(app.store, app.parts.reaction("feed")[1]).lag == 0
+
+
+def test_beside_the_outbox_it_says_another_message_of_the_same_event(sqlite_url: str) -> None:
+    broker = FlakyBroker()
+    with Application(sqlite_url, reactions=[feed(start="beginning")], publish={Deposited: told}, broker=broker) as app:
+        app.store.append("account-1", [Deposited(1)])
+        app.react()
+        assert len({said(broker)["1"][0].id, app.outbox.messages()[0].event.id}) == 2
 
 
 def test_what_is_said_again_after_a_crash_has_the_same_ids(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,11 +48,12 @@ class Faults:
 
     def __init__(self) -> None:
         self.left: dict[int, int] = {}
+        self.kind: type[BaseException] = RuntimeError
 
     def strike(self, number: int) -> None:
         if self.left.get(number, 0) > 0:
             self.left[number] -= 1
-            raise RuntimeError(f"no room for {number}")
+            raise self.kind(f"no room for {number}")
 
 
 def shipping(faults: Faults, **options: Any) -> Consumer[..., Any]:

@@ -1,5 +1,6 @@
 """Messages that come in through one partition are handled once in effect, in order, and never hold each other up."""
 
+import asyncio
 import threading
 from contextlib import suppress
 from typing import Any, cast
@@ -39,11 +40,12 @@ def test_what_is_delivered_again_is_handled_once(backend: Backend, database: Sql
     assert shipped(database) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit, asyncio.CancelledError])
 def test_a_message_that_fails_waits_aside_with_what_follows_it_and_other_keys_go_on(
-    backend: Backend, database: SqlDatabase, faults: Faults
+    backend: Backend, database: SqlDatabase, faults: Faults, kind: type[BaseException]
 ) -> None:
     desk = Desk(backend, [shipping(faults)])
-    faults.left[3] = 99
+    faults.left[3], faults.kind = 99, kind
 
     assert desk.handle(EIGHT) == "8"
     desk.handle(delivered([placed(9, "b"), placed(10, "a")], first=9))
