@@ -19,6 +19,7 @@ from eventfold import (
     Recorded,
     publication,
 )
+from eventfold.react import react
 from projections import status_of
 
 SEED_PAGES = 2_500  # more than two pages of a publication
@@ -195,3 +196,15 @@ def test_a_map_that_raises_names_the_event() -> None:
     recorded = Recorded(Deposited(13), 4, "account-1", 1, 0, "Deposited", 1, str(uuid.uuid4()))
     with pytest.raises(PublishFailed, match=r"told failed on the event Deposited for stream 'account-1': .*thirteen"):
         told_of(told, recorded, "/bank")
+
+
+def test_whoever_is_told_to_end_does_so_before_the_next_batch() -> None:
+    app = application(f"memory://{uuid.uuid4()}", FlakyBroker(f"b-{uuid.uuid4()}"))
+    app.store.append("account-a", [Deposited(1)] * SEED_PAGES)
+    going = iter([True, False])
+
+    moved = react(app.parts, ["feed"], lambda: next(going))
+
+    assert 0 < moved < SEED_PAGES
+    assert react(app.parts, ["feed"]) == SEED_PAGES - moved
+    app.close()
