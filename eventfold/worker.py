@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, Self
 
+from commands.brokers.opening import open_broker
 from eventfold.database_follower import database_follower
 from eventfold.outdated import Outdated
 from eventfold.parts import Parts
@@ -137,6 +138,8 @@ class Worker:
         _ = self._parts.schedules  # keeps those that the code declares
         if self._parts.consumers:
             _ = self._parts.inbox  # its outbox may need the database, and what fails here is told to the caller
+        if isinstance(self._parts.broker, str):
+            open_broker(self._parts.broker)  # not connected yet: a URL that is none, or a library that is missing
 
     def _work(self) -> None:
         bell = self._bell = ThreadBell(self._parts.store.signal)

@@ -236,3 +236,11 @@ def test_there_is_no_connection_in_memory_and_no_key_of_ones_own(broker: MemoryB
         consume(app, broker, paid(1, "a-1", 5))
 
     assert len(found) == 2
+
+
+def test_a_worker_says_at_once_that_its_broker_is_none(sqlite_url: str) -> None:
+    with (
+        Application(sqlite_url, broker="pigeons://loft") as app,
+        pytest.raises(InvalidInput, match="expected a URL that begins with memory://"),
+    ):
+        app.worker().start()
