@@ -18,7 +18,7 @@ from commands.brokers.memory import MemoryBroker
 from commands.brokers.opening import open_broker
 from eventfold import Application, Message, NewMessage, Outbox, Recorded, Relay
 
-MESSAGES = 10_000
+MESSAGES = 5_000
 KEYS = 500
 
 
@@ -130,7 +130,7 @@ BENCHMARKS = [
     ),
     Benchmark(
         "relay-memory",
-        "relay 10,000 messages to a broker in memory",
+        "relay 5,000 messages to a broker in memory",
         "messages/s",
         relay_to(in_memory),
         slow=True,
@@ -138,7 +138,7 @@ BENCHMARKS = [
     *[
         Benchmark(
             f"relay-{name.lower()}",
-            f"relay 10,000 messages to {name}, of handing them over from memory",
+            f"relay 5,000 messages to {name}, of handing them over from memory",
             "messages/s",
             relay_to(brokers),
             owed={"postgresql": 0.6},

@@ -122,23 +122,26 @@ class DuplicateMessage(Conflict):
 
 
 class PublishFailed(EventfoldError):
-    """The map from an event to a message failed. The append was refused with it: nothing was stored.
+    """The map from an event to a message failed. Nothing was stored, unless a publication tells of what was stored before.
 
     Attributes:
         type: the event's.
         stream: where the event was to go.
         reason: what is wrong.
+        position: of the event in the log, where a publication tells of it; 0 where its append was refused.
     """
 
     code = "publish_failed"
     status = 500
 
-    def __init__(self, name: str, event_type: str, stream: str, reason: str) -> None:
-        self.type, self.stream, self.reason = event_type, stream, reason
-        super().__init__(
-            f"publish: {name} failed on the event {event_type} for stream {stream!r}: {reason}; nothing was stored. Mend it, and "
-            "send the command again."
+    def __init__(self, name: str, event_type: str, stream: str, reason: str, position: int = 0) -> None:
+        self.type, self.stream, self.reason, self.position = event_type, stream, reason, position
+        then = (
+            f"the event is stored at position {position}, and nobody was told of it. Mend it, and retry."
+            if position
+            else "nothing was stored. Mend it, and send the command again."
         )
+        super().__init__(f"publish: {name} failed on the event {event_type} for stream {stream!r}: {reason}; {then}")
 
 
 class NotDue(Conflict):

@@ -1,6 +1,7 @@
 """The outbox: what a service tells others, stored in the transaction of what it tells of."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Self
 
 from sqlalchemy import Connection
@@ -163,7 +164,7 @@ class Outbox:
                 "memory: there is no transaction to add messages in; use SQLite or PostgreSQL, or give None for the connection"
             )
         connection = joined(given)
-        with database.translating():
+        with database.translating(), connection.begin_nested() if len(events) > 1 else nullcontext():  # all, or none
             self.table.insert(connection, events, now_us())
         after_commit(connection, self.store.announce)
 

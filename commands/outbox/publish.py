@@ -105,8 +105,8 @@ def published(function: ToMessage, recorded: Recorded[Any]) -> list[Outgoing]:
 
 
 def failure(function: ToMessage, recorded: Recorded[Any], reason: str) -> PublishFailed:
-    """Why an append is refused."""
-    return PublishFailed(_name(function), recorded.type, recorded.stream, reason)
+    """Why an append is refused, or why nobody is told of an event that is stored."""
+    return PublishFailed(_name(function), recorded.type, recorded.stream, reason, recorded.position)
 
 
 def _name(function: Any) -> str:

@@ -194,7 +194,8 @@ def test_a_map_that_raises_names_the_event() -> None:
     from commands.outbox.publish import told_of
 
     recorded = Recorded(Deposited(13), 4, "account-1", 1, 0, "Deposited", 1, str(uuid.uuid4()))
-    with pytest.raises(PublishFailed, match=r"told failed on the event Deposited for stream 'account-1': .*thirteen"):
+    wanted = r"told failed on the event Deposited for stream 'account-1': .*thirteen.*stored at position 4"
+    with pytest.raises(PublishFailed, match=wanted):
         told_of(told, recorded, "/bank")
 
 

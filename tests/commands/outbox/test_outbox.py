@@ -335,6 +335,19 @@ def test_an_id_that_is_taken_is_refused(url: str) -> None:
         assert len(told(outbox)) == 1
 
 
+def test_of_several_of_which_one_is_taken_none_is_added_though_the_caller_goes_on(sql_url: str) -> None:
+    with Outbox(sql_url, migrate=True) as outbox:
+        [message_id] = outbox.send(Numbered(1))
+        engine = outbox.store.backend.engine
+        assert engine is not None
+        with engine.begin() as connection:
+            with pytest.raises(DuplicateMessage):
+                outbox.add(connection, Numbered(2), NewMessage(Numbered(3), message_id=message_id))
+            outbox.add(connection, Numbered(4), Numbered(5))
+
+        assert len(told(outbox)) == 3
+
+
 def test_wrong_questions_are_refused() -> None:
     with Outbox("memory://") as outbox:
         with pytest.raises(InvalidInput, match="state: expected one of pending, waiting, parked, sent, got 'lost'"):
