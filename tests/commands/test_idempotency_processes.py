@@ -44,7 +44,7 @@ def test_64_dispatches_of_one_key_from_4_processes_give_one_append_and_64_equal_
         assert sum(1 for _ in app.store.read_log()) == 1
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("url", DATABASES, indirect=True)
 def test_senders_killed_at_seeded_moments_have_done_each_command_at_most_once(url: str, kills: int) -> None:
     answered: set[int] = set()

@@ -25,7 +25,7 @@ def assert_once_and_in_order(numbers: list[int]) -> None:
         assert of_key == list(range(key, key + KEYS * len(of_key), KEYS))
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.slow)])
 def test_given_one_consumer_after_the_other_killed_then_each_message_is_handled_once_in_order(
     url: str, backend: Backend, database: SqlDatabase, kills: int
 ) -> None:
