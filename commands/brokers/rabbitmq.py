@@ -30,7 +30,7 @@ from commands.brokers.content import CONTENT_TYPE, write
 from commands.brokers.rabbitmq_subscription import RabbitmqSubscription
 from commands.brokers.waves import Outcome, in_waves
 from commands.cloud_event import CloudEvent
-from commands.errors import BrokerUnavailable, MessageRefused
+from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
 
 PREFIX = "cloudEvents:"
 PERSISTENT = 2
@@ -232,12 +232,12 @@ class RabbitmqBroker:
         return found is not None
 
     def _outcome(self, event: CloudEvent, error: BaseException | None) -> Outcome:
-        if error is None or isinstance(error, MessageRefused):
+        if error is None or isinstance(error, BrokerError):
             return error
         if isinstance(error, PublishError):
-            return MessageRefused(
+            return BrokerError(
                 f"message {event.id}: nobody has subscribed to channel {event.channel} yet, and RabbitMQ keeps nothing for nobody; "
-                "start its consumers once, then retry"
+                "start its consumers once"
             )
         if not isinstance(error, DeliveryError):
             self._partitions.pop(event.channel, None)  # its exchange may be gone

@@ -127,5 +127,6 @@ def _kept(claim: Claim, outcome: Outcome) -> Kept:
 
 
 def _outcome(request: WriteRequest) -> Outcome:
-    """The ids say it all: the log knows where the events are, and it is known before the database has answered."""
-    return Outcome(event_ids=tuple([str(row[2]) for write in request.writes for row in write.rows]))
+    """The ids say it all: the log knows the rest, and they are known before the database has answered. The stream is for people."""
+    ids = tuple([str(row[2]) for write in request.writes for row in write.rows])
+    return Outcome(event_ids=ids, stream=request.writes[0].stream)

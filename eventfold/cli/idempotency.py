@@ -50,7 +50,7 @@ def show_key(
     """Show what the command under a key led to."""
     kept = _found(session, key, scope)
     outcome = kept.outcome
-    record = _row(kept) | {"stream": outcome.stream, "version": outcome.version, "event_ids": list(outcome.event_ids)}
+    record = _row(kept) | {"stream": outcome.stream, "event_ids": list(outcome.event_ids)}
     show_record(record | {"rejected": outcome.rejected}, session.format)
 
 

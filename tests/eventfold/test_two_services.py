@@ -34,7 +34,7 @@ SEED = 20261126
 ORDERS = int(os.environ.get("EVENTFOLD_SERVICES_ORDERS", "80"))
 KILLS = int(os.environ.get("EVENTFOLD_SERVICES_KILLS", "3"))
 MANY_ORDERS, MANY_KILLS = 20_000, 60
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 120.0
 BROKERS: dict[str, type[PrivateServer]] = {
     "nats": NatsServer,
     "redis": RedisServer,

@@ -1,6 +1,7 @@
 """Connections to a SQLite file: durable by default, and never a surprise upgrade from reading to writing."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +54,7 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection, busy_seconds)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA cache_size = -16384")
         connection.create_function("eventfold_crc32", 1, crc32, deterministic=True)
@@ -63,6 +64,20 @@ def open_engine(path: Path, *, busy_seconds: float, synchronous: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, seconds: float) -> None:
+    """Has SQLite write ahead. While somebody else makes the same new file do so, it refuses at once, and does not wait."""
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def in_transaction(cursor: sqlite3.Cursor, work: Callable[[], T]) -> T:

@@ -72,6 +72,7 @@ def test_without_a_broker_it_says_what_to_give(cli: Cli) -> None:
 def test_a_relay_ends_gracefully_when_it_is_terminated(told: Cli) -> None:
     process = told.start("outbox", "relay")
     assert process.stderr is not None
+    assert "in this process's memory alone" in process.stderr.readline()
     assert "handing the messages of shop over" in process.stderr.readline()
 
     process.send_signal(signal.SIGTERM)
