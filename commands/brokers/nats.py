@@ -20,7 +20,7 @@ from nats.js.errors import APIError, NotFoundError
 from commands.brokers.address import Address, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.nats_batch import Outgoing, chunks, confirmations, publish_batch
-from commands.brokers.nats_content import headers_and_body, size_of
+from commands.brokers.nats_content import headers_and_body, size_of, stream_of
 from commands.brokers.nats_subscription import NatsSubscription
 from commands.brokers.waves import Outcome, held_back, in_waves, prepared
 from commands.cloud_event import CloudEvent
@@ -207,11 +207,6 @@ class NatsBroker:
             )
         self._partitions.clear()  # the stream may be gone
         return self.unavailable(error)
-
-
-def stream_of(channel: str) -> str:
-    """The name of a channel's stream, which may have no dots."""
-    return channel.replace(".", "%2E")
 
 
 async def _nothing(error: Exception) -> None:

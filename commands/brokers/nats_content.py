@@ -46,3 +46,8 @@ def delivery_of(
     """What has arrived."""
     own = {name: unquote(text) for name, text in (headers or {}).items() if not name.lower().startswith(_OF_THE_SERVER)}
     return deliver(position, own, body, channel=channel, prefixes=(PREFIX,), arrived_us=arrived_us)
+
+
+def stream_of(channel: str) -> str:
+    """The name of a channel's stream, which may have no dots."""
+    return channel.replace(".", "%2E")

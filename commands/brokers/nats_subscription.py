@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamState
 
 from commands.brokers.broker import Delivery
-from commands.brokers.nats_content import delivery_of
+from commands.brokers.nats_content import delivery_of, stream_of
 from commands.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ class NatsSubscription:
 
     def __init__(self, broker: "NatsBroker", channel: str, partition: int, after: str | None) -> None:
         self._broker, self._channel, self._partition = broker, channel, partition
-        self._stream = channel.replace(".", "%2E")
+        self._stream = stream_of(channel)
         self._after = int(after or 0)  # the last that was given out
-        self._begin()
-
         self.bell = asyncio.Event()
         self._jetstream: JetStreamContext | None = None
         self._subscription: Subscription | None = None

@@ -1,11 +1,11 @@
 """The ledger of idempotency keys: each is written in the transaction of the append that it stands for."""
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from sqlalchemy import Connection
 
+from commands.clock import now_us
 from commands.errors import KeyTaken
 from commands.idempotency.claim import Claim, Kept, Outcome
 from eventstore.backend import WriteRequest
@@ -110,11 +110,6 @@ class Ledger:
         """Gives the keys back."""
         claims = [claim for each in stored if (claim := _claim_of(each.request)) is not None]
         self.table.remove([(each.scope, each.key) for each in claims])
-
-
-def now_us() -> int:
-    """The instant, microseconds since 1970 UTC."""
-    return time.time_ns() // 1_000
 
 
 def _claim_of(request: WriteRequest) -> Claim | None:

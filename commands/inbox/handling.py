@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from commands.brokers.broker import Delivery
-from commands.idempotency.ledger import now_us
+from commands.clock import now_us
 from commands.inbox.arrival import Arrival, read_arrival, told
 from commands.inbox.chain import Chain, ConsumerFailed, at_fault
-from commands.inbox.clock import next_try
 from commands.inbox.effects import Effects, Reach
 from commands.inbox.group import Group
+from commands.inbox.next_try import next_try
 from commands.inbox.table import InboxTable, Lane, Mark
 from commands.retry import RetryPolicy
 from eventstore import Conflict

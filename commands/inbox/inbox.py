@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from commands.brokers.broker import Broker
-from commands.idempotency.ledger import now_us
+from commands.clock import now_us
 from commands.inbox.chain import Chain
 from commands.inbox.consumer import Consumer, Reading
 from commands.inbox.consuming import Consuming

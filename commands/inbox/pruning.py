@@ -1,6 +1,6 @@
 """Forgets, after some time, that messages were handled."""
 
-from commands.idempotency.ledger import now_us
+from commands.clock import now_us
 from commands.inbox.table import InboxTable
 
 PRUNED_AT_ONCE = 1_000

@@ -5,13 +5,13 @@ import time
 
 from msgspec.structs import replace
 
-from commands.idempotency.ledger import now_us
+from commands.clock import now_us
 from commands.inbox.arrival import Arrival, read_arrival, told
 from commands.inbox.chain import Chain, ConsumerFailed, at_fault
-from commands.inbox.clock import next_try
 from commands.inbox.effects import Effects, Reach
 from commands.inbox.group import Group
 from commands.inbox.handling import CONFLICTS
+from commands.inbox.next_try import next_try
 from commands.inbox.table import InboxTable, Kept, Lane
 from eventstore import Conflict, InvalidInput
 

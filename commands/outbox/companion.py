@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from commands.clock import now_us
 from commands.cloud_event import CloudEvent
-from commands.outbox.clock import now_us
 from commands.outbox.preparation import MAX_TEXT, TRACEPARENT
 from commands.outbox.publish import ToMessage, told_of
 from commands.outbox.table import OutboxTable

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from commands.outbox.memory_table import MemoryOutboxTable
-from commands.outbox.relaying import START, Key, Verdict
+from commands.outbox.relaying import START, Key, Verdict, key_of
 from commands.outbox.row import OutboxRow
 
 
@@ -72,8 +72,3 @@ class MemoryTaken:
         """Lets them go."""
         with self._table.lock:
             self._busy -= {key_of(each) for each in self.rows}
-
-
-def key_of(row: OutboxRow) -> Key:
-    """The channel and key of a message."""
-    return row.event.channel, row.event.key

@@ -6,8 +6,8 @@ from typing import Self
 
 from sqlalchemy import Connection
 
+from commands.clock import now_us
 from commands.cloud_event import CloudEvent
-from commands.outbox.clock import now_us
 from commands.outbox.companion import OutboxCompanion
 from commands.outbox.memory_relaying import MemoryRelaying
 from commands.outbox.memory_table import MemoryOutboxTable

@@ -41,7 +41,7 @@ class Transaction(msgspec.Struct, frozen=True):
     rows: list[Inserted]
 
 
-_EPOCH_US = 946_684_800_000_000
+EPOCH_US = 946_684_800_000_000
 """PostgreSQL counts from the year 2000."""
 
 
@@ -65,7 +65,7 @@ class PgOutput:
             self._rows.append(Inserted(table, dict(zip(columns, _values(message, 6), strict=True))))
         elif kind == _COMMIT:
             _flags, _lsn, end, committed = struct.unpack_from(">BQQq", message, 1)
-            return Transaction(end, committed + _EPOCH_US, self._rows)
+            return Transaction(end, committed + EPOCH_US, self._rows)
         return None  # types, origins and truncations say nothing of rows that were inserted
 
     def _learn(self, message: bytes) -> None:

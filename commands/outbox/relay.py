@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 
 from commands.brokers.broker import Broker
+from commands.clock import now_us
 from commands.errors import BrokerError, BrokerUnavailable
-from commands.outbox.clock import now_us
 from commands.outbox.outbox import Outbox
-from commands.outbox.policy import RelayPolicy
+from commands.outbox.policy import HOLD, RelayPolicy
 from commands.outbox.relaying import START, Taken, judge
 from commands.retry import RetryPolicy
 from eventstore import StoreBusy, StoreUnavailable
@@ -117,7 +117,7 @@ class Relay:
         """Hands over one batch; False where there is nothing to do for now."""
         await asyncio.to_thread(self._prune)
         began, now = self._after, now_us()
-        hold = self._policy.on_parked == "hold"
+        hold = self._policy.on_parked == HOLD
         taken: Taken = await asyncio.to_thread(
             lambda: self._outbox.relays.take(self._owner, began, self._policy.batch, now, hold=hold)
         )

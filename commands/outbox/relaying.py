@@ -15,6 +15,11 @@ Key: TypeAlias = tuple[str, str]
 START: Key = ("", "")
 
 
+def key_of(row: OutboxRow) -> Key:
+    """The channel and key of a message."""
+    return row.event.channel, row.event.key
+
+
 class Failed(msgspec.Struct, frozen=True):
     """A message that was handed over in vain.
 
@@ -99,7 +104,7 @@ def judge(rows: Sequence[OutboxRow], errors: Sequence[Exception | None], policy:
     unavailable = None
     held: set[Key] = set()
     for row, error in zip(rows, errors, strict=True):
-        key = row.event.channel, row.event.key
+        key = key_of(row)
         if key in held:
             continue
         if error is None:

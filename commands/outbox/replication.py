@@ -8,13 +8,13 @@ Source: PostgreSQL's manual, "Streaming Replication Protocol".
 
 import asyncio
 import struct
-import time
 from typing import Any, Self
 
 import psycopg
 from psycopg import pq, sql
 
-from commands.outbox.pgoutput import PgOutput, Transaction
+from commands.clock import now_us
+from commands.outbox.pgoutput import EPOCH_US, PgOutput, Transaction
 
 STATUS_SECONDS = 5.0
 """How often the server is told how far the reader has come though it did not ask: it gives up one that is silent for a minute."""
@@ -22,8 +22,6 @@ STATUS_SECONDS = 5.0
 _KEEPALIVE = b"k"[0]
 _DATA_HEADER = 25
 """Bytes before what the plugin says: the letter w, two places in the write-ahead log, and an instant."""
-
-_EPOCH_US = 946_684_800_000_000
 
 
 class Replication:
@@ -136,7 +134,7 @@ class Replication:
             self._confirmed = max(self._confirmed, end)
 
     def _tell(self) -> None:
-        now = time.time_ns() // 1_000 - _EPOCH_US
+        now = now_us() - EPOCH_US
         report = struct.pack(">cQQQqB", b"r", self._confirmed, self._confirmed, self._confirmed, now, 0)
         self._pgconn.put_copy_data(report)
         self._pgconn.flush()

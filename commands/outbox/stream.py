@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import psycopg
 
 from commands.brokers.broker import Broker
+from commands.clock import now_us
 from commands.errors import BrokerError, BrokerUnavailable
-from commands.outbox.clock import now_us
 from commands.outbox.outbox import Outbox
 from commands.outbox.pgoutput import Inserted
-from commands.outbox.policy import RelayPolicy
+from commands.outbox.policy import HOLD, RelayPolicy
 from commands.outbox.relay import AWAY, Relay
 from commands.outbox.relaying import judge
 from commands.outbox.replication import Replication
@@ -122,7 +122,7 @@ class OutboxStream:
 
     async def _hand_over(self, rows: Sequence[OutboxRow]) -> None:
         """Until each is confirmed, or waits in the table."""
-        pending = await asyncio.to_thread(self._waiting.join, rows)
+        pending = await asyncio.to_thread(lambda: self._waiting.join(rows, hold=self._policy.on_parked == HOLD))
         away = 0
         while pending:
             errors = await self._publish(pending)

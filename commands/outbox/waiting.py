@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from commands.outbox.clock import now_us
-from commands.outbox.relaying import Key, Verdict
+from commands.clock import now_us
+from commands.outbox.relaying import Verdict, key_of
 from commands.outbox.row import OutboxRow, attributes_of
 from commands.outbox.sql_table import OPEN
 from eventstore.sql_database import SqlDatabase
@@ -26,7 +26,7 @@ class WaitingRows:
         table = database.qualified(f"{database.prefix}outbox")
         self._due = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {OPEN} AND next_try BETWEEN {DUE} AND %s)"
         self._keys = (
-            f"SELECT o.aggregatetype, o.aggregateid, bool_or(o.parked IS NOT NULL) FROM {table} o "
+            f"SELECT o.aggregatetype, o.aggregateid, bool_or(o.parked IS NOT NULL), bool_or(o.parked IS NULL) FROM {table} o "
             "JOIN unnest(%s::text[], %s::text[]) AS k(channel, key) ON o.aggregatetype = k.channel AND o.aggregateid = k.key "
             f"WHERE o.sent IS NULL AND (o.parked IS NOT NULL OR o.next_try >= {DUE}) GROUP BY 1, 2"
         )
@@ -52,16 +52,21 @@ class WaitingRows:
         with self._database.reading() as connection:
             return bool(connection.exec_driver_sql(self._due, (now_us(),)).scalar_one())
 
-    def join(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-        """Lets messages wait behind those of their keys that wait already; returns the others."""
+    def join(self, rows: Sequence[OutboxRow], *, hold: bool) -> list[OutboxRow]:
+        """Lets messages wait behind those of their keys that wait already; returns the others.
+
+        Args:
+            rows: the messages, in the order of their commits.
+            hold: whether they wait behind a parked one, too.
+        """
         keys = list({key_of(each) for each in rows})
         channels, names = map(list, zip(*keys, strict=True))
         with self._database.durable() as connection:
             found = connection.exec_driver_sql(self._keys, (channels, names)).all()
-            waiting = {(channel, key): parked for channel, key, parked in found}
+            waiting = {(channel, key): parked for channel, key, parked, open_ in found if hold or open_}
             for each in rows:
                 if key_of(each) in waiting:
-                    self._wait_behind(connection, each, parked=waiting[key_of(each)])
+                    self._wait_behind(connection, each, parked=hold and waiting[key_of(each)])
         return [each for each in rows if key_of(each) not in waiting]
 
     def set_aside(self, verdict: Verdict, pending: Sequence[OutboxRow]) -> list[OutboxRow]:
@@ -84,11 +89,6 @@ class WaitingRows:
     def _wait_behind(self, connection: Connection, row: OutboxRow, *, parked: bool) -> None:
         state = 0, DUE, None, now_us() if parked else None
         connection.exec_driver_sql(self._put_new, (*_written(row), *state))
-
-
-def key_of(row: OutboxRow) -> Key:
-    """The channel and the key of a message."""
-    return row.event.channel, row.event.key
 
 
 def _written(row: OutboxRow) -> tuple[object, ...]:

@@ -1,12 +1,12 @@
 """The schedules of a log: what is to be dispatched, and when. Marked as fired in the transaction of the append that it leads to."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
 from sqlalchemy import Connection
 
+from commands.clock import now_us
 from commands.command import Command
 from commands.schedule.fire import Fire
 from commands.schedule.schedule import Schedule
@@ -25,11 +25,6 @@ ALL = 2**62
 KEEP_US = 7 * 24 * 60 * 60 * 1_000_000
 """How long what was done or cancelled can be seen."""
 PRUNED_AT_ONCE = 1_000
-
-
-def now_us() -> int:
-    """The instant, microseconds since 1970 UTC."""
-    return time.time_ns() // 1_000
 
 
 class Schedules:

@@ -198,6 +198,20 @@ def test_a_refused_message_waits_in_the_table_with_what_follows_and_others_go_on
     streaming(outbox, broker, story)
 
 
+def test_where_nothing_is_held_what_follows_a_parked_message_goes_on(outbox: Outbox) -> None:
+    broker = Listener()
+    broker.refused = {b'"number":2,'}
+
+    async def story(_stream: OutboxStream) -> None:
+        await asyncio.to_thread(say, outbox, 1, 2, 3)
+        await until(lambda: numbers(broker) == [1, 3])
+        await asyncio.to_thread(say, outbox, 4)
+        await until(lambda: numbers(broker) == [1, 3, 4])
+        assert outbox.status().parked == 1
+
+    streaming(outbox, broker, story, policy=RelayPolicy(on_parked="skip"))
+
+
 def test_the_slot_lets_go_of_the_log_while_others_write(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.outbox.replication.STATUS_SECONDS", 0.2)
     broker = Listener()

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from commands.schedule.schedules import now_us
+from commands.clock import now_us
 from eventfold import Application, Envelope, Receipt, Schedule
 from tests.commands.bank import BETWEEN, HANDLERS, Deposit
 

@@ -1,4 +1,4 @@
-"""The clock of the outbox."""
+"""The clock of the write side."""
 
 import time
 

@@ -1,6 +1,6 @@
 """When a message is tried again."""
 
-from commands.idempotency.ledger import now_us
+from commands.clock import now_us
 from commands.retry import RetryPolicy
 
 
