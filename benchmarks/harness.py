@@ -178,14 +178,18 @@ _TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def _calibrate(contestant: Contestant, seconds: float) -> int:
-    """Warms up, and finds how much work fills the time."""
+    """Warms up, and finds how much work fills the time. The first call also connects and prepares, so it says nothing."""
+    contestant.prepare()
+    contestant.run(1)
+    if contestant.fixed:
+        return 1
     count = 1
     while True:
         contestant.prepare()
         begun = time.perf_counter()
         contestant.run(count)
         taken = time.perf_counter() - begun
-        if contestant.fixed or taken >= seconds / 3:
+        if taken >= seconds / 3:
             return max(1, round(count * seconds / max(taken, 1e-9)))
         count = max(count * 2, min(count * 50, round(count * seconds / max(taken, 1e-9) / 2)))
 
