@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from commands.outbox.relaying import Key
 from commands.outbox.row import OutboxRow
-from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, ready
+from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, parked_of, ready
 from commands.outbox.sql_table import SqlOutboxTable, row_of
 
 _STILL_OPEN = "coalesce(sent, parked) IS NULL"
@@ -41,8 +41,7 @@ class PostgresRelaying(SqlRelaying):
             "WITH following AS (SELECT o.seq FROM unnest(%s::text[], %s::text[]) AS k(channel, key) CROSS JOIN LATERAL "
             f"(SELECT o.seq FROM {name} o WHERE o.aggregatetype = k.channel AND o.aggregateid = k.key "
             "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT %s) o "
-            f"WHERE NOT (%s AND EXISTS (SELECT 1 FROM {name} p WHERE p.aggregatetype = k.channel AND p.aggregateid = k.key "
-            "AND p.parked IS NOT NULL))), "
+            f"WHERE NOT %s OR ({parked_of(name, 'k.channel', 'k.key')}) IS NULL), "
             f"locked AS (SELECT seq FROM {name} WHERE seq = ANY(ARRAY(SELECT seq FROM following)) AND {_STILL_OPEN} "
             "FOR UPDATE SKIP LOCKED) "
             f"SELECT locked.seq IS NOT NULL, {self.columns} FROM following JOIN {name} o ON o.seq = following.seq "

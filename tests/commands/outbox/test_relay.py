@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
+import psycopg
 import pytest
 
 from commands import BrokerError, BrokerUnavailable, CloudEvent, MessageRefused, RetryPolicy
+from commands.clock import now_us
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.relaying import START, judge
 from eventfold import Application, DefinitionError, NewMessage, Outbox, Relay
@@ -223,3 +225,29 @@ def test_a_relay_is_woken_by_what_is_added_and_stops_when_it_is_told(url: str) -
 def test_a_policy_that_makes_no_sense_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(DefinitionError, match=f"RelayPolicy: {next(iter(options))}: expected"):
         RelayPolicy(**options)  # type: ignore[arg-type]  # refused
+
+
+def read_through(url: str) -> int:
+    """How many rows of the outbox were read by looking through the whole of it, so far."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname = 'eventfold_outbox'"
+        )
+        (count,) = found.fetchone() or (None,)
+    return int(count)
+
+
+def test_what_was_sent_long_ago_is_not_looked_through_for_what_is_to_be_sent(postgres_url: str) -> None:
+    with Outbox(postgres_url, migrate=True) as outbox:
+        for _ in range(10):
+            add(outbox, *[(f"k{n}", n) for n in range(300)])
+            assert relay_once(outbox, Recording()) == 300
+        add(outbox, *[(f"k{n}", n) for n in range(300)])
+    before = read_through(postgres_url)
+
+    with Outbox(postgres_url) as outbox:
+        taken = outbox.relays.take("a relay", START, 1000, now_us(), hold=True)
+        assert len(taken.rows) == 300
+        taken.drop()
+
+    assert read_through(postgres_url) == before
