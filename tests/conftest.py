@@ -23,6 +23,10 @@ from tests.services.redis import RedisServer
 from tests.services.server import PrivateServer, Server, ServerUnavailableError, open_server
 
 BROKERS = ("nats", "kafka", "rabbitmq", "redis")
+WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off"}
+"""Of the PostgreSQL that nobody ever kills: a database is made and dropped for each test, which waits for the disk most of all.
+Those that tests kill have none of it."""
+
 CRAMPED = {
     "node.processors": 1,
     "thread_pool.write.queue_size": 1,
@@ -40,7 +44,7 @@ def sqlite_url(tmp_path: Path) -> str:
 def postgres_server() -> Iterator[Postgres]:
     """The run's PostgreSQL, shared: never stop it."""
     try:
-        with open_postgres() as server:
+        with open_postgres(WITHOUT_DISK) as server:
             parts.record("PostgreSQL", f"{server.version}, {server.origin}")
             yield server
     except PostgresUnavailableError as error:

@@ -227,11 +227,11 @@ class PostgresServer(Postgres):
 
 
 @contextlib.contextmanager
-def open_postgres() -> Iterator[Postgres]:
-    """Use the server named by EVENTFOLD_TEST_POSTGRES_URL, or else a private one while the block runs."""
+def open_postgres(settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
+    """Use the server named by EVENTFOLD_TEST_POSTGRES_URL, or else a private one with these settings while the block runs."""
     given = os.environ.get(URL_VARIABLE)
     if not given:
-        with PostgresServer() as private:
+        with PostgresServer(settings) as private:
             yield private
         return
     server = Postgres(given.replace("postgresql+psycopg://", "postgresql://", 1), f"named by {URL_VARIABLE}")

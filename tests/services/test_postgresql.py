@@ -24,10 +24,14 @@ def numbers(url: str) -> list[int]:
         return [row[0] for row in connection.execute("SELECT number FROM numbers ORDER BY number")]
 
 
-def test_it_answers_and_is_durable(postgres_server: Postgres) -> None:
+def test_it_answers(postgres_server: Postgres) -> None:
     assert int(postgres_server.version.split(".")[0]) >= 15
-    assert postgres_server.setting("fsync") == "on"
     assert postgres_server.setting("synchronous_commit") == "on"
+
+
+def test_one_that_may_be_killed_waits_for_the_disk(private_postgres: PostgresServer) -> None:
+    assert private_postgres.setting("fsync") == "on"
+    assert private_postgres.setting("full_page_writes") == "on"
 
 
 def test_every_database_is_new_and_empty(postgres_url: str, postgres_server: Postgres) -> None:
