@@ -1,4 +1,4 @@
-"""What may be said of a failed command where everybody reads it: no value of a field, and no text that may hold one."""
+"""What is said of what has failed: where everybody reads it, no value of a field; where it is kept, what any database can keep."""
 
 from commands.errors import InvalidCommand
 from eventstore import EventfoldError
@@ -15,3 +15,8 @@ def told(error: BaseException) -> str:
         return code_of(error)
     fields = dict.fromkeys(fault.partition(":")[0] for fault in error.faults if ":" in fault)
     return f"{error.code} ({', '.join(fields)})" if fields else error.code
+
+
+def plain(text: str) -> str:
+    """The text of an error as every database can keep it: without NUL, and without half a character."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -111,7 +111,7 @@ def deliver(
     """
     try:
         return Delivery(position, body, _read(headers, body, channel, prefixes, key, arrived_us))
-    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+    except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         return Delivery(position, body, None, f"no CloudEvent: {error}")
 
 

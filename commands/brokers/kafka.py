@@ -21,6 +21,7 @@ from commands.brokers.broker import partition_of
 from commands.brokers.content import write
 from commands.brokers.kafka_subscription import KafkaSubscription
 from commands.brokers.waves import Outcome, held_back, prepared
+from commands.clock import now_us
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
 
@@ -41,7 +42,7 @@ class Topic(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A message as Kafka keeps it."""
+    """A message as Kafka keeps it. Its instant is when it is handed over: by that Kafka forgets it, and refuses what is too far off."""
 
     key: bytes
     value: bytes
@@ -193,7 +194,7 @@ class KafkaBroker:
     def _record(self, event: CloudEvent, limit: int) -> Record:
         headers, body = write(event, structured=self._address.structured)
         record = Record(
-            event.key.encode(), body, [(name, text.encode()) for name, text in headers.items()], event.time_us // 1000
+            event.key.encode(), body, [(name, text.encode()) for name, text in headers.items()], now_us() // 1000
         )
         if (size := _size(record)) > limit:
             raise self._too_large(f"message {event.id}: {size:,} bytes with its headers", limit)

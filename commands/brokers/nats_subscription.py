@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamState
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 
 from commands.brokers.broker import Delivery
 from commands.brokers.nats_content import delivery_of, stream_of
@@ -37,7 +37,8 @@ class NatsSubscription:
     def __init__(self, broker: "NatsBroker", channel: str, partition: int, after: str | None) -> None:
         self._broker, self._channel, self._partition = broker, channel, partition
         self._stream = stream_of(channel)
-        self._after = int(after or 0)  # the last that was given out
+        number, _, self._made = (after or "0").partition("@")
+        self._after = int(number)  # the last that was given out
         self.bell = asyncio.Event()
         self._jetstream: JetStreamContext | None = None
         self._subscription: Subscription | None = None
@@ -59,7 +60,7 @@ class NatsSubscription:
         self._begin()
         jetstream = await self._broker.jetstream()
         try:
-            self._look_after((await jetstream.stream_info(self._stream)).state)
+            self._look_after(await jetstream.stream_info(self._stream))
             config = ConsumerConfig(
                 deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
                 opt_start_seq=self._after + 1,
@@ -76,9 +77,10 @@ class NatsSubscription:
             raise self._broker.unavailable(error) from error
         self._jetstream = jetstream
 
-    def _look_after(self, state: StreamState) -> None:
-        """Says what cannot be read any more."""
-        if self._after > state.last_seq:
+    def _look_after(self, info: StreamInfo) -> None:
+        """Says what cannot be read any more. A stream is known by when it was made: a new one may have grown past the position."""
+        state, made = info.state, "" if info.created is None else f"{info.created.timestamp():.6f}"
+        if self._after > state.last_seq or (self._after and self._made not in {"", made}):
             LOG.warning(
                 "%s: %s was made anew: it ends at %d, and %d was handled already; it is read from its beginning",
                 *(self._broker.description, self._stream, state.last_seq, self._after),
@@ -89,6 +91,7 @@ class NatsSubscription:
                 "%s: %s is kept from %d only, and was handled up to %d: what lay between may be lost to this reader",
                 *(self._broker.description, self._stream, state.first_seq, self._after),
             )
+        self._made = made
 
     async def _on_message(self, message: Msg) -> None:
         self._heard = time.monotonic()
@@ -146,7 +149,7 @@ class NatsSubscription:
         about = message.metadata
         self._after = about.sequence.stream
         arrived_us = int(about.timestamp.timestamp() * 1_000_000)
-        return delivery_of(str(self._after), message.header, message.data, self._channel, arrived_us)
+        return delivery_of(f"{self._after}@{self._made}", message.header, message.data, self._channel, arrived_us)
 
     async def confirm(self, position: str) -> None:
         """Nothing to do: the reader keeps its position itself."""

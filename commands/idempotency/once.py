@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from commands.errors import KeyTaken, Rejected
+from commands.failure import plain
 from commands.idempotency.claim import Claim, Outcome
 from commands.receipt import Receipt
 from commands.steps import FindOutcome, KeepOutcome, ReadReceipt, Step, nothing_new
@@ -45,7 +46,7 @@ def once_steps(
         if isinstance(failure, KeyTaken):
             continue
         if isinstance(failure, Rejected) and keep_rejections:
-            kept: bool = yield KeepOutcome(claim, Outcome(rejected=str(failure)))
+            kept: bool = yield KeepOutcome(claim, Outcome(rejected=plain(str(failure))))
             if not kept:
                 continue
         raise failure

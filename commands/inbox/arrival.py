@@ -8,12 +8,13 @@ import msgspec
 
 from commands.brokers.broker import Delivery
 from commands.cloud_event import CloudEvent
+from commands.failure import plain
 from commands.inbox.consumer import Consumer, Reading
 from commands.inbox.group import Group
 from commands.message import Message, message_type, message_version
 from eventstore.errors import shown
 
-LONGEST = 1_000
+LONGEST = 1_020  # as many as 255 characters may have, which is what an outbox takes
 """Bytes of an id, a source or a key."""
 
 Identity: TypeAlias = tuple[str, str]
@@ -65,7 +66,7 @@ def read_arrival(group: Group, partition: int, delivery: Delivery) -> Arrival:
     """Reads a delivery for a group. Whatever is wrong with it is in its `error`; nothing is raised."""
     event = delivery.event
     if event is None:
-        return Arrival(delivery, error=delivery.error or "not a CloudEvent", attempts=1)
+        return Arrival(delivery, error=plain(delivery.error) or "not a CloudEvent", attempts=1)
     consumer = group.consumers.get(event.type)
     if consumer is None:
         return Arrival(delivery)
@@ -135,5 +136,5 @@ def _version(schema: str | None) -> int | None:
 
 def told(error: BaseException) -> str:
     """An error in one line, with its kind."""
-    text = " ".join(str(error).replace("\0", "\\0").split())
+    text = " ".join(plain(str(error)).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

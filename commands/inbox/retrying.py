@@ -76,6 +76,10 @@ class Retrying:
                 return  # somebody else was faster
             if arrival.readable is None:
                 raise ConsumerFailed(InvalidInput(f"no consumer of group {self._lane.group!r} wants it"))
+            if head.identity is None and arrival.identity is not None:  # it could not be told when the message came
+                head = replace(head, identity=arrival.identity)
+                if self._table.handled(connection, self._lane.group, [arrival.identity]):
+                    return self._table.done(connection, head, now_us())
             effects = Effects(connection, self._reach)
             self._chain.consume(arrival.readable, arrival, self._lane, head.attempts + 1, effects)
             self._table.check(connection)

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from commands.errors import BrokerUnavailable, MessageRefused
+from commands.failure import plain
 from commands.outbox.policy import HOLD, RelayPolicy
 from commands.outbox.row import OutboxRow
 
@@ -112,7 +113,7 @@ def judge(rows: Sequence[OutboxRow], errors: Sequence[Exception | None], policy:
             continue
         held.add(key)
         if isinstance(error, BrokerUnavailable):
-            unavailable = unavailable or str(error)
+            unavailable = unavailable or plain(str(error))
         else:
             failed.append(_failed(row, error, policy, now_us))
     return Verdict(sent, failed, policy.on_parked == HOLD, unavailable)
@@ -121,4 +122,4 @@ def judge(rows: Sequence[OutboxRow], errors: Sequence[Exception | None], policy:
 def _failed(row: OutboxRow, error: Exception, policy: RelayPolicy, now_us: int) -> Failed:
     attempt = row.attempts + 1
     final = isinstance(error, MessageRefused) or attempt >= policy.retry.attempts
-    return Failed(row, str(error), None if final else now_us + int(policy.retry.pause(attempt) * 1e6))
+    return Failed(row, plain(str(error)), None if final else now_us + int(policy.retry.pause(attempt) * 1e6))

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from commands.errors import NotDue
+from commands.failure import plain
 from commands.schedule.scheduled import Scheduled
 from commands.schedule.table import ScheduleTable
 
@@ -69,7 +70,7 @@ def skipped(row: Scheduled, now_us: int) -> Scheduled:
 
 def failed(fire: Fire, error: Exception, now_us: int, *, lasting: bool) -> Scheduled:
     """The row after a failure: to be tried again, later each time, or given up; then one that recurs waits for its next instant."""
-    row, text = fire.before, (str(error) or repr(error))[:MAX_ERROR]
+    row, text = fire.before, plain(str(error) or repr(error))[:MAX_ERROR]
     attempts = row.attempts + 1
     if not lasting and attempts < ATTEMPTS:
         return replace(row, owner=None, attempts=attempts, error=text, look_us=now_us + _pause_us(attempts))

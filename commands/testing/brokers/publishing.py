@@ -68,6 +68,18 @@ class Publishing(BrokerCases):
         assert [each.error for each in found] == ["", ""]
 
     @awaited
+    async def test_it_does_not_matter_when_something_has_happened(self, connect: Connect, channel: str) -> None:
+        instants = [-2_000_000_000_000_000, 0, 32_000_000_000_000_000]  # in 1906, 1970 and 2984
+        sent = [replace(message(channel, number), time_us=time_us) for number, time_us in enumerate(instants)]
+        async with using(connect, "partitions=1") as broker:
+            await introduce(broker, channel)
+
+            assert await broker.publish(sent) == [None] * 3
+
+            found = await read(await subscribed(broker, channel), 3)
+        assert [each.event and each.event.time_us for each in found] == instants
+
+    @awaited
     async def test_messages_of_one_key_keep_their_order_in_any_number_of_partitions(
         self, connect: Connect, channel: str
     ) -> None:

@@ -160,6 +160,10 @@ def test_what_is_no_cloud_event_says_why(body: bytes, why: str) -> None:
     assert why in found
 
 
+def test_what_is_nested_without_an_end_is_no_cloud_event() -> None:
+    assert "recursion" in str(read(b"[" * 100_000))
+
+
 def test_several_at_once_are_not_read() -> None:
     found = read(b"[]", "application/cloudevents-batch+json")
 

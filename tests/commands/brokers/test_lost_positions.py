@@ -128,6 +128,28 @@ def test_a_channel_that_was_made_anew_is_read_from_its_beginning_with_a_warning(
     assert "was made anew" in caplog.text
 
 
+def test_a_channel_that_was_made_anew_and_has_grown_past_the_position_is_read_from_its_beginning(
+    forgotten: tuple[str, Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, server = forgotten
+
+    async def case(broker: Broker, channel: str) -> None:
+        known = await positions(broker, channel, 3)
+        await FORGET[kind](server.url, channel)
+        other = open_broker(f"{server.url}?partitions=1")
+        assert await other.publish([message(channel, 10 + each) for each in range(6)]) == [None] * 6
+        reader = await other.subscribe(channel, 0, "readers", known[-1])
+
+        found = numbers_of(await read(reader, 6))
+        await other.close()
+
+        assert found == [10, 11, 12, 13, 14, 15]
+
+    with caplog.at_level(logging.WARNING, "eventfold.brokers"):
+        run(server.url, case)
+    assert "was made anew" in caplog.text or "is kept from" in caplog.text
+
+
 def test_what_was_handled_to_the_end_is_read_on_without_a_warning(
     trimmed: tuple[str, Server], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -104,6 +104,10 @@ class Desk:
     def retry_due(self) -> float | None:
         return self._retrying.retry_due()
 
+    def retry_all(self) -> None:
+        for each, _ in self.table.heads(100, 0):
+            self._retrying.retry(each)
+
 
 def shipped(database: SqlDatabase, where: Callable[[int], bool] = lambda _: True) -> list[int]:
     """The numbers of the shipments, in the order in which they were made."""

@@ -94,13 +94,35 @@ def test_what_cannot_be_read_is_set_aside_and_stops_nobody(backend: Backend, dat
         placed(7, "f"),
     ]
 
-    assert desk.handle([*delivered(odd), Delivery("8", b"\xff", None, "no attribute `id`")]) == "8"
+    strange = Delivery("8", b"\xff", None, "expected 1.0, got \0 and half a \ud800")
+
+    assert desk.handle([*delivered(odd), strange]) == "8"
 
     assert shipped(database) == [7]
     assert desk.aside == [("1", 1), ("2", 0), ("3", 0), ("4", 0), ("5", 0), ("8", 0)]
+    assert desk.table.heads(100, 0)[-1][0].error == r"expected 1.0, got \0 and half a \ud800"
     errors = [str(each.error) for each, _ in desk.table.heads(10, 0)]
     assert "expected at most version 1 of OrderPlaced, got 2" in errors[2]
     assert errors[5] == "no attribute `id`"
+
+
+def test_a_key_as_long_as_an_outbox_takes_can_be_read(backend: Backend, database: SqlDatabase) -> None:
+    desk = Desk(backend, [shipping(Faults())])
+
+    desk.handle(delivered([placed(1, "🚲" * 255)]))
+
+    assert shipped(database) == [1]
+
+
+def test_a_failure_may_say_what_no_database_keeps(backend: Backend, faults: Faults) -> None:
+    def fail(_received: Received, _call_next: object) -> None:
+        raise ValueError("\0 and half a \ud800")
+
+    desk = Desk(backend, [shipping(faults)], middleware=[fail])
+
+    desk.handle(delivered([placed(1, "a")]))
+
+    assert desk.table.heads(1, 0)[0][0].error == r"ValueError: \0 and half a \ud800"
 
 
 def test_messages_of_types_that_nobody_consumes_are_passed_over(backend: Backend, database: SqlDatabase) -> None:
@@ -158,6 +180,22 @@ def test_two_that_read_one_partition_at_once_handle_each_message_once_and_in_ord
     for key in range(5):
         of_key = shipped(database, lambda number, key=key: number % 5 == key)  # type: ignore[misc]
         assert of_key == sorted(of_key)
+
+
+def test_what_was_set_aside_because_nobody_could_tell_what_it_is_is_handled_once(
+    backend: Backend, database: SqlDatabase
+) -> None:
+    known: dict[str, str] = {}
+    desk = Desk(backend, [shipping(Faults(), key=lambda event: known[event.key])])
+    desk.handle(delivered([placed(1, "a"), placed(1, "a")]))
+    known["a"] = "a"
+
+    desk.handle(delivered([placed(2, "a")], first=3))
+    desk.retry_all()
+    desk.handle(delivered([placed(1, "a"), placed(2, "a")], first=4))
+
+    assert shipped(database) == [2, 1]
+    assert desk.aside == []
 
 
 def test_a_message_that_comes_through_two_partitions_is_handled_once(backend: Backend, database: SqlDatabase) -> None:

@@ -331,6 +331,19 @@ def test_what_fails_is_tried_again_later_each_time_and_then_given_up(app: Applic
     assert (app.scheduled(made.id).state, app.scheduled(made.id).error) == ("failed", "out of the blue")
 
 
+@in_sql
+def test_a_failure_may_say_what_no_database_keeps(open_app: OpenApp) -> None:
+    def fail(_envelope: Envelope, _call_next: object) -> Receipt:
+        raise RuntimeError("\0 and half a \ud800")
+
+    app = open_app(middleware=[fail])
+    made = app.schedule(Deposit("a-1", 5), after=0)
+
+    app.fire_due()
+
+    assert app.scheduled(made.id).error == r"\0 and half a \ud800"
+
+
 def test_what_has_failed_at_first_is_done_at_the_next_try(app: Application, clock: Clock) -> None:
     def fail() -> None:
         raise ZeroDivisionError("out of the blue")
