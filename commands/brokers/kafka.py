@@ -42,7 +42,10 @@ class Topic(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A message as Kafka keeps it. Its instant is when it is handed over: by that Kafka forgets it, and refuses what is too far off."""
+    """A message as Kafka keeps it.
+
+    Its time is when it is handed over, and not when it happened: by that Kafka forgets messages, and refuses what is too far off.
+    """
 
     key: bytes
     value: bytes
@@ -92,12 +95,12 @@ class KafkaBroker:
         return [outcomes[place] for place in range(len(events))]
 
     async def partitions(self, channel: str) -> int:
-        """The topic's."""
-        return (await self._topic(channel)).partitions
+        """The topic's, to which somebody may have added some."""
+        return (await self._topic(channel, anew=True)).partitions
 
     async def subscribe(self, channel: str, partition: int, group: str, after: str | None) -> KafkaSubscription:
         """Reads a partition of a channel. What is confirmed is told to the broker, for tools that show how far a group is."""
-        await self.partitions(channel)
+        await self._topic(channel)
         subscription = KafkaSubscription(self, channel, partition, group, after)
         self.subscriptions.add(subscription)
         try:
@@ -164,8 +167,8 @@ class KafkaBroker:
                 self._producer = producer
             return self._producer
 
-    async def _topic(self, channel: str) -> Topic:
-        if channel not in self._topics:
+    async def _topic(self, channel: str, *, anew: bool = False) -> Topic:
+        if anew or channel not in self._topics:
             admin = AIOKafkaAdminClient(**self.connection)
             try:
                 async with asyncio.timeout(self.seconds):

@@ -1,8 +1,9 @@
 """NATS with JetStream as a broker. Needs the extra `nats`: the official client, nats-py.
 
 A channel is a stream of its name with one subject for each partition: `orders.0`, `orders.1` and so on. A position is the sequence
-number in the stream, and when that was made. The server knows a message that it has already by its `Nats-Msg-Id`, and keeps it once. Messages are handed
-over in batches of which the server keeps all or nothing (since 2.12), and where it makes none, key by key.
+number in the stream, and when that was made. The server knows a message that it has already by its `Nats-Msg-Id`, and keeps it
+once. Messages are handed over in batches of which the server keeps all or nothing (since 2.12), and where it makes none, key by
+key.
 """
 
 import asyncio

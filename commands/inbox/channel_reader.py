@@ -15,6 +15,9 @@ from eventstore.subscription import backoff
 
 logger = logging.getLogger(__name__)
 
+COUNT_SECONDS = 30.0
+"""How often is looked for partitions that were added to the channel."""
+
 
 class ChannelReader:
     """Reads until it is told to end, whatever happens meanwhile.
@@ -31,7 +34,7 @@ class ChannelReader:
         self, broker: Broker, channel: str, leases: Leases, read: Callable[[int], LaneReader], threads: Executor
     ) -> None:
         self._broker, self._channel, self._leases, self._read, self._threads = broker, channel, leases, read, threads
-        self._partitions = 0
+        self._partitions, self._count_at = 0, 0.0
         self._readers: dict[int, LaneReader] = {}
 
     async def work(self, ended: asyncio.Event) -> None:
@@ -53,13 +56,21 @@ class ChannelReader:
             await self._release()
 
     async def _share(self) -> None:
-        if not self._partitions:
-            self._partitions = await self._broker.partitions(self._channel)
         loop = asyncio.get_running_loop()
+        if loop.time() >= self._count_at:
+            await self._count()
+            self._count_at = loop.time() + COUNT_SECONDS
         mine = await loop.run_in_executor(self._threads, self._leases.keep, self._partitions)
         await self._end([number for number in self._readers if number not in mine])
         for number in sorted(mine - self._readers.keys()):
             self._readers[number] = self._read(number)
+
+    async def _count(self) -> None:
+        try:
+            self._partitions = await self._broker.partitions(self._channel)
+        except BrokerError:
+            if not self._partitions:
+                raise
 
     async def _end(self, numbers: list[int]) -> None:
         await asyncio.gather(*[self._readers.pop(number).end() for number in numbers])

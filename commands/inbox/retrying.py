@@ -79,7 +79,8 @@ class Retrying:
             if head.identity is None and arrival.identity is not None:  # it could not be told when the message came
                 head = replace(head, identity=arrival.identity)
                 if self._table.handled(connection, self._lane.group, [arrival.identity]):
-                    return self._table.done(connection, head, now_us())
+                    self._table.done(connection, head, now_us())
+                    return
             effects = Effects(connection, self._reach)
             self._chain.consume(arrival.readable, arrival, self._lane, head.attempts + 1, effects)
             self._table.check(connection)

@@ -1,10 +1,11 @@
 """Relays over an outbox in SQLite: one at a time, by a lease."""
 
 from contextlib import ExitStack
+from functools import partial
 
 from sqlalchemy import Connection
 
-from commands.outbox.relaying import START, Key
+from commands.outbox.relaying import START, Key, Verdict
 from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, ready
 from commands.outbox.sql_table import SqlOutboxTable, row_of
 
@@ -23,6 +24,7 @@ class SqliteRelaying(SqlRelaying):
             "AND (o.aggregatetype, o.aggregateid) > (?, ?) ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         )
         self._lease = f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us <= ?"
+        self._mine = f"SELECT 1 FROM {table.relay} WHERE owner = ?"
         self._rows = (
             f"SELECT {self.columns} FROM {name} o WHERE o.aggregatetype = ? AND o.aggregateid = ? "
             "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT ?"
@@ -49,7 +51,8 @@ class SqliteRelaying(SqlRelaying):
         if hold:
             self.follow_all(heads, now_us)
         after, retry_us = next_after(heads, limit), next_retry(heads, now_us)
-        return SqlTaken(rows, after, retry_us, self.database.transaction, self.settle, ExitStack())
+        settle = partial(self._settle_in_turn, owner)
+        return SqlTaken(rows, after, retry_us, self.database.transaction, settle, ExitStack())
 
     def heads(self, connection: Connection, after: Key, limit: int) -> list[Head]:
         """Of each key after one, the first message that is not sent: SQLite uses the whole index only for given values."""
@@ -63,6 +66,11 @@ class SqliteRelaying(SqlRelaying):
 
     def _take_turn(self, connection: Connection, owner: str, now_us: int) -> bool:
         return connection.exec_driver_sql(self._lease, (owner, now_us + LEASE_US, owner, now_us)).rowcount == 1
+
+    def _settle_in_turn(self, owner: str, connection: Connection, verdict: Verdict, now_us: int) -> None:
+        """Where it took longer than its lease, and another one has had its turn since, that one knows what became of them."""
+        if connection.exec_driver_sql(self._mine, (owner,)).first() is not None:
+            self.settle(connection, verdict, now_us)
 
     def mark_sent(self, connection: Connection, seqs: list[int], now_us: int) -> None:
         """Says that messages were sent."""

@@ -3,6 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from commands.brokers.memory import MemoryBroker
 from commands.inbox.leases import Leases
@@ -89,3 +92,30 @@ def test_groups_do_not_notice_each_other() -> None:
         wait_until(lambda: len(seen) == 2)
 
     assert sorted(seen) == ["one", "other"]
+
+
+class Growing(MemoryBroker):
+    """To whose channel a partition is added, as can be done with Kafka."""
+
+    more = 0
+
+    async def partitions(self, channel: str) -> int:
+        return 1 + self.more
+
+    async def subscribe(self, channel: str, partition: int, group: str, after: str | None) -> Any:
+        return await super().subscribe(channel if partition == 0 else f"{channel}-{partition}", 0, group, after)
+
+
+def test_partitions_that_are_added_are_read(url: str, database: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.inbox.channel_reader.COUNT_SECONDS", 0.0)
+    broker = Growing(partitions=1)
+    consumer = shipping(Faults())
+    with Inbox(url, consumers=[consumer], broker=broker) as inbox:
+        worker = inbox.worker()
+        worker._lease_seconds = 0.5
+        with worker:
+            asyncio.run(broker.publish([placed(1, "a"), placed(2, "a", channel="orders-1")]))
+            wait_until(lambda: shipped(database) == [1])
+            broker.more = 1
+
+            wait_until(lambda: shipped(database) == [1, 2])

@@ -12,6 +12,7 @@ from commands import BrokerError, BrokerUnavailable, CloudEvent, MessageRefused,
 from commands.clock import now_us
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.relaying import START, judge
+from commands.outbox.sqlite_relaying import LEASE_US
 from eventfold import Application, DefinitionError, NewMessage, Outbox, Relay
 from tests.commands.outbox.shop import HANDLERS, PUBLISH, Numbered, Place
 
@@ -251,3 +252,17 @@ def test_what_was_sent_long_ago_is_not_looked_through_for_what_is_to_be_sent(pos
         taken.drop()
 
     assert read_through(postgres_url) == before
+
+
+def test_a_relay_that_comes_back_after_its_lease_leaves_what_another_one_has_parked(sqlite_url: str) -> None:
+    with Outbox(sqlite_url) as outbox:
+        add(outbox, ("a", 1), ("a", 2))
+        late = outbox.relays.take("late", START, 10, 0, hold=True)
+        other = outbox.relays.take("other", START, 10, LEASE_US, hold=True)
+        other.settle(judge(other.rows, [MessageRefused("too large"), None], AT_ONCE, LEASE_US), LEASE_US)
+
+        late.settle(judge(late.rows, [None, None], AT_ONCE, LEASE_US), LEASE_US)
+
+        assert states(outbox) == [(1, "parked"), (2, "parked")]
+        assert outbox.retry() == 2
+        assert relay_once(outbox, Recording()) == 2
