@@ -27,7 +27,7 @@ from yarl import URL
 from commands.brokers.address import Address, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.content import CONTENT_TYPE, write
-from commands.brokers.rabbitmq_subscription import RabbitmqSubscription
+from commands.brokers.rabbitmq_subscription import RabbitmqSubscription, queue_of
 from commands.brokers.waves import Outcome, in_waves
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
@@ -242,8 +242,3 @@ class RabbitmqBroker:
         if not isinstance(error, DeliveryError):
             self._partitions.pop(event.channel, None)  # its exchange may be gone
         return self.unavailable(error)
-
-
-def queue_of(channel: str, group: str, partition: int) -> str:
-    """The name of the queue of a group and a partition."""
-    return f"{channel}.{group}.{partition}"

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
@@ -27,7 +28,7 @@ class RabbitmqSubscription:
 
     def __init__(self, broker: "RabbitmqBroker", channel: str, partition: int, group: str) -> None:
         self._broker, self._channel, self._group = broker, channel, group
-        self._queue = f"{channel}.{group}.{partition}"
+        self._queue = queue_of(channel, group, partition)
         self._reading: AbstractChannel | None = None
         self._found: deque[DeliveredMessage] = deque()
         self._bell = asyncio.Event()
@@ -103,3 +104,12 @@ class RabbitmqSubscription:
         if reading is not None and not reading.is_closed:
             with contextlib.suppress(*AWAY):
                 await asyncio.wait_for(reading.close(), self._broker.seconds)
+
+
+def queue_of(channel: str, group: str, partition: int) -> str:
+    """The name of the queue of a group and a partition.
+
+    Of a group, what a name may not have is encoded, and dots too: else `a.b` of channel `c` would share a queue with `b` of `c.a`.
+    """
+    encoded = quote(group, safe=":@#,/ ").replace(".", "%2E").replace("~", "%7E").replace("%", "+")
+    return f"{channel}.{encoded}.{partition}"

@@ -196,6 +196,17 @@ def test_what_nobody_has_subscribed_to_rabbitmq_refuses(rabbitmq_server: Server)
     run(rabbitmq_server.url, case)
 
 
+def test_whatever_a_group_is_called_it_has_queues_of_its_own(rabbitmq_server: Server) -> None:
+    async def case(broker: Broker, channel: str) -> None:
+        channels, groups = [channel, f"{channel}.eu"], ["eu.größer 100%", "größer 100%"]
+        readers = [await broker.subscribe(*each) for each in zip(channels, [0, 0], groups, [None, None], strict=True)]
+        assert await broker.publish([message(each, number) for number, each in enumerate(channels)]) == [None] * 2
+
+        assert [numbers_of(await read(each, 1)) for each in readers] == [[0], [1]]
+
+    run(rabbitmq_server.url, case)
+
+
 def test_redis_keeps_as_many_as_it_is_told(redis_server: Server) -> None:
     async def main() -> None:
         broker = open_broker(f"{redis_server.url}?partitions=1&keep=100")
