@@ -6,10 +6,14 @@ from typing import Any
 
 import msgspec
 
-from eventstore import Unsupported
+from eventstore import StoreError, Unsupported
 from eventstore.sql_database import SqlDatabase
 
 MAX_NAME = 63
+THERE_ALREADY = {
+    "42710",
+    "23505",
+}  # as PostgreSQL's errors call an object, and a row of its catalogue, that is there already
 
 _FIND = "SELECT plugin, database = current_database() FROM pg_replication_slots WHERE slot_name = %s"
 _STATUS = """
@@ -65,7 +69,9 @@ class Slot:
                 "restart the server, and try again. A relay needs no setting."
             )
         if not self._run("SELECT 1 FROM pg_publication WHERE pubname = %s", self.publication):
-            self._run(f"CREATE PUBLICATION \"{self.publication}\" FOR TABLE {self._table} WITH (publish = 'insert')")
+            self._run_new(
+                f"CREATE PUBLICATION \"{self.publication}\" FOR TABLE {self._table} WITH (publish = 'insert')"
+            )
         found = self._run(_FIND, self.name)
         if found and found[0] != ("pgoutput", True):
             raise Unsupported(
@@ -73,8 +79,8 @@ class Slot:
                 "tables another prefix"
             )
         if not found:
-            self._run("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", self.name)
-        return not found
+            return self._run_new("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", self.name)
+        return False
 
     def status(self) -> SlotStatus | None:
         """How it does; None where there is none."""
@@ -95,6 +101,16 @@ class Slot:
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", self.name
             )
         )
+
+    def _run_new(self, sql: str, *values: str) -> bool:
+        """Makes something; False where somebody else was faster."""
+        try:
+            self._run(sql, *values)
+        except StoreError as error:
+            if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) in THERE_ALREADY:
+                return False
+            raise
+        return True
 
     def _run(self, sql: str, *values: str) -> list[Any]:
         with self._database.reading() as connection:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,53 @@ def test_a_second_stream_waits_for_its_turn(outbox: Outbox) -> None:
         await task
 
     streaming(outbox, broker, story)
+
+
+def test_streams_that_start_at_once_make_one_slot(outbox: Outbox) -> None:
+    broker = Listener()
+
+    async def main() -> None:
+        streams = [OutboxStream(outbox, broker) for _ in range(4)]
+        running = [asyncio.create_task(each.run()) for each in streams]
+        await asyncio.to_thread(say, outbox, 0)
+        await until(lambda: numbers(broker) != [])
+        for each in streams:
+            each.stop()
+        await asyncio.gather(*running)
+
+    asyncio.run(main())
+
+
+def test_a_slot_that_is_gone_is_made_anew_and_what_the_table_has_is_sent(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = Listener()
+
+    async def story(stream: OutboxStream) -> None:
+        await until(lambda: stream.slot.status() is not None)
+        await asyncio.to_thread(drop_by_force, outbox, stream.slot)
+        kept = [] if outbox.passing else [0]  # what passes while there is no slot is lost
+        await asyncio.to_thread(say, outbox, *kept)
+        await until(lambda: stream.slot.status() is not None)
+        await asyncio.to_thread(say, outbox, 1)
+        await until(lambda: numbers(broker) == [*kept, 1])
+
+    streaming(outbox, broker, story)
+    assert "was gone" in caplog.text
+
+
+def drop_by_force(outbox: Outbox, slot: Slot) -> None:
+    database = outbox.store.backend.sql
+    assert database is not None
+    with psycopg.connect(
+        database.engine.url.set(drivername="postgresql").render_as_string(), autocommit=True
+    ) as connection:
+        while slot.status() is not None:
+            connection.execute(
+                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", [slot.name]
+            )
+            with suppress(psycopg.errors.ObjectInUse):
+                connection.execute("SELECT pg_drop_replication_slot(%s)", [slot.name])
 
 
 def test_messages_are_said_through_kills_of_the_stream_and_of_the_server(
