@@ -10,10 +10,8 @@ from eventstore import StoreError, Unsupported
 from eventstore.sql_database import SqlDatabase
 
 MAX_NAME = 63
-THERE_ALREADY = {
-    "42710",
-    "23505",
-}  # as PostgreSQL's errors call an object, and a row of its catalogue, that is there already
+THERE_ALREADY = ("42710", "23505")
+"""What PostgreSQL calls an object, and a row of its catalogue, that is there already."""
 
 _FIND = "SELECT plugin, database = current_database() FROM pg_replication_slots WHERE slot_name = %s"
 _STATUS = """
