@@ -18,7 +18,9 @@ class Consuming(msgspec.Struct, frozen=True):
 
     Attributes:
         batch: up to so many messages are handled in one transaction. Where a consumer fails, its half of them is tried again.
-        parallel: so many transactions may be under way at once in one process, each for another partition.
+        parallel: so many partitions are handled at once in one process, each in a transaction of its own.
+        parallel_keys: so many keys of one partition may be handled at once, in transactions of their own, within what `parallel`
+            allows. Worth it where consumers wait for something else than the database. Only on PostgreSQL: SQLite has one writer.
         keep_seconds: how long it is remembered that a message was handled. A broker that repeats it later has it handled again.
         middleware: `(received, call_next)`, around every consumer, the first one outermost.
 
@@ -28,12 +30,13 @@ class Consuming(msgspec.Struct, frozen=True):
 
     batch: int = 100
     parallel: int = 8
+    parallel_keys: int = 1
     keep_seconds: float = 7 * DAY_SECONDS
     middleware: Sequence[ConsumerMiddleware] = ()
 
     def __post_init__(self) -> None:
         """Refuses what makes no sense."""
-        for field in ("batch", "parallel"):
+        for field in ("batch", "parallel", "parallel_keys"):
             given: Any = getattr(self, field)
             if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= MAX_NUMBER:
                 raise DefinitionError(f"Consuming: {field}: expected a number from 1 to {MAX_NUMBER:,}, got {given!r}")

@@ -3,11 +3,14 @@
 A batch is handled in one transaction, which also moves the lane. Where a consumer fails, nothing of the batch is stored, and its
 halves are handled on their own, until the message is found that is at fault. It is set aside, and so is all that follows it under
 its key, in a transaction that moves the lane, too; so it never holds up other keys.
+
+Where keys are handled at the same time, parts of the batch go ahead, each in a transaction of its own that does not move the lane.
+After them the batch is handled as ever: what they have done is known, so that little but the move is left.
 """
 
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -16,17 +19,18 @@ from commands.brokers.broker import Delivery
 from commands.clock import now_us
 from commands.inbox.arrival import Arrival, read_arrival, told
 from commands.inbox.chain import Chain, ConsumerFailed, at_fault
+from commands.inbox.conflicts import until_no_conflict
 from commands.inbox.effects import Effects, Reach
 from commands.inbox.group import Group
 from commands.inbox.next_try import next_try
+from commands.inbox.parts import Parts
 from commands.inbox.table import InboxTable, Lane, Mark
-from commands.retry import RetryPolicy
 from eventstore import Conflict
 
 logger = logging.getLogger(__name__)
 
-CONFLICTS = RetryPolicy()
-"""How often messages are handled anew at once, because somebody else has moved what they depend on."""
+Together: TypeAlias = Callable[[Sequence[Arrival]], bool]
+"""Handles messages in one transaction; whether it has set something aside."""
 
 
 class MovedOn(Exception):
@@ -42,13 +46,15 @@ class Handling:
         partition: of its channel.
         reach: what the consumers can reach.
         chain: the middleware around them.
+        parts: splits batches by key, so that keys are handled at the same time; None has them handled in turn.
     """
 
-    def __init__(self, table: InboxTable, group: Group, partition: int, reach: Reach, chain: Chain) -> None:
+    def __init__(
+        self, table: InboxTable, group: Group, partition: int, reach: Reach, chain: Chain, parts: Parts | None = None
+    ) -> None:
         self.lane = Lane(group.reading.group, group.reading.channel, partition)
-        self._table, self._group, self._reach, self._chain = table, group, reach, chain
+        self._table, self._group, self._reach, self._chain, self._parts = table, group, reach, chain, parts
         self._mark = Mark()
-        self._aside = False
 
     def begin(self) -> str | None:
         """Looks where the lane stands, to read on from there: the position of the last message that was handled."""
@@ -63,43 +69,65 @@ class Handling:
             MovedOn: somebody else has read on.
             StoreError: the database is away, or refuses. Nothing was lost.
         """
-        self._aside = False
-        if deliveries:
-            self._handle([read_arrival(self._group, self.lane.partition, each) for each in deliveries])
-        return self._aside
+        if not deliveries:
+            return False
+        arrivals = [read_arrival(self._group, self.lane.partition, each) for each in deliveries]
+        aside = self._ahead(arrivals)
+        return self._handle(arrivals, self._whole) or aside
 
-    def _handle(self, arrivals: Sequence[Arrival]) -> None:
+    def _ahead(self, arrivals: Sequence[Arrival]) -> bool:
+        """Handles the keys of a batch at the same time, without moving the lane.
+
+        The number of moves is raised first, so that whoever reads the lane as well stores nothing any more; who does so later
+        waits for the parts that are under way, and none of the others stores anything then.
+        """
+        parts = [] if self._parts is None else self._parts.split(arrivals)
+        if self._parts is None or len(parts) < 2:  # noqa: PLR2004 - one part is not worth a transaction of its own
+            return False
+        if not self._table.claim(self.lane, self._mark.moves):
+            raise MovedOn
+        self._mark = replace(self._mark, moves=self._mark.moves + 1)
+        return self._parts.at_once(lambda part: self._handle(part, self._part), parts)
+
+    def _handle(self, arrivals: Sequence[Arrival], together: Together) -> bool:
         try:
-            self._until_no_conflict(arrivals)
+            return until_no_conflict(lambda: together(arrivals))
         except (ConsumerFailed, Conflict) as failure:
             half = len(arrivals) // 2
             if half:
-                self._handle(arrivals[:half])
-                self._handle(arrivals[half:])
-            else:
-                self._set_aside(arrivals[0], failure.error if isinstance(failure, ConsumerFailed) else failure)
+                aside = self._handle(arrivals[:half], together)
+                return self._handle(arrivals[half:], together) or aside
+            error = failure.error if isinstance(failure, ConsumerFailed) else failure
+        failed = _failed(arrivals[0], error)
+        return until_no_conflict(lambda: together([failed]))
 
-    def _until_no_conflict(self, arrivals: Sequence[Arrival]) -> None:
-        for attempt in range(1, CONFLICTS.attempts):
-            try:
-                return self._together(arrivals)
-            except Conflict:
-                time.sleep(CONFLICTS.pause(attempt))
-        return self._together(arrivals)
-
-    def _together(self, arrivals: Sequence[Arrival]) -> None:
-        """Handles messages in one transaction, which moves the lane behind the last of them."""
+    def _whole(self, arrivals: Sequence[Arrival]) -> bool:
+        """In a transaction that also moves the lane behind the last of them."""
         mark = Mark(arrivals[-1].delivery.position, self._mark.moves + 1)
         with self._table.transaction() as connection:
-            if self._table.lock(connection, self.lane).moves != self._mark.moves:
-                raise MovedOn
-            fresh = self._fresh(connection, [each for each in arrivals if each.wanted])
-            aside = self._carry_out(connection, fresh)
-            identities = [each.identity for each in fresh if each.identity is not None]
-            if not self._table.settle(connection, self.lane, identities, aside, mark, now_us()):
-                raise Conflict("a message was handled in another partition at the same time")
+            self._expect(self._table.lock(connection, self.lane))
+            aside = self._within(connection, arrivals)
+            self._table.move(connection, self.lane, mark, now_us())
         self._mark = mark
-        self._aside |= bool(aside)
+        return aside
+
+    def _part(self, arrivals: Sequence[Arrival]) -> bool:
+        """In a transaction beside others that keeps everybody else from moving the lane."""
+        with self._table.transaction() as connection:
+            self._expect(self._table.share(connection, self.lane))
+            return self._within(connection, arrivals)
+
+    def _expect(self, found: Mark) -> None:
+        if found.moves != self._mark.moves:
+            raise MovedOn
+
+    def _within(self, connection: Connection | None, arrivals: Sequence[Arrival]) -> bool:
+        fresh = self._fresh(connection, [each for each in arrivals if each.wanted])
+        aside = self._carry_out(connection, fresh)
+        identities = sorted([each.identity for each in fresh if each.identity is not None])
+        if not self._table.settle(connection, self.lane, identities, aside, now_us()):
+            raise Conflict("a message was handled elsewhere at the same time")
+        return bool(aside)
 
     def _fresh(self, connection: Connection | None, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """Those that were not handled before, each once."""
@@ -128,11 +156,10 @@ class Handling:
             effects.finish()
         return aside
 
-    def _set_aside(self, arrival: Arrival, error: BaseException) -> None:
-        readable = arrival.readable
-        assert readable is not None  # noqa: S101 - for the type checker; what cannot be read is never tried
-        next_try_us = next_try(readable.consumer.retry, 1)
-        logger.warning(
-            "%s failed on %s, which is set aside: %s", readable.consumer.name, readable.event.id, told(error)
-        )
-        self._together([replace(arrival, error=told(error), attempts=1, next_try_us=next_try_us)])
+
+def _failed(arrival: Arrival, error: BaseException) -> Arrival:
+    """What is to be set aside of a message that a consumer has failed on."""
+    readable = arrival.readable
+    assert readable is not None  # noqa: S101 - for the type checker; what cannot be read is never tried
+    logger.warning("%s failed on %s, which is set aside: %s", readable.consumer.name, readable.event.id, told(error))
+    return replace(arrival, error=told(error), attempts=1, next_try_us=next_try(readable.consumer.retry, 1))

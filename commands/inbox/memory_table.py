@@ -15,6 +15,8 @@ from commands.inbox.table import Kept, Lane, LaneStatus, Mark
 class MemoryInbox:
     """See `commands.inbox.table.InboxTable`. Consumers are done, with what they decide stored, before this is written to."""
 
+    shares = False
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._handled: dict[tuple[str, Identity], int] = {}
@@ -37,6 +39,19 @@ class MemoryInbox:
         """Where a lane stands."""
         return self._marks.setdefault(lane, (Mark(), None))[0]
 
+    def share(self, connection: Connection | None, lane: Lane) -> Mark:
+        """Where a lane stands; nobody else is at it."""
+        return self.lock(connection, lane)
+
+    def claim(self, lane: Lane, moves: int) -> bool:
+        """Raises the number of a lane's moves."""
+        with self._lock:
+            mark, moved_us = self._marks.get(lane, (Mark(), None))
+            if mark.moves != moves:
+                return False
+            self._marks[lane] = replace(mark, moves=moves + 1), moved_us
+            return True
+
     def handled(self, connection: Connection | None, group: str, identities: Sequence[Identity]) -> set[Identity]:
         """Those of some messages that were handled or set aside before."""
         return {each for each in identities if (group, each) in self._handled}
@@ -53,10 +68,9 @@ class MemoryInbox:
         lane: Lane,
         identities: Sequence[Identity],
         aside: Sequence[Arrival],
-        mark: Mark,
         now_us: int,
     ) -> bool:
-        """Notes that messages were handled or set aside, keeps the latter, and moves the lane."""
+        """Notes that messages were handled or set aside, and keeps the latter."""
         self._handled.update({(lane.group, each): now_us for each in identities})
         for each in aside:
             self._last += 1
@@ -71,8 +85,11 @@ class MemoryInbox:
                 each.next_try_us,
                 now_us,
             )
-        self._marks[lane] = mark, now_us
         return True
+
+    def move(self, connection: Connection | None, lane: Lane, mark: Mark, now_us: int) -> None:
+        """Moves a lane."""
+        self._marks[lane] = mark, now_us
 
     def head(self, connection: Connection | None, lane: Lane, key: str | None, number: int) -> Kept | None:
         """The first message aside under a key; without a key, that with a number."""

@@ -1,16 +1,15 @@
 """Handles messages that were set aside, in their order, each in a transaction of its own."""
 
 import logging
-import time
 
 from msgspec.structs import replace
 
 from commands.clock import now_us
 from commands.inbox.arrival import Arrival, read_arrival, told
 from commands.inbox.chain import Chain, ConsumerFailed, at_fault
+from commands.inbox.conflicts import until_no_conflict
 from commands.inbox.effects import Effects, Reach
 from commands.inbox.group import Group
-from commands.inbox.handling import CONFLICTS
 from commands.inbox.next_try import next_try
 from commands.inbox.table import InboxTable, Kept, Lane
 from eventstore import Conflict, InvalidInput
@@ -54,19 +53,11 @@ class Retrying:
             return False
         arrival = read_arrival(self._group, self._lane.partition, head.delivery)
         try:
-            self._until_no_conflict(head, arrival)
+            until_no_conflict(lambda: self._handle(head, arrival))
         except (ConsumerFailed, Conflict) as failure:
             self._failed(head, arrival, failure.error if isinstance(failure, ConsumerFailed) else failure)
             return False
         return True
-
-    def _until_no_conflict(self, head: Kept, arrival: Arrival) -> None:
-        for attempt in range(1, CONFLICTS.attempts):
-            try:
-                return self._handle(head, arrival)
-            except Conflict:
-                time.sleep(CONFLICTS.pause(attempt))
-        return self._handle(head, arrival)
 
     def _handle(self, head: Kept, arrival: Arrival) -> None:
         with self._table.transaction() as connection:

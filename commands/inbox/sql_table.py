@@ -21,6 +21,7 @@ class SqlInbox:
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         self._sql = statements(database)
+        self.shares = database.dialect == "postgresql"
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Begins a transaction that waits for the disk."""
@@ -44,6 +45,16 @@ class SqlInbox:
             rows = self._run(connection, "lock", lane.group, lane.channel, lane.partition)
         return Mark(*rows[0])
 
+    def share(self, connection: Connection | None, lane: Lane) -> Mark:
+        """Where a lane stands; the row is shared on PostgreSQL, and all is locked on SQLite."""
+        return Mark(*self._run(connection, "share", lane.group, lane.channel, lane.partition)[0])
+
+    def claim(self, lane: Lane, moves: int) -> bool:
+        """Raises the number of a lane's moves."""
+        values = (lane.group, lane.channel, lane.partition, moves)
+        with self._database.transaction() as connection:
+            return connection.exec_driver_sql(self._sql["claim"], values).rowcount == 1
+
     def handled(self, connection: Connection | None, group: str, identities: Sequence[Identity]) -> set[Identity]:
         """Those of some messages that were handled or set aside before."""
         rows = self._run(connection, "handled", json.dumps(identities), group)
@@ -60,10 +71,9 @@ class SqlInbox:
         lane: Lane,
         identities: Sequence[Identity],
         aside: Sequence[Arrival],
-        mark: Mark,
         now_us: int,
     ) -> bool:
-        """Notes that messages were handled or set aside, keeps the latter, and moves the lane."""
+        """Notes that messages were handled or set aside, and keeps the latter."""
         cursor = _cursor(connection)
         if identities:
             cursor.execute(self._sql["settle"], (lane.group, now_us, json.dumps(identities)))
@@ -71,8 +81,11 @@ class SqlInbox:
                 return False
         for each in aside:
             cursor.execute(self._sql["set_aside"], _row(lane, each, now_us))
-        cursor.execute(self._sql["move"], (mark.position, mark.moves, now_us, lane.group, lane.channel, lane.partition))
         return True
+
+    def move(self, connection: Connection | None, lane: Lane, mark: Mark, now_us: int) -> None:
+        """Moves a lane that is locked."""
+        self._run(connection, "move", mark.position, mark.moves, now_us, lane.group, lane.channel, lane.partition)
 
     def head(self, connection: Connection | None, lane: Lane, key: str | None, number: int) -> Kept | None:
         """The first message aside under a key; without a key, that with a number."""

@@ -26,16 +26,18 @@ class _Dialect:
     Attributes:
         now: the database's clock, microseconds since 1970 UTC.
         lock: behind a SELECT.
+        share: the same, where others may do so at the same time.
         pairs: a table `given(source, id)` of a JSON array of pairs.
         texts: a table `given(key)` of a JSON array of texts.
     """
 
-    def __init__(self, now: str, lock: str, pairs: str, texts: str) -> None:
-        self.now, self.lock, self.pairs, self.texts = now, lock, pairs, texts
+    def __init__(self, now: str, lock: str, share: str, pairs: str, texts: str) -> None:
+        self.now, self.lock, self.share, self.pairs, self.texts = now, lock, share, pairs, texts
 
 
 _SQLITE = _Dialect(
     "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+    "",
     "",
     "(SELECT value ->> 0 AS source, value ->> 1 AS id FROM json_each(?)) AS given",
     "(SELECT value AS key FROM json_each(?)) AS given",
@@ -43,6 +45,7 @@ _SQLITE = _Dialect(
 _POSTGRESQL = _Dialect(
     "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     " FOR UPDATE",
+    " FOR SHARE",
     "(SELECT value ->> 0 AS source, value ->> 1 AS id FROM json_array_elements(?::json)) AS given",
     "(SELECT value AS key FROM json_array_elements_text(?::json)) AS given",
 )
@@ -58,6 +61,8 @@ def _of_lanes(names: dict[str, str], dialect: _Dialect) -> dict[str, str]:
     return {
         "begin": f"INSERT INTO {positions} (consumer_group, channel, part) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         "lock": f"SELECT position, moves FROM {positions} WHERE {_LANE}{dialect.lock}",
+        "share": f"SELECT position, moves FROM {positions} WHERE {_LANE}{dialect.share}",
+        "claim": f"UPDATE {positions} SET moves = moves + 1 WHERE {_LANE} AND moves = ?",
         "move": f"UPDATE {positions} SET position = ?, moves = ?, moved_at = ? WHERE {_LANE}",
         "handled": f"SELECT source, id FROM {dialect.pairs} WHERE EXISTS "  # a join would have SQLite look through the whole table
         f"(SELECT 1 FROM {done} AS done WHERE done.consumer_group = ? AND done.source = given.source AND done.id = given.id)",

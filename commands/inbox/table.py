@@ -79,7 +79,15 @@ class LaneStatus(msgspec.Struct, frozen=True):
 
 
 class InboxTable(Protocol):
-    """The tables of an inbox. What takes a connection is done in its transaction; None stands for an inbox in memory."""
+    """The tables of an inbox. What takes a connection is done in its transaction; None stands for an inbox in memory.
+
+    Attributes:
+        shares: whether several transactions can be under way at once in one lane.
+    """
+
+    @property
+    def shares(self) -> bool:
+        """See the class."""
 
     def transaction(self) -> AbstractContextManager[Connection | None]:
         """Begins a transaction that waits for the disk. In memory, one at a time, of which nothing is ever undone."""
@@ -94,6 +102,15 @@ class InboxTable(Protocol):
     def lock(self, connection: Connection | None, lane: Lane) -> Mark:
         """Where a lane stands; nobody else locks it until the transaction ends. It begins where there is none yet."""
 
+    def share(self, connection: Connection | None, lane: Lane) -> Mark:
+        """Where a lane stands that others may share, too; nobody locks or claims it until their transactions end."""
+
+    def claim(self, lane: Lane, moves: int) -> bool:
+        """Raises the number of a lane's moves where it is as given, and leaves its position; whether it was.
+
+        In a transaction of its own, which a power cut may take away with all that comes after it.
+        """
+
     def handled(self, connection: Connection | None, group: str, identities: Sequence[Identity]) -> set[Identity]:
         """Those of some messages that were handled or set aside before."""
 
@@ -106,14 +123,23 @@ class InboxTable(Protocol):
         lane: Lane,
         identities: Sequence[Identity],
         aside: Sequence[Arrival],
-        mark: Mark,
         now_us: int,
     ) -> bool:
-        """Notes that messages were handled or set aside, keeps the latter, and moves the lane.
+        """Notes that messages were handled or set aside, and keeps the latter.
+
+        Args:
+            connection: the transaction's.
+            lane: where they come from.
+            identities: of all of them, in their natural order, so that nobody waits in a circle.
+            aside: those that are set aside.
+            now_us: the instant.
 
         Returns:
-            False where one of them was handled meanwhile, in another lane: nothing of this may be committed then.
+            False where one of them was handled meanwhile, elsewhere: nothing of this may be committed then.
         """
+
+    def move(self, connection: Connection | None, lane: Lane, mark: Mark, now_us: int) -> None:
+        """Moves a lane that is locked."""
 
     def head(self, connection: Connection | None, lane: Lane, key: str | None, number: int) -> Kept | None:
         """The first message aside under a key; without a key, that with a number. Without a connection, as it is just now."""

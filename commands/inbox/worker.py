@@ -18,6 +18,7 @@ from commands.inbox.group import Group
 from commands.inbox.handling import Handling
 from commands.inbox.lane_reader import LaneReader
 from commands.inbox.leases import LEASE_SECONDS, Leases, reader_name
+from commands.inbox.parts import Parts
 from commands.inbox.pruning import prune
 from commands.inbox.retrying import Retrying
 from commands.inbox.table import InboxTable
@@ -114,8 +115,13 @@ class InboxWorker:
         if self._stopping.is_set():  # it was told so before there was anybody to tell
             return
         broker = open_broker(self._source) if isinstance(self._source, str) else self._source
-        with ThreadPoolExecutor(self._consuming.parallel, "eventfold-inbox") as threads:
-            readers = [self._reader(each, broker, threads) for each in self._groups]
+        parallel = self._consuming.parallel
+        with (
+            ThreadPoolExecutor(parallel, "eventfold-inbox-keys") as of_keys,
+            ThreadPoolExecutor(parallel, "eventfold-inbox") as threads,
+        ):
+            parts = Parts(self._consuming.parallel_keys, of_keys) if self._table.shares else None
+            readers = [self._reader(each, broker, threads, parts) for each in self._groups]
             try:
                 await asyncio.gather(*[each.work(ended) for each in readers], self._prune(ended))
             finally:
@@ -123,11 +129,11 @@ class InboxWorker:
                 if isinstance(self._source, str):
                     await broker.close()
 
-    def _reader(self, group: Group, broker: Broker, threads: Executor) -> ChannelReader:
+    def _reader(self, group: Group, broker: Broker, threads: Executor, parts: Parts | None) -> ChannelReader:
         table, reading = self._table, group.reading
 
         def read(partition: int) -> LaneReader:
-            handling = Handling(table, group, partition, self._reach, self._chain)
+            handling = Handling(table, group, partition, self._reach, self._chain, parts)
             retrying = Retrying(table, group, handling.lane, self._reach, self._chain)
             return LaneReader(broker, handling, retrying, self._consuming.batch, threads)
 
@@ -135,9 +141,11 @@ class InboxWorker:
         return ChannelReader(broker, reading.channel, leases, read, threads)
 
     async def _prune(self, ended: asyncio.Event) -> None:
-        while not ended.is_set():
+        while True:  # what was begun before a long absence is ended first, as long as it is known
+            await unless_ended(ended, asyncio.sleep(PRUNE_SECONDS))
+            if ended.is_set():
+                return
             try:
                 await asyncio.to_thread(prune, self._table, self._consuming.keep_seconds)
             except StoreError as error:
                 logger.warning("what was handled long ago is not forgotten yet: %s", error)
-            await unless_ended(ended, asyncio.sleep(PRUNE_SECONDS))

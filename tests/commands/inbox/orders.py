@@ -14,6 +14,7 @@ from commands.inbox.effects import Reach
 from commands.inbox.group import groups_of
 from commands.inbox.handling import Handling
 from commands.inbox.opening import inbox_table
+from commands.inbox.parts import Parts
 from commands.inbox.retrying import Retrying
 from eventfold import Message, Received, RetryPolicy, consumes
 from eventstore.backend import Backend
@@ -79,10 +80,11 @@ class Desk:
         partition: int = 0,
         reach: Reach | None = None,
         middleware: Sequence[ConsumerMiddleware] = (),
+        parts: Parts | None = None,
     ) -> None:
         (group,) = groups_of(consumers)
         self.table = inbox_table(backend.sql)
-        self.handling = Handling(self.table, group, partition, reach or Reach(), Chain(middleware))
+        self.handling = Handling(self.table, group, partition, reach or Reach(), Chain(middleware), parts)
         self.lane = self.handling.lane
         self._retrying = Retrying(self.table, group, self.lane, reach or Reach(), Chain(middleware))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from commands.brokers.broker import Delivery
 from commands.errors import PublishFailed
 from commands.inbox.effects import Reach
 from commands.inbox.handling import MovedOn
+from commands.inbox.parts import Parts
 from commands.unit_of_work import UnitOfWork
 from eventfold import Received, StoreError, StoreUnavailable, consumes
 from eventstore.backend import Backend
@@ -148,15 +150,16 @@ def test_of_two_that_read_one_partition_the_slower_one_stores_nothing_and_begins
     assert shipped(database) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("parallel_keys", [1, 3])
 def test_two_that_read_one_partition_at_once_handle_each_message_once_and_in_order(
-    backend: Backend, database: SqlDatabase, faults: Faults
+    backend: Backend, database: SqlDatabase, faults: Faults, parallel_keys: int
 ) -> None:
     messages = delivered([placed(number, str(number % 5)) for number in range(1, 121)])
     faults.left.update(dict.fromkeys(range(7, 121, 23), 3))
-    start = threading.Barrier(2)
+    start, threads = threading.Barrier(2), ThreadPoolExecutor(6)
 
     def read() -> None:
-        desk = Desk(backend, [shipping(faults)])
+        desk = Desk(backend, [shipping(faults)], parts=Parts(parallel_keys, threads))
         start.wait()
         while (stands := int(desk.position or 0)) < len(messages):
             begin = max(0, stands - 3)
@@ -171,6 +174,7 @@ def test_two_that_read_one_partition_at_once_handle_each_message_once_and_in_ord
         each.start()
     for each in readers:
         each.join()
+    threads.shutdown()
     desk = Desk(backend, [shipping(faults)])
     while desk.aside:
         desk.retry_due()

@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import event
 
@@ -77,7 +78,7 @@ class Fate:
     """Kills this process when it comes past a moment for the so-and-so-manieth time."""
 
     def __init__(self, chance: random.Random) -> None:
-        self._moment = chance.choice(["received", "effect", "commit", "committed", "confirmed"])
+        self._moment = chance.choice(["received", "effect", "moved", "commit", "committed", "confirmed"])
         self._left = chance.randrange(1, 40 if self._moment == "effect" else 8)
 
     def __call__(self, moment: str) -> None:
@@ -106,8 +107,15 @@ def consume_until_killed(url: str, total: int, seed: int) -> None:
         url,
         consumers=[consumer],
         broker=RepeatingBroker(total, chance, fate),  # type: ignore[arg-type]  # its subscription is another one
-        consuming=Consuming(batch=chance.randrange(1, 9)),
+        consuming=Consuming(batch=chance.randrange(1, 9), parallel_keys=chance.randrange(1, 4)),
     )
+    move = inbox._table.move
+
+    def moved(*args: Any) -> None:
+        fate("moved")  # what parts of the batch have done is committed by now, if there were any
+        move(*args)
+
+    inbox._table.move = moved  # type: ignore[method-assign]
     database = inbox._table._database  # type: ignore[attr-defined]  # it is not in memory
     event.listen(database._lasting, "commit", lambda _: fate("commit"))
     worker = inbox.worker()
