@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from sqlalchemy.exc import DBAPIError
 
-from commands.inbox.arrival import Arrival, Readable
+from commands.inbox.arrival import Arrival, Readable, told
+from commands.inbox.conflicts import in_each_others_way
 from commands.inbox.effects import Effects
 from commands.inbox.received import Received
 from commands.inbox.table import Lane
@@ -79,6 +80,8 @@ def at_fault() -> Iterator[None]:
     except (Exception, *ENDINGS) as error:  # what would end a program ends its message alone
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise  # becomes StoreUnavailable where the transaction ends
+        if in_each_others_way(error):
+            raise Conflict(told(error)) from error
         raise ConsumerFailed(error) from error
 
 

@@ -1,17 +1,19 @@
 """An inbox in a SQL database."""
 
 import json
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from commands.inbox.arrival import Arrival, Identity
 from commands.inbox.chain import ConsumerFailed
+from commands.inbox.conflicts import in_each_others_way
 from commands.inbox.statements import statements
 from commands.inbox.table import Kept, Lane, LaneStatus, Mark, attributes_of, delivery_of
-from eventstore import StoreError
+from eventstore import Conflict, StoreError
 from eventstore.sql_database import SqlDatabase
 
 
@@ -23,9 +25,22 @@ class SqlInbox:
         self._sql = statements(database)
         self.shares = database.dialect == "postgresql"
 
-    def transaction(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
         """Begins a transaction that waits for the disk."""
-        return self._database.durable()
+        done = False
+        try:
+            with self._database.durable() as connection:
+                yield connection
+                done = True
+        except StoreError as error:
+            if in_each_others_way(error.__cause__):
+                raise Conflict(str(error)) from error
+            if done and isinstance(
+                error.__cause__, IntegrityError
+            ):  # of a constraint that is looked at in the end only
+                raise ConsumerFailed(error) from error
+            raise
 
     def check(self, connection: Connection | None) -> None:
         """Refuses to go on in a transaction that a consumer has ended or broken."""

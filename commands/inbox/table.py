@@ -90,7 +90,12 @@ class InboxTable(Protocol):
         """See the class."""
 
     def transaction(self) -> AbstractContextManager[Connection | None]:
-        """Begins a transaction that waits for the disk. In memory, one at a time, of which nothing is ever undone."""
+        """Begins a transaction that waits for the disk. In memory, one at a time, of which nothing is ever undone.
+
+        Raises:
+            Conflict: it was in the way of another one, and is to be tried again.
+            ConsumerFailed: it cannot be committed, since what was written breaks a constraint that is looked at only then.
+        """
 
     def check(self, connection: Connection | None) -> None:
         """Refuses to go on in a transaction that a consumer has ended or broken.

@@ -1,6 +1,7 @@
 """Databases with the tables of an inbox, and those of a shipping department."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,14 +19,20 @@ def url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture
-def backend(url: str) -> Iterator[Backend]:
+@contextmanager
+def opened(url: str) -> Iterator[Backend]:
     backend = open_backend(url)
     assert backend.sql is not None
     backend.sql.migrator("commands", "commands.migrations").migrate()
     make_shipments(backend.sql)
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def backend(url: str) -> Iterator[Backend]:
+    with opened(url) as backend:
+        yield backend
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from commands.unit_of_work import UnitOfWork
 from eventfold import Received, StoreError, StoreUnavailable, consumes
 from eventstore.backend import Backend
 from eventstore.sql_database import SqlDatabase
+from tests.commands.inbox.conftest import opened
 from tests.commands.inbox.orders import AT_ONCE, Desk, Faults, OrderPlaced, delivered, placed, shipped, shipping
 
 EIGHT = delivered([placed(number, "ab"[number % 2]) for number in range(1, 9)])
@@ -305,3 +306,27 @@ def test_a_message_whose_events_cannot_be_stored_is_set_aside_and_stops_nobody(
     ((kept, behind),) = desk.table.heads(10, 0)
     assert (kept.delivery.position, kept.attempts, behind) == ("3", 2, 1)
     assert "no address" in str(kept.error)
+
+
+@pytest.mark.postgresql
+def test_a_consumer_that_breaks_a_constraint_that_is_looked_at_in_the_end_has_failed(postgres_url: str) -> None:
+    @consumes(group="shipping", retry=AT_ONCE)
+    def ship(message: OrderPlaced, received: Received) -> None:
+        number = 2 if message.number == 3 else message.number
+        received.connection.execute(text(f"INSERT INTO boxes VALUES ({number})"))
+
+    with opened(postgres_url) as backend:
+        database = backend.sql
+        assert database is not None
+        with database.transaction() as connection:
+            connection.execute(text("CREATE TABLE boxes (number integer UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        desk = Desk(backend, [ship])
+
+        assert desk.handle(EIGHT[:6]) == "6"
+        desk.retry_due()
+
+        with database.reading() as connection:
+            assert connection.execute(text("SELECT number FROM boxes ORDER BY 1")).scalars().all() == [1, 2, 4, 6]
+        ((kept, behind),) = desk.table.heads(10, 0)
+    assert (kept.delivery.position, kept.attempts, behind) == ("3", 2, 1)
+    assert "duplicate key" in str(kept.error)

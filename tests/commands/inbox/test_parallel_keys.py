@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from commands.brokers.broker import Delivery
 from commands.brokers.memory import MemoryBroker
@@ -16,9 +17,10 @@ from commands.inbox.handling import MovedOn
 from commands.inbox.memory_table import MemoryInbox
 from commands.inbox.parts import Parts
 from commands.inbox.table import Lane, Mark
-from eventfold import Consuming, Inbox, consumes
+from eventfold import Consuming, Inbox, Received, RetryPolicy, consumes
 from eventstore.backend import Backend
 from eventstore.sql_database import SqlDatabase
+from tests.commands.inbox.conftest import opened
 from tests.commands.inbox.orders import Desk, Faults, OrderPlaced, delivered, placed, shipped, shipping
 from tests.commands.inbox.test_property import InTurn
 from tests.commands.inbox.test_worker import wait_until
@@ -167,3 +169,32 @@ def test_a_message_that_comes_under_two_keys_is_handled_once(
     assert desk.handle(delivered(twice)) == "4"
 
     assert sorted(shipped(database)) == [1, 2]
+
+
+@pytest.mark.postgresql
+def test_keys_that_are_in_each_others_way_are_handled_anew_and_not_at_fault(
+    postgres_url: str, threads: Executor
+) -> None:
+    both, calls = threading.Barrier(2), list[int]()
+
+    @consumes(group="shipping", retry=RetryPolicy(attempts=1))
+    def ship(message: OrderPlaced, received: Received) -> None:
+        received.connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+        mine, other = message.number, 3 - message.number
+        received.connection.execute(text(f"UPDATE shipments SET number = number + 1 WHERE key = '{mine}'"))
+        calls.append(mine)
+        if len(calls) <= 2:
+            both.wait(30)  # each has its row, and wants that of the other
+        received.connection.execute(text(f"UPDATE shipments SET number = number + 1 WHERE key = '{other}'"))
+
+    with opened(postgres_url) as backend:
+        database = backend.sql
+        assert database is not None
+        with database.transaction() as connection:
+            connection.execute(text("INSERT INTO shipments (key, number) VALUES ('1', 0), ('2', 0)"))
+        desk = Desk(backend, [ship], parts=Parts(2, threads))
+
+        assert desk.handle(delivered([placed(1, "a"), placed(2, "b")])) == "2"
+
+        assert (shipped(database), desk.aside) == ([2, 2], [])
+    assert sorted(calls) in ([1, 1, 2], [1, 2, 2])
