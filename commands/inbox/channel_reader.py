@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable
 
 from commands.brokers.broker import Broker
 from commands.errors import BrokerError
@@ -20,22 +19,20 @@ COUNT_SECONDS = 30.0
 
 
 class ChannelReader:
-    """Reads until it is told to end, whatever happens meanwhile.
+    """Reads until it is told to end, whatever happens meanwhile. Nothing that consumers do holds up its leases.
 
     Args:
         broker: where the messages come from.
         channel: which of its channels.
         leases: on its partitions.
         read: begins to read a partition.
-        threads: where leases are kept.
     """
 
-    def __init__(
-        self, broker: Broker, channel: str, leases: Leases, read: Callable[[int], LaneReader], threads: Executor
-    ) -> None:
-        self._broker, self._channel, self._leases, self._read, self._threads = broker, channel, leases, read, threads
+    def __init__(self, broker: Broker, channel: str, leases: Leases, read: Callable[[int], LaneReader]) -> None:
+        self._broker, self._channel, self._leases, self._read = broker, channel, leases, read
         self._partitions, self._count_at = 0, 0.0
         self._readers: dict[int, LaneReader] = {}
+        self._ending: dict[int, asyncio.Task[None]] = {}
 
     async def work(self, ended: asyncio.Event) -> None:
         """Reads until `ended` is set, and then ends after what is in hand."""
@@ -52,17 +49,19 @@ class ChannelReader:
                     pause = backoff(failures)
                 await unless_ended(ended, asyncio.sleep(pause))
         finally:
-            await self._end(list(self._readers))
+            self._end(list(self._readers))
+            await asyncio.gather(*self._ending.values())
             await self._release()
 
     async def _share(self) -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._count_at:
+        now = asyncio.get_running_loop().time()
+        if now >= self._count_at:
             await self._count()
-            self._count_at = loop.time() + COUNT_SECONDS
-        mine = await loop.run_in_executor(self._threads, self._leases.keep, self._partitions)
-        await self._end([number for number in self._readers if number not in mine])
-        for number in sorted(mine - self._readers.keys()):
+            self._count_at = now + COUNT_SECONDS
+        mine = await asyncio.to_thread(self._leases.keep, self._partitions)
+        self._ending = {number: task for number, task in self._ending.items() if not task.done()}
+        self._end([number for number in self._readers if number not in mine])
+        for number in sorted(mine - self._readers.keys() - self._ending.keys()):
             self._readers[number] = self._read(number)
 
     async def _count(self) -> None:
@@ -72,11 +71,13 @@ class ChannelReader:
             if not self._partitions:
                 raise
 
-    async def _end(self, numbers: list[int]) -> None:
-        await asyncio.gather(*[self._readers.pop(number).end() for number in numbers])
+    def _end(self, numbers: Iterable[int]) -> None:
+        """Has readers end after what is in hand, and does not wait for that."""
+        for number in numbers:
+            self._ending[number] = asyncio.create_task(self._readers.pop(number).end())
 
     async def _release(self) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._leases.release)
+            await asyncio.to_thread(self._leases.release)
         except StoreError as error:  # they end by themselves
             logger.warning("channel %s: its partitions are not free before their leases end: %s", self._channel, error)

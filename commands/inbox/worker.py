@@ -138,7 +138,7 @@ class InboxWorker:
             return LaneReader(broker, handling, retrying, self._consuming.batch, threads)
 
         leases = Leases(table, reading.group, reading.channel, self._name, self._lease_seconds)
-        return ChannelReader(broker, reading.channel, leases, read, threads)
+        return ChannelReader(broker, reading.channel, leases, read)
 
     async def _prune(self, ended: asyncio.Event) -> None:
         while True:  # what was begun before a long absence is ended first, as long as it is known

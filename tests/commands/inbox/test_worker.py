@@ -1,21 +1,25 @@
 """Consumer processes share the partitions of a channel, and take over from one that is gone."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import pytest
+from sqlalchemy import Connection
+
 from commands.brokers.memory import MemoryBroker
 from commands.inbox.leases import Leases
 from commands.inbox.memory_table import MemoryInbox
 from commands.inbox.opening import inbox_table
 from commands.inbox.table import InboxTable
-from eventfold import Inbox, Message, consumes
+from eventfold import Consuming, Inbox, Message, consumes
 from eventstore.backend import Backend
 from eventstore.sql_database import SqlDatabase
-from tests.commands.inbox.orders import Faults, placed, shipped, shipping
+from tests.commands.inbox.orders import Faults, OrderPlaced, placed, shipped, shipping
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -46,6 +50,36 @@ def test_the_partitions_of_one_that_is_silent_are_taken_over(backend: Backend) -
     other = leases(table, "other")
 
     wait_until(lambda: len(other.keep(3)) == 3)
+
+
+@pytest.mark.postgresql
+def test_consumers_that_take_long_let_no_lease_lapse(postgres_url: str) -> None:
+    begun, ends = threading.Event(), threading.Event()
+
+    @consumes(group="shipping")
+    def ship(message: OrderPlaced) -> None:
+        begun.set()
+        ends.wait()
+
+    broker = MemoryBroker(partitions=2)
+    asyncio.run(broker.publish([placed(number, f"k-{number}") for number in range(8)]))
+    consuming = Consuming(parallel=1)
+    with (
+        Inbox(postgres_url, consumers=[ship], broker=broker, consuming=consuming, migrate=True) as inbox,
+        inbox._table._database.engine.connect() as connection,  # type: ignore[attr-defined]  # it is not in memory
+    ):
+        worker = inbox.worker()
+        worker._lease_seconds = 0.5
+        with worker:
+            begun.wait(30)
+            first = until(connection)
+            wait_until(lambda: until(connection) > first)  # while every thread for consumers is taken
+            ends.set()
+
+
+def until(connection: Connection) -> int:
+    """When the first lease ends."""
+    return int(connection.exec_driver_sql("SELECT min(owned_until) FROM eventfold_inbox_leases").scalar_one())
 
 
 def test_several_workers_handle_each_message_once(url: str, backend: Backend, database: SqlDatabase) -> None:
