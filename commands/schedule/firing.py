@@ -12,6 +12,7 @@ from commands.command import Command, read_command
 from commands.envelope import Envelope
 from commands.errors import IdempotencyConflict, NoHandler, NotAuthorised, NotDue, Rejected
 from commands.schedule.fire import Fire, failed, fire_of, let_go, out_of_turn, skipped
+from commands.schedule.lease import Lease
 from commands.schedule.scheduled import Scheduled
 from commands.schedule.schedules import Schedules
 from commands.schedule.table import Takes
@@ -21,8 +22,6 @@ from eventstore.recorded import to_datetime
 
 logger = logging.getLogger(__name__)
 
-LEASE_US = 30_000_000
-"""How long others leave alone what is in hand."""
 AT_ONCE = 16
 """How many are taken in hand together."""
 
@@ -36,8 +35,8 @@ Move: TypeAlias = tuple[Scheduled, Scheduled]
 class Firing:
     """Takes due commands in hand, a few at a time, dispatches them one after the other, and notes what came of them.
 
-    A command that stores events is marked in their transaction: whatever happens to this process, nobody stores them again. What
-    has stored nothing is marked afterwards.
+    Others leave alone what is in hand, however long it takes. A command that stores events is marked in their transaction:
+    whatever happens to this process, nobody stores them again. What has stored nothing is marked afterwards.
 
     Args:
         schedules: where they are kept.
@@ -67,9 +66,9 @@ class Firing:
         self._look_us = self._table.next_look(self._takes)
         if self._look_us is None or self._look_us > now:
             return 0
-        until = now + LEASE_US
-        rows = self._table.lease(self._takes, now, until, self._owner, AT_ONCE)
-        moves = [self._fire(each) if self._in_time(until) else (each, let_go(each)) for each in rows]
+        with Lease(self._schedules, self._owner) as lease:
+            rows = self._table.lease(self._takes, now, lease.until_us, self._owner, AT_ONCE)
+            moves = [self._fire(each) if self._going() and lease.lasts else (each, let_go(each)) for each in rows]
         self._table.move(None, [each for each in moves if each is not None])
         return len(rows)
 
@@ -93,15 +92,14 @@ class Firing:
             raise NoHandler(
                 f"nothing handles {command}, which is scheduled as {which!r}; pass its handler to the Application"
             )
-        row = self._table.take(which, now + LEASE_US, self._owner)
-        if row is not None:
-            move = self._dispatch(out_of_turn(row, now, self._table), recurs=row.recurrence is not None)
-            if move is not None:
-                self._table.move(None, [move])
+        with Lease(self._schedules, self._owner) as lease:
+            row = self._table.take(which, lease.until_us, self._owner)
+            move = None
+            if row is not None:
+                move = self._dispatch(out_of_turn(row, now, self._table), recurs=row.recurrence is not None)
+        if move is not None:
+            self._table.move(None, [move])
         return self._schedules.get(which)
-
-    def _in_time(self, until: int) -> bool:
-        return self._going() and self._schedules.clock() < until
 
     def _fire(self, row: Scheduled) -> Move | None:
         now = self._schedules.clock()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from commands.schedule.scheduled import Scheduled
+from commands.schedule.scheduled import Scheduled, State
 from commands.schedule.table import Takes
 
 
@@ -46,6 +46,12 @@ class MemorySchedules:
             due = sorted((each for each in self._waiting(takes) if each.look_us <= now_us), key=lambda row: row.look_us)
             return self._put(replace(each, owner=owner, look_us=until_us) for each in due[:limit])
 
+    def renew(self, owner: str, until_us: int) -> None:
+        """Has others leave alone what an owner has in hand."""
+        with self._lock:
+            mine = [each for each in self._rows.values() if each.state == "waiting" and each.owner == owner]
+            self._put(replace(each, look_us=until_us) for each in mine)
+
     def take(self, which: str, until_us: int, owner: str) -> Scheduled | None:
         """Takes one in hand."""
         with self._lock:
@@ -68,10 +74,10 @@ class MemorySchedules:
             self._put([replace(row, state="cancelled", owner=None, ended_us=now_us)])
             return True
 
-    def prune(self, before_us: int, limit: int) -> int:
+    def prune(self, state: State, before_us: int, limit: int) -> int:
         """Forgets those that have ended."""
         with self._lock:
-            ended = [each for each in self._rows.values() if each.state in {"done", "cancelled"} and not each.declared]
+            ended = [each for each in self._rows.values() if each.state == state and not each.declared]
             gone = [each for each in ended if (each.ended_us or 0) < before_us][:limit]
             for each in gone:
                 del self._rows[each.id]

@@ -24,6 +24,8 @@ from eventstore.signal import Signal
 ALL = 2**62
 KEEP_US = 7 * 24 * 60 * 60 * 1_000_000
 """How long what was done or cancelled can be seen."""
+KEEP_FAILED_US = 90 * 24 * 60 * 60 * 1_000_000
+"""How long what has failed can be seen, and tried again."""
 PRUNED_AT_ONCE = 1_000
 
 
@@ -125,10 +127,12 @@ class Schedules:
         return False
 
     def prune(self) -> int:
-        """Forgets what was done or cancelled a week ago, and returns how many they were."""
-        before, pruned = self.clock() - KEEP_US, 0
-        while (gone := self.table.prune(before, PRUNED_AT_ONCE)) > 0:
-            pruned += gone
+        """Forgets what was done or cancelled a week ago, and what has failed 90 days ago; returns how many they were."""
+        now, pruned = self.clock(), 0
+        kept: dict[State, int] = {"done": KEEP_US, "cancelled": KEEP_US, "failed": KEEP_FAILED_US}
+        for state, keep_us in kept.items():
+            while (gone := self.table.prune(state, now - keep_us, PRUNED_AT_ONCE)) > 0:
+                pruned += gone
         return pruned
 
     def concerns(self, request: WriteRequest) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from commands.schedule.recurrence import Recurrence
-from commands.schedule.scheduled import Carried, Scheduled
+from commands.schedule.scheduled import Carried, Scheduled, State
 from commands.schedule.sql_statements import statements
 from commands.schedule.table import Takes
 from eventstore.sql_database import SqlDatabase
@@ -49,15 +49,21 @@ class SqlSchedules:
     def next_look(self, takes: Takes) -> int | None:
         """When a worker is to look at one next."""
         with self._database.reading() as connection:
-            rows = connection.exec_driver_sql(self._sql["next_look"], _taken(takes)).all()
-        return int(rows[0][0]) if rows else None
+            rows = connection.exec_driver_sql(self._sql["next_look"], _taken(takes)[::-1]).all()
+        return None if rows[0][0] is None else int(rows[0][0])
 
     def lease(self, takes: Takes, now_us: int, until_us: int, owner: str, limit: int) -> list[Scheduled]:
         """Takes what is due in hand."""
-        values = (now_us, *_taken(takes), limit, owner, until_us)
+        commands, names = _taken(takes)
+        values = (commands, now_us, names, limit, limit, owner, until_us)
         with self._database.transaction() as connection:
             rows = connection.exec_driver_sql(self._sql["lease"], values).all()
         return sorted(map(_scheduled, rows), key=lambda each: (each.due_us, each.id))
+
+    def renew(self, owner: str, until_us: int) -> None:
+        """Has others leave alone what an owner has in hand."""
+        with self._database.transaction() as connection:
+            connection.exec_driver_sql(self._sql["renew"], (until_us, owner))
 
     def take(self, which: str, until_us: int, owner: str) -> Scheduled | None:
         """Takes one in hand."""
@@ -80,10 +86,10 @@ class SqlSchedules:
         with self._database.durable() as connection:
             return connection.exec_driver_sql(self._sql["cancel"], (now_us, which, which)).rowcount > 0
 
-    def prune(self, before_us: int, limit: int) -> int:
+    def prune(self, state: State, before_us: int, limit: int) -> int:
         """Forgets those that have ended."""
         with self._database.transaction() as connection:
-            return connection.exec_driver_sql(self._sql["prune"], (before_us, limit)).rowcount
+            return connection.exec_driver_sql(self._sql["prune"], (state, before_us, limit)).rowcount
 
     def forget(self, rows: Sequence[Scheduled], moves: Sequence[tuple[Scheduled, Scheduled]]) -> None:
         """Nothing: the transaction ends."""

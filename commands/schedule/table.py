@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 from sqlalchemy import Connection
 
-from commands.schedule.scheduled import Scheduled
+from commands.schedule.scheduled import Scheduled, State
 
 
 class Takes(msgspec.Struct, frozen=True):
@@ -47,6 +47,9 @@ class ScheduleTable(Protocol):
     def lease(self, takes: Takes, now_us: int, until_us: int, owner: str, limit: int) -> list[Scheduled]:
         """Takes what is due in hand, so that others leave it alone until then. Each as it is afterwards."""
 
+    def renew(self, owner: str, until_us: int) -> None:
+        """Has others leave alone until then what an owner has in hand."""
+
     def take(self, which: str, until_us: int, owner: str) -> Scheduled | None:
         """Takes one in hand that waits, whenever it is due, or that has failed."""
 
@@ -59,8 +62,8 @@ class ScheduleTable(Protocol):
     def cancel(self, which: str, now_us: int) -> bool:
         """Ends one that waits or has failed; whether there was one."""
 
-    def prune(self, before_us: int, limit: int) -> int:
-        """Forgets up to so many that were done or cancelled before; returns how many they were."""
+    def prune(self, state: State, before_us: int, limit: int) -> int:
+        """Forgets up to so many that have ended before in a state; returns how many they were. Those in the code are kept."""
 
     def forget(self, rows: Sequence[Scheduled], moves: Sequence[tuple[Scheduled, Scheduled]]) -> None:
         """Takes back what was kept and moved in a transaction that is not to be. Only memory is asked for it."""

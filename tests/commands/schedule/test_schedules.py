@@ -1,15 +1,21 @@
 """Scheduled commands: kept, fired when they are due, once in effect, or cancelled."""
 
 import asyncio
+import re
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from commands.schedule import lease
 from commands.schedule.fire import ATTEMPTS
+from commands.schedule.scheduled import Carried
 from commands.schedule.schedules import KEEP_US
+from commands.schedule.sql_statements import statements
+from commands.schedule.when import When
 from eventfold import (
     Application,
     AsyncApplication,
@@ -300,6 +306,58 @@ def test_workers_in_threads_do_each_command_once(app: Application) -> None:
     assert {each.state for each in app.schedules()} == {"done"}
 
 
+class Ponder(Command):
+    account_id: str
+
+
+@handles
+def ponder(account: Account, command: Ponder) -> list[Deposited]:
+    if BETWEEN:
+        BETWEEN.pop()()
+    return []
+
+
+@everywhere
+def test_what_takes_longer_than_a_lease_is_left_alone_meanwhile(
+    open_app: OpenApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.001)
+    app = open_app(handlers=[*HANDLERS, ponder])
+    made = app.schedule(Ponder("a-1"), after=0)
+    next_one = app.schedule(Ponder("a-2"), after=1)
+    clock.move(seconds=1)
+
+    def takes_long() -> None:
+        for _ in range(3):
+            clock.move(microseconds=lease.LEASE_US * 0.9)
+            while app.scheduled(made.id).look_us < clock() + lease.LEASE_US:
+                time.sleep(0.001)
+            assert app.fire_due() == 0
+
+    BETWEEN.append(takes_long)
+
+    assert app.fire_due() == 2
+    assert [app.scheduled(each.id).fired for each in (made, next_one)] == [1, 1]
+
+
+@in_sql
+def test_what_others_are_to_do_is_not_looked_through(open_app: OpenApp, clock: Clock) -> None:
+    app = open_app()
+    foreign = app.parts.schedules.row(Withdraw("a-1", 5), Carried(), When(after=0))
+    app.parts.schedules.table.keep(None, [replace(foreign, id=f"w-{number}") for number in range(3_000)])
+    database = app.store.backend.sql
+    assert database is not None
+    sql = statements("eventfold_schedules", database.dialect)
+    explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        asked = {"next_look": ("[]", '["Deposit"]'), "lease": ('["Deposit"]', clock(), "[]", 16, 16, "me", clock())}
+        plans = [str(connection.exec_driver_sql(f"{explain} {sql[name]}", asked[name]).all()) for name in asked]
+
+    by_command = r"by_command \(command=\?|by_command [\s\S]+Index Cond: \(+command ="
+    assert [bool(re.search(by_command, plan)) for plan in plans] == [True, True]
+
+
 # -- refused, failed, unknown -----------------------------------------------------------------------------------------
 
 
@@ -419,23 +477,25 @@ def test_bad_input_is_refused_and_nothing_is_kept(arguments: dict[str, Any], err
 # -- afterwards -------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_done_or_cancelled_a_week_ago_is_forgotten_and_what_has_failed_is_not(
+@everywhere
+def test_what_was_done_or_cancelled_is_forgotten_after_a_week_and_what_has_failed_after_90_days(
     app: Application, clock: Clock
 ) -> None:
-    done, cancelled, failed, waiting = (
-        app.schedule(command, after=0).id
-        for command in (Deposit("a-1", 5), Deposit("a-1", 6), Withdraw("a-2", 5), Deposit("a-1", 7))
-    )
+    cancelled, failed = (app.schedule(command, after=0).id for command in (Deposit("a-1", 6), Withdraw("a-2", 5)))
+    app.schedule(Deposit("a-1", 5), after=0)
     app.cancel(cancelled)
     app.fire_due()
+    waiting = app.schedule(Deposit("a-1", 7), after=0)
     clock.move(microseconds=KEEP_US)
     assert app.parts.schedules.prune() == 0
     clock.move(seconds=1)
 
-    assert app.parts.schedules.prune() == 3
-    assert [each.id for each in app.schedules("failed")] == [failed]
-    assert done
-    assert waiting
+    assert app.parts.schedules.prune() == 2
+    assert {each.id for each in app.schedules()} == {failed, waiting.id}
+    clock.move(days=83)
+
+    assert app.parts.schedules.prune() == 1
+    assert [each.id for each in app.schedules()] == [waiting.id]
 
 
 def test_an_async_application_fires_through_its_own_middleware(url: str, clock: Clock) -> None:
