@@ -15,7 +15,7 @@ from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
 from commands.inbox.consumer import Consumer
 from commands.inbox.consuming import Consuming
-from commands.inbox.group import groups_of
+from commands.inbox.group import check_consumers, groups_of
 from commands.inbox.inbox import Inbox
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import RelayPolicy
@@ -74,7 +74,7 @@ class Parts:
         relay: RelayPolicy | None = None,
     ) -> None:
         self.url = url
-        self.consumers = tuple(consumers)
+        self.consumers = check_consumers(consumers)
         groups_of(self.consumers)  # finds those that contradict each other before anything is opened
         self.broker = broker
         self.sender = Sender(broker)

@@ -68,8 +68,28 @@ def load_application(name: ApplicationName) -> Application | AsyncApplication:
     Raises:
         ApplicationNotFound: there is no such module or attribute, importing it fails, or it is something else.
     """
+    return expect_application(name, load_declared(name))
+
+
+def expect_application(name: ApplicationName, found: object) -> Application | AsyncApplication:
+    """What was found under a name, where it is an application.
+
+    Raises:
+        ApplicationNotFound: it is something else.
+    """
+    if not isinstance(found, Application | AsyncApplication):
+        raise ApplicationNotFound(f"{_where(name)}: expected an Application, got {type(found).__name__}")
+    return found
+
+
+def load_declared(name: ApplicationName) -> Any:
+    """Imports the module and returns what it has under the name.
+
+    Raises:
+        ApplicationNotFound: there is no such module or attribute, or importing it fails.
+    """
     module_name, colon, attribute = name.text.partition(":")
-    where = f"{name.source}: {name.text!r}"
+    where = _where(name)
     if not colon or not module_name or not attribute:
         raise ApplicationNotFound(f"{where}: expected module:attribute, as in bank.app:app")
     for folder in reversed(name.folders):
@@ -80,9 +100,11 @@ def load_application(name: ApplicationName) -> Application | AsyncApplication:
         if not hasattr(found, part):
             raise ApplicationNotFound(f"{where}: {module_name} has no {attribute!r}{_instead(found)}")
         found = getattr(found, part)
-    if not isinstance(found, Application | AsyncApplication):
-        raise ApplicationNotFound(f"{where}: expected an Application, got {type(found).__name__}")
     return found
+
+
+def _where(name: ApplicationName) -> str:
+    return f"{name.source}: {name.text!r}"
 
 
 def _import(module: str, where: str, folders: tuple[Path, ...]) -> Any:

@@ -215,9 +215,10 @@ def _classes_in(annotation: Any) -> Iterator[Any]:
 def _channel(where: str, classes: tuple[type[Message], ...]) -> str:
     found = {channel_of(each) for each in classes}
     if len(found) > 1 or None in found:
-        names = ", ".join(f"{each.__name__} {channel_of(each)!r}" for each in classes)
+        names = ", ".join(f"{each.__name__} names {channel_of(each) or 'none'}" for each in classes)
         raise DefinitionError(
-            f"{where}: expected one channel that its messages name, got {names}; say it: @consumes(channel)"
+            f'{where}: expected one channel that its messages name, but {names}; say it here, as in @consumes("orders"), or '
+            f'with the class, as in class {classes[0].__name__}(Message, channel="orders")'
         )
     (channel,) = found
     return str(channel)

@@ -32,15 +32,28 @@ class Group:
                     )
 
 
-def groups_of(consumers: Iterable[Any]) -> list[Group]:
+def groups_of(consumers: Any) -> list[Group]:
     """The groups of an inbox.
 
     Raises:
-        DefinitionError: something is not a consumer, or two contradict each other.
+        DefinitionError: they are no list of consumers, or two contradict each other.
     """
     found: dict[tuple[str, str], list[Consumer[..., Any]]] = {}
-    for each in consumers:
-        if not isinstance(each, Consumer):
-            raise DefinitionError(f"consumers: expected functions under @consumes, got {each!r}")
+    for each in check_consumers(consumers):
         found.setdefault((each.reading.group, each.reading.channel), []).append(each)
     return [Group(members[0].reading, members) for members in found.values()]
+
+
+def check_consumers(consumers: Any) -> tuple[Consumer[..., Any], ...]:
+    """What was given as `consumers=`.
+
+    Raises:
+        DefinitionError: it is no list, or something in it is no consumer.
+    """
+    if not isinstance(consumers, Iterable) or isinstance(consumers, str):
+        raise DefinitionError(f"consumers: expected a list of functions under @consumes, got {consumers!r}")
+    found: tuple[Any, ...] = tuple(consumers)
+    for each in found:
+        if not isinstance(each, Consumer):
+            raise DefinitionError(f"consumers: expected functions under @consumes, got {each!r}")
+    return found

@@ -44,7 +44,7 @@ class Inbox:
         schema: the PostgreSQL schema that holds the tables.
 
     Raises:
-        DefinitionError: the consumers contradict each other.
+        DefinitionError: the consumers are no list of consumers, or contradict each other.
         InvalidInput: another argument is not acceptable.
         NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
         StoreError: the database cannot be used.
@@ -84,8 +84,12 @@ class Inbox:
         """Consumes messages: `run()` it, or use it as a context manager in a thread.
 
         Raises:
-            DefinitionError: there is no broker.
+            DefinitionError: there is no broker, or nobody to consume.
         """
+        if not self._groups:
+            raise DefinitionError(
+                "inbox: there is nobody to consume; name functions under @consumes, as in consumers=[ship]"
+            )
         if self._broker is None:
             raise DefinitionError(
                 "inbox: there is nothing to consume from; name a broker, as in broker='nats://127.0.0.1:4222'"
@@ -146,10 +150,11 @@ class Inbox:
         Raises:
             NotFound: there is none of that number.
         """
-        kept = self._find(number)
-        gone = [kept, *(self._table.followers(kept) if followers else [])]
+        lane = self._find(number).lane
         with self._table.transaction() as connection:
-            self._table.lock(connection, kept.lane)
+            self._table.lock(connection, lane)
+            kept = self._find(number)  # as it is now that nobody else handles it, or adds to what follows it
+            gone = [kept, *(self._table.followers(kept) if followers else [])]
             for each in gone:
                 self._table.done(connection, each, now_us())
         return len(gone)

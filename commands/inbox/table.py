@@ -67,7 +67,7 @@ class LaneStatus(msgspec.Struct, frozen=True):
         moved_us: since when, microseconds since 1970 UTC.
         owner: the consumer process that reads it; None where none does.
         kept: how many messages are set aside.
-        parked: how many keys wait for somebody to retry or discard their messages.
+        parked: how many of those wait for somebody to retry or discard them.
     """
 
     lane: Lane

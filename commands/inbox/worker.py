@@ -66,6 +66,11 @@ class InboxWorker:
         self._thread: threading.Thread | None = None
 
     @property
+    def description(self) -> str:
+        """For whom it consumes, for people."""
+        return ", ".join(f"group {each.reading.group} of channel {each.reading.channel}" for each in self._groups)
+
+    @property
     def running(self) -> bool:
         """Whether the background thread is at work."""
         return self._thread is not None and self._thread.is_alive()

@@ -79,17 +79,16 @@ def consume(session: Session) -> None:
     it, too, beside its other work.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = session.application
-    worker = app.inbox.worker()
+    worker = session.inbox.worker()
     with signals_call(worker.end):
-        logger.info("%d consumers of %s are at work", len(app.parts.consumers), app.name)
+        logger.info("consuming for %s", worker.description)
         worker.run()
     logger.info("stopped")
 
 
 def status(session: Session) -> None:
     """Show how far each partition of each channel is read, and what is set aside."""
-    rows = [builtin(each) for each in session.application.inbox.status()]
+    rows = [builtin(each) for each in session.inbox.status()]
     show_rows(rows, STATUS_COLUMNS, session.format, empty="nothing was read yet")
 
 
@@ -100,7 +99,7 @@ def list_messages(session: Session, *, limit: LimitOption = 100) -> None:
     keys go on. It is tried again by itself until it has failed often enough; then it is parked until somebody retries or discards
     it.
     """
-    found = session.application.inbox.messages(limit=with_one_more(limit))
+    found = session.inbox.messages(limit=with_one_more(limit))
     show_page(
         [_row(each) for each in found],
         LIST_COLUMNS,
@@ -113,7 +112,7 @@ def list_messages(session: Session, *, limit: LimitOption = 100) -> None:
 
 def show(session: Session, message: NumberArgument) -> None:
     """Show a message that is set aside, with its data and what follows it."""
-    inbox = session.application.inbox
+    inbox = session.inbox
     found = inbox.message(message)
     event = found.event
     beside: dict[str, Any] = {"headers": None, "data": found.body.decode(errors="backslashreplace")}
@@ -135,7 +134,7 @@ def retry(
 
     Consumers need not be stopped. It ends with exit code 1 where messages of a key are left.
     """
-    retried = session.application.inbox.retry(*(numbers or []))
+    retried = session.inbox.retry(*(numbers or []))
     show_rows([builtin(each) for each in retried], RETRY_COLUMNS, session.format, empty="nothing is set aside")
     if any(each.left for each in retried):
         raise typer.Exit(1)
@@ -148,13 +147,13 @@ def discard(
     followers: Annotated[bool, typer.Option("--followers", help="What follows it under its key, too.")] = False,
 ) -> None:
     """Give up a message that is set aside: it is never handled. What follows it is tried by the next consumer."""
-    discarded = session.application.inbox.discard(message, followers=followers)
+    discarded = session.inbox.discard(message, followers=followers)
     show_record({"number": message, "discarded": discarded}, session.format)
 
 
 def prune(session: Session) -> None:
     """Forget which messages were handled longer ago than is to be remembered. Consumers do so by themselves."""
-    show_record({"pruned": session.application.inbox.prune()}, session.format)
+    show_record({"pruned": session.inbox.prune()}, session.format)
 
 
 def _row(found: InboxMessage) -> dict[str, Any]:

@@ -69,14 +69,14 @@ def list_messages(
     limit: LimitOption = 100,
 ) -> None:
     """List messages in the order in which they were added."""
-    outbox = session.application.outbox
+    outbox = session.outbox
     rows = outbox.messages(state=state, channel=channel, key=key, after=after, limit=limit or None)
     show_rows([_row(each) for each in rows], COLUMNS, session.format, empty="no messages")
 
 
 def show_message(session: Session, message_id: MessageArgument) -> None:
     """Show a message with what it says."""
-    found = session.application.outbox.message(message_id)
+    found = session.outbox.message(message_id)
     event = found.event
     about = {"source": event.source, "subject": event.subject, "schema": event.schema, "headers": event.headers}
     times = {
@@ -90,7 +90,8 @@ def show_message(session: Session, message_id: MessageArgument) -> None:
 
 def show_status(session: Session) -> None:
     """Show how many messages wait, are parked and were sent, and whether the broker takes them."""
-    counts = session.application.outbox.status()
+    outbox = session.outbox
+    counts = outbox.status()
     record: dict[str, Any] = {
         "pending": counts.pending,
         "waiting": counts.waiting,
@@ -100,7 +101,7 @@ def show_status(session: Session) -> None:
         "broker_error": counts.broker_error,
         "broker_error_at": None if counts.broker_error_us is None else to_datetime(counts.broker_error_us),
     }
-    database = session.application.store.backend.sql
+    database = outbox.store.backend.sql
     slot = None if database is None else Slot(database).status()
     if slot is not None:
         record["slot"] = builtin(slot)
@@ -193,12 +194,12 @@ def retry(
     ] = None,
 ) -> None:
     """Let parked messages be sent, each with those that are parked only because they follow it."""
-    show_record({"released": session.application.outbox.retry(*(message_ids or ()))}, session.format)
+    show_record({"released": session.outbox.retry(*(message_ids or ()))}, session.format)
 
 
 def discard(session: Session, message_id: MessageArgument) -> None:
     """Give a parked message up: it is never sent. What is parked only because it follows it is sent."""
-    show_record(_row(session.application.outbox.discard(message_id)), session.format)
+    show_record(_row(session.outbox.discard(message_id)), session.format)
 
 
 def prune(
@@ -209,7 +210,7 @@ def prune(
     ] = DAY_SECONDS / 3600,
 ) -> None:
     """Forget messages that were sent. A relay does so by itself."""
-    show_record({"pruned": session.application.outbox.prune(older_than_hours * 3600)}, session.format)
+    show_record({"pruned": session.outbox.prune(older_than_hours * 3600)}, session.format)
 
 
 def _row(row: OutboxRow) -> dict[str, Any]:

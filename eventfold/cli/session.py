@@ -6,16 +6,18 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.markup import escape
 
+from commands.inbox.inbox import Inbox
+from commands.outbox.outbox import Outbox
 from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
 from eventfold.cli.help import PlainCommand
 from eventfold.cli.output import Format, error_console
-from eventfold.settings import APP_VARIABLE, DATABASE_VARIABLE, find_application, load_application
+from eventfold.settings import APP_VARIABLE, DATABASE_VARIABLE, expect_application, find_application, load_declared
 from eventstore import EventfoldError
 
 _PANEL = "Everywhere"
@@ -38,6 +40,7 @@ DebugOption = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_PANEL, show_default=False),
 ]
+Alone = TypeVar("Alone", Inbox, Outbox)
 SHARED = {"app": AppOption, "database": DatabaseOption, "format": FormatOption, "debug": DebugOption}
 
 
@@ -63,12 +66,35 @@ class Session:
         self.debug = bool(debug)
 
     @cached_property
+    def named(self) -> Any:
+        """What was named: an application, or an inbox or outbox that stands alone."""
+        return load_declared(find_application(self._app))
+
+    @cached_property
     def declared(self) -> Application | AsyncApplication:
         """The application as its module declares it, with the database that was asked for."""
-        declared = load_application(find_application(self._app))
+        declared = expect_application(find_application(self._app), self.named)
         if self._database:
             _sync(declared).parts.use_database(self._database)
         return declared
+
+    @property
+    def inbox(self) -> Inbox:
+        """The application's, or one that was named itself."""
+        return self._alone(self.named) if isinstance(self.named, Inbox) else self.application.inbox
+
+    @property
+    def outbox(self) -> Outbox:
+        """The application's, or one that was named itself."""
+        return self._alone(self.named) if isinstance(self.named, Outbox) else self.application.outbox
+
+    def _alone(self, found: Alone) -> Alone:
+        if self._database:
+            kind = type(found).__name__
+            usage_error(
+                f"--database, {DATABASE_VARIABLE}: expected none, since an {kind} has its own, got {self._database!r}"
+            )
+        return found
 
     @property
     def has_database(self) -> bool:
@@ -90,6 +116,8 @@ class Session:
         """Lets go of the database, if it was opened."""
         if "declared" in vars(self):
             self.application.close()
+        elif "named" in vars(self) and isinstance(self.named, Inbox | Outbox):
+            self.named.close()
 
 
 def _sync(declared: Application | AsyncApplication) -> Application:

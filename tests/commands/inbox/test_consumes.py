@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from commands.inbox.group import groups_of
-from eventfold import Consuming, DefinitionError, Inbox, Message, Received, consumes
+from eventfold import Application, Consuming, DefinitionError, Inbox, Message, Received, consumes
 from tests.commands.inbox.orders import OrderCancelled, OrderPlaced
 
 
@@ -102,6 +102,27 @@ def test_numbers_of_consuming_that_make_no_sense_are_refused(options: Any) -> No
         Consuming(**options)
 
 
-def test_without_a_broker_nothing_can_be_consumed() -> None:
-    with Inbox("memory://", consumers=[]) as inbox, pytest.raises(DefinitionError, match="name a broker"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"consumers": [consumes(takes_order)]}, "name a broker"),
+        ({"consumers": [], "broker": "memory://nobody"}, "there is nobody to consume"),
+    ],
+)
+def test_without_a_broker_or_a_consumer_nothing_can_be_consumed(options: Any, said: str) -> None:
+    with Inbox("memory://", **options) as inbox, pytest.raises(DefinitionError, match=said):
         inbox.worker()
+
+
+@pytest.mark.parametrize("given", [consumes(takes_order), None, "ship", 3])
+def test_consumers_that_are_no_list_are_refused(given: Any) -> None:
+    for make in (Inbox, Application):
+        with pytest.raises(DefinitionError, match=r"consumers: expected a list of functions under @consumes, got"):
+            make("memory://", consumers=given)
+
+
+def test_which_message_names_no_channel_is_said() -> None:
+    def takes_both(message: OrderPlaced | Loose) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"OrderPlaced names orders, Loose names none; say it here"):
+        consumes(takes_both)

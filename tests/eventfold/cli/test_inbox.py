@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import signal
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -122,3 +123,39 @@ def test_it_consumes_until_it_is_told_to_end(cli: Cli) -> None:
         assert process.returncode == 0
         assert "stopped" in errors
         assert leases_in(store) == 0
+
+
+ALONE = """
+from eventfold import Inbox, Outbox, consumes
+from tests.eventfold.cli.shipping import OrderPlaced
+
+@consumes(group="alone")
+def ship(message: OrderPlaced) -> None: ...
+
+inbox = Inbox("{url}", consumers=[ship])
+outbox = Outbox("{url}", source="/alone")
+"""
+
+
+def test_an_inbox_and_an_outbox_that_stand_alone_are_looked_after_too(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alone.py").write_text(ALONE.format(url=cli.database))
+    monkeypatch.syspath_prepend(tmp_path)
+    inbox, outbox = ("--app", "alone:inbox"), ("--app", "alone:outbox")
+
+    cli.environment["COLUMNS"] = "240"
+
+    assert "an Inbox has its own" in cli("inbox", "list", *inbox, code=2).stderr
+    del cli.environment["EVENTFOLD_DATABASE"]
+
+    assert "expected an Application, got Outbox" in cli("outbox", "relay", *outbox, code=1).stderr
+    assert "expected an Application, got Inbox" in cli("status", *inbox, code=1).stderr
+    assert "name a broker" in cli("inbox", "consume", *inbox, code=1).stderr
+    assert cli.json("outbox", "status", *outbox)["pending"] == 0
+
+
+def test_without_consumers_nothing_is_consumed(cli: Cli) -> None:
+    cli("migrate")
+
+    assert "there is nobody to consume" in cli("inbox", "consume", code=1).stderr
