@@ -17,7 +17,7 @@ from commands import (
     Scheduled,
     enclose,
 )
-from commands.brokers.broker import Broker
+from commands.brokers.opening import BrokerSource
 from commands.bus import Innermost, check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.inbox.consumer import Consumer
@@ -104,7 +104,8 @@ class Application:
             event and returns a message, a list of them, or None. Messages are stored with the event, and sent by a relay.
         source: the service, as its messages name it: a URI reference; by default a slash and the name.
         consumers: functions under `@consumes`, which handle the messages of other services.
-        broker: what carries messages between services, by its URL: `memory://name`.
+        broker: what carries messages between services: its URL, such as `nats://host`, or a function that makes a connection. Each
+            event loop that needs one has its own.
         consuming: how messages are consumed, and the middleware around consumers.
         relay: how messages are sent: batches, retries, and what becomes of those that fail again and again.
         name: for people, in the status and the logs.
@@ -132,7 +133,7 @@ class Application:
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str | None = None,
         consumers: Iterable[Consumer[..., Any]] = (),
-        broker: str | Broker | None = None,
+        broker: BrokerSource | None = None,
         consuming: Consuming | None = None,
         relay: RelayPolicy | None = None,
         name: str = "application",

@@ -69,8 +69,7 @@ class RelayFollower:
             if not self._stopping.is_set():
                 await self._relay.run()
         finally:
-            if broker is not self._parts.broker:  # else whoever has given it closes it
-                await broker.close()
+            await broker.close()
 
 
 def _kind(*, streamed: bool) -> "type[Relay | OutboxStream]":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
-from commands.brokers.broker import Broker
+from commands.brokers.opening import BrokerSource, check_broker
 from commands.clock import now_us
 from commands.inbox.chain import Chain
 from commands.inbox.consumer import Consumer, Reading
@@ -35,7 +35,7 @@ class Inbox:
     Args:
         where: the database: `sqlite:///path` or `postgresql://user@host/database`; or a log, beside which it is kept.
         consumers: functions under `@consumes`.
-        broker: where the messages come from: its URL. Without one, nothing can be consumed.
+        broker: where the messages come from: its URL, or a function that makes a connection. Without one, nothing can be consumed.
         consuming: how they are consumed.
         outbox: of the same database, so that consumers can `publish`.
         unit: with a log: begins a unit of work, so that consumers can `dispatch` and `append`.
@@ -44,7 +44,7 @@ class Inbox:
         schema: the PostgreSQL schema that holds the tables.
 
     Raises:
-        DefinitionError: the consumers contradict each other.
+        DefinitionError: the consumers contradict each other, or `broker` is a connection of one event loop.
         InvalidInput: another argument is not acceptable.
         NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
         StoreError: the database cannot be used.
@@ -55,7 +55,7 @@ class Inbox:
         where: str | EventStore,
         *,
         consumers: Iterable[Consumer[..., Any]],
-        broker: str | Broker | None = None,
+        broker: BrokerSource | None = None,
         consuming: Consuming | None = None,
         outbox: Outbox | None = None,
         unit: Callable[[], UnitOfWork] | None = None,
@@ -64,7 +64,7 @@ class Inbox:
         schema: str | None = None,
     ) -> None:
         self._groups = groups_of(consumers)
-        self._broker = broker
+        self._broker = check_broker(broker)
         self._consuming = consuming or Consuming()
         self._reach = Reach(unit, None if outbox is None else lambda: outbox)
         self._close: Callable[[], None] = lambda: None

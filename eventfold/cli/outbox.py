@@ -166,8 +166,7 @@ async def _relay_once(app: Application) -> int:
     try:
         return await Relay(app.outbox, broker, app.parts.relay).run_once()
     finally:
-        if broker is not app.parts.broker:  # else whoever has given it closes it
-            await broker.close()
+        await broker.close()
 
 
 def _serve(app: Application, *, streamed: bool) -> None:

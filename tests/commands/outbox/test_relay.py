@@ -206,7 +206,7 @@ def test_a_relay_is_woken_by_what_is_added_and_stops_when_it_is_told(url: str) -
         heard.release()
 
     broker.answer = answer
-    with Application(url, handlers=HANDLERS, publish=PUBLISH, broker=broker, migrate=True) as app:  # type: ignore[arg-type]  # nobody subscribes
+    with Application(url, handlers=HANDLERS, publish=PUBLISH, broker=lambda: broker, migrate=True) as app:  # type: ignore[arg-type, return-value]  # nobody subscribes
         broker.kept = []
         number = Numbered(1)
         with app.worker():
