@@ -49,7 +49,7 @@ def check_broker(given: Any) -> BrokerSource | None:
         raise DefinitionError(f"broker: expected a URL, or a function that makes a connection, got {shown(given)}")
     if inspect.iscoroutinefunction(given) or _needs_arguments(given):
         raise DefinitionError(
-            f"broker: expected a plain function without parameters, got {shown(given)}; what it makes connects by itself when it is used"
+            f"broker: expected a plain function without parameters, got {shown(given)}; it connects when it is used"
         )
     return cast("BrokerSource", given)
 

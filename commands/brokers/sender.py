@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 
 from commands.brokers.broker import Broker
+from commands.brokers.handing_over import hand_over
 from commands.brokers.opening import BrokerSource, check_broker, open_broker
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable
@@ -42,9 +43,9 @@ class Sender:
         for each in away or failures:
             raise each
 
-    async def _publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+    async def _publish(self, events: Sequence[CloudEvent]) -> Sequence[Exception | None]:
         assert self._broker is not None  # noqa: S101 - for the type checker; `_running` has made it
-        return await self._broker.publish(events)
+        return await hand_over(self._broker, events)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
