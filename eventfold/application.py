@@ -33,6 +33,7 @@ from commands.schedule.scheduled import Carried, State
 from commands.schedule.when import When
 from commands.unit_of_work import UnitOfWork
 from eventfold.fire import fire_due
+from eventfold.options import check_options
 from eventfold.parts import Parts
 from eventfold.react import react, retry_reaction_of
 from eventfold.session import Session
@@ -112,7 +113,7 @@ class Application:
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
     Raises:
-        DefinitionError: the parts contradict each other.
+        DefinitionError: the parts contradict each other, or there is no such parameter.
         StoreError: the database cannot be used.
     """
 
@@ -139,6 +140,7 @@ class Application:
         name: str = "application",
         **options: Any,
     ) -> None:
+        check_options(url, options, Application)
         self._middleware = bound(middleware, self.query, self.was_done)
         check_middleware(self._middleware, awaited=False)
         self.name = name

@@ -117,6 +117,27 @@ def test_beside_the_outbox_it_says_another_message_of_the_same_event(sqlite_url:
         assert len({said(broker)["1"][0].id, app.outbox.messages()[0].event.id}) == 2
 
 
+def test_what_is_wrong_with_a_message_is_said_once(sqlite_url: str) -> None:
+    def odd(_recorded: Recorded[Deposited]) -> Told:
+        return Told("x", 1)  # type: ignore[arg-type]  # refused
+
+    with Application(
+        sqlite_url,
+        reactions=[publication("feed", {Deposited: odd}, start="beginning")],
+        publish={Closed: odd},
+        broker="memory://",
+    ) as app:
+        with pytest.raises(PublishFailed) as refused:
+            app.store.append("account-1", [Closed()])
+        app.store.append("account-1", [Deposited(1)])
+        with pytest.raises(ReactionFailed) as failed:
+            app.react()
+
+    assert str(refused.value).count("nothing was stored") == 1
+    assert "nothing was stored" not in str(failed.value)
+    assert ".." not in str(failed.value)
+
+
 def test_what_is_said_again_after_a_crash_has_the_same_ids(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = FlakyBroker()
     with application(sqlite_url, broker) as app:
