@@ -28,6 +28,7 @@ from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.migration import require_migrated
 from eventstore.opening import open_backend
 from eventstore.preparation import check_message_id as check_any_id
+from eventstore.same_database import check_same
 from eventstore.sql_database import SqlDatabase
 
 PRUNED_AT_ONCE = 1_000
@@ -97,6 +98,7 @@ class Outbox:
         Raises:
             InvalidMessage: one of them is not acceptable; none was stored.
             DuplicateMessage: one has the id of a message that is kept already.
+            InvalidInput: the connection is to another database.
             StoreError: the database refused or is gone.
         """
         events = [self.sealed(each) for each in messages]
@@ -164,6 +166,7 @@ class Outbox:
                 "memory: there is no transaction to add messages in; use SQLite or PostgreSQL, or give None for the connection"
             )
         connection = joined(given)
+        check_same(database, connection)
         with database.translating(), connection.begin_nested() if len(events) > 1 else nullcontext():  # all, or none
             self.table.insert(connection, events, now_us())
         after_commit(connection, self.store.announce)
