@@ -120,7 +120,7 @@ def relay(
     """
     app = _with_broker(session, broker)
     if once:
-        show_record({"sent": asyncio.run(_relay_once(app))}, session.format)
+        show_record({"sent": relay_once(app)}, session.format)
     else:
         _serve(app, streamed=False)
 
@@ -159,6 +159,15 @@ def _postgresql(app: Application) -> SqlDatabase:
             f"{app.store.backend.description}: only PostgreSQL says what is committed; run `eventfold outbox relay`"
         )
     return database
+
+
+def relay_once(app: Application) -> int:
+    """Hands over what can be handed over now; how many messages that were.
+
+    Raises:
+        BrokerUnavailable: the broker is away.
+    """
+    return asyncio.run(_relay_once(app))
 
 
 async def _relay_once(app: Application) -> int:
