@@ -17,6 +17,7 @@ from commands.inbox.consumer import Consumer
 from commands.inbox.consuming import Consuming
 from commands.inbox.group import groups_of
 from commands.inbox.inbox import Inbox
+from commands.inbox.positions import check_positions
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.preparation import check_source
@@ -75,8 +76,8 @@ class Parts:
     ) -> None:
         self.url = url
         self.consumers = tuple(consumers)
-        groups_of(self.consumers)  # finds those that contradict each other before anything is opened
         self.broker = check_broker(broker)
+        check_positions(groups_of(self.consumers), self.broker)  # finds, too, those that contradict each other
         self.sender = Sender(broker)
         self.consuming = consuming if consuming is not None else Consuming()
         self.relay = relay if relay is not None else RelayPolicy()

@@ -12,6 +12,7 @@ from commands.inbox.effects import Reach
 from commands.inbox.group import Group, groups_of
 from commands.inbox.messages import InboxMessage, InboxStatus, RetriedMessages, message_of, status_of
 from commands.inbox.opening import inbox_table, open_database
+from commands.inbox.positions import check_positions
 from commands.inbox.pruning import prune
 from commands.inbox.retrying import Retrying
 from commands.inbox.table import InboxTable, Kept, Lane
@@ -65,6 +66,7 @@ class Inbox:
     ) -> None:
         self._groups = groups_of(consumers)
         self._broker = check_broker(broker)
+        check_positions(self._groups, self._broker)
         self._consuming = consuming or Consuming()
         self._reach = Reach(unit, None if outbox is None else lambda: outbox)
         self._close: Callable[[], None] = lambda: None

@@ -18,7 +18,7 @@ from eventfold import Application, AsyncApplication, DefinitionError
             {"pigeons": 1},
             "there is no parameter pigeons=; a database at this URL takes busy_seconds, cache_states",
         ),
-        ("postgresql://x/y", {"busy_seconds": 1}, "there is no parameter busy_seconds=; a database at this URL takes"),
+        ("sqlite:///x.db", {"pool_size": 1}, "there is no parameter pool_size=; a database at this URL takes"),
     ],
 )
 def test_an_unknown_parameter_is_named_with_the_nearest(
