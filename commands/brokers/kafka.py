@@ -124,9 +124,7 @@ class KafkaBroker:
         sending = producer._sender.sender_task  # noqa: SLF001 - else `stop` waits for ever for what cannot be sent
         if sending is not None:
             sending.cancel()
-            await asyncio.wait(
-                [sending], timeout=self.seconds
-            )  # and not its outcome: that it is cancelled is not that we are
+            await asyncio.wait([sending], timeout=self.seconds)  # not for its outcome: it is cancelled, and not we
         with contextlib.suppress(*AWAY):
             await asyncio.wait_for(producer.stop(), self.seconds)
 
@@ -174,9 +172,7 @@ class KafkaBroker:
         if anew or channel not in self._topics:
             admin = AIOKafkaAdminClient(**self.connection)
             try:
-                async with asyncio.timeout(
-                    2 * self.seconds
-                ):  # the client's own time ends first, and it closes what it has opened
+                async with asyncio.timeout(2 * self.seconds):  # the client's own time is over first, and it closes all
                     await admin.start()
                     self._topics[channel] = await self._made(admin, channel)
             except AWAY as error:
