@@ -145,6 +145,7 @@ class NatsBroker:
         except (*AWAY, ValueError) as error:  # a port that is no number is a ValueError
             if client.is_connected or client.is_closed:
                 await client.close()
+            _cut(client)  # which it leaves open where the server has not said a word
             raise self.unavailable(error) from error
         return client
 
