@@ -34,7 +34,7 @@ demo: .venv/.installed-demo ## Run the example story; DATABASE=postgresql://... 
 	@$(BIN)/python -m examples.cdnow.demo $(if $(DATABASE),--database '$(DATABASE)') $(if $(ELASTICSEARCH),--elasticsearch '$(ELASTICSEARCH)')
 
 demo-orders: .venv/.installed-$(if $(filter-out memory,$(BROKER)),test,demo) ## Run two services and a broker; BROKER=nats|kafka|rabbitmq|redis|memory or a URL, ROWS=n
-	@$(BIN)/python -m examples.orders.demo --broker '$(BROKER)' $(if $(ROWS),--rows $(ROWS))
+	@ORDERS_BROKER='$(BROKER)' $(BIN)/python -m examples.orders.demo $(if $(ROWS),--rows $(ROWS))
 
 dashboard: .venv/.installed-$(if $(PLOT),plot,demo) ## Show what the demo made; PLOT=cohorts.svg draws a picture too
 	@$(if $(DATABASE),EVENTFOLD_DATABASE='$(DATABASE)') $(BIN)/python -m examples.cdnow.dashboard $(if $(PLOT),--plot '$(PLOT)')

@@ -18,6 +18,7 @@ EventfoldError
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from eventstore import Conflict, EventfoldError, InvalidInput, NotFound
 
@@ -75,18 +76,27 @@ class TooManyConflicts(Conflict):
 class IdempotencyConflict(Conflict):
     """A command came under an idempotency key that another command has used. Nothing was stored; give it a key of its own.
 
+    Of the first command its fingerprint is kept, and not its fields; so it is not known which of them differ.
+
     Attributes:
         key: the key.
         first: the name of the command that has used it.
         command: the name of the command that came with it now; the same name where only its fields differ.
+        stream: where the first command has stored its events; empty where there were none.
+        used_at: when the first command was done, in UTC.
     """
 
     code = "idempotency_conflict"
 
-    def __init__(self, key: str, first: str, command: str) -> None:
+    def __init__(self, key: str, first: str, command: str, *, stream: str, used_at: datetime) -> None:
         self.key, self.first, self.command = key, first, command
-        other = f"another {first}" if first == command else f"a {first}"
-        super().__init__(f"idempotency key {key!r}: expected the command that used it first, {other}, got a {command}")
+        self.stream, self.used_at = stream, used_at
+        when, where = f"{used_at:%Y-%m-%d %H:%M:%S} UTC", f" in stream {stream!r}" if stream else ""
+        got = f"one with other fields than that {first}" if first == command else f"a {command}"
+        super().__init__(
+            f"idempotency key {key!r}: expected the command that used it first, a {first} of {when}{where}, got "
+            f"{got}. Give it a key of its own; `eventfold idempotency show {key}` shows what the first one led to."
+        )
 
 
 class KeyTaken(Conflict):

@@ -17,7 +17,7 @@ from commands import (
     Scheduled,
     enclose,
 )
-from commands.brokers.broker import Broker
+from commands.brokers.opening import BrokerSource
 from commands.bus import Innermost, check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.inbox.consumer import Consumer
@@ -33,6 +33,7 @@ from commands.schedule.scheduled import Carried, State
 from commands.schedule.when import When
 from commands.unit_of_work import UnitOfWork
 from eventfold.fire import fire_due
+from eventfold.options import check_options
 from eventfold.parts import Parts
 from eventfold.react import react, retry_reaction_of
 from eventfold.session import Session
@@ -104,14 +105,15 @@ class Application:
             event and returns a message, a list of them, or None. Messages are stored with the event, and sent by a relay.
         source: the service, as its messages name it: a URI reference; by default a slash and the name.
         consumers: functions under `@consumes`, which handle the messages of other services.
-        broker: what carries messages between services, by its URL: `memory://name`.
+        broker: what carries messages between services: its URL, such as `nats://host`, or a function that makes a connection. Each
+            event loop that needs one has its own.
         consuming: how messages are consumed, and the middleware around consumers.
         relay: how messages are sent: batches, retries, and what becomes of those that fail again and again.
         name: for people, in the status and the logs.
         options: as for `open_store`: `migrate`, `prefix`, `schema`, `max_payload`, ...
 
     Raises:
-        DefinitionError: the parts contradict each other.
+        DefinitionError: the parts contradict each other, or there is no such parameter.
         StoreError: the database cannot be used.
     """
 
@@ -132,12 +134,13 @@ class Application:
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str | None = None,
         consumers: Iterable[Consumer[..., Any]] = (),
-        broker: str | Broker | None = None,
+        broker: BrokerSource | None = None,
         consuming: Consuming | None = None,
         relay: RelayPolicy | None = None,
         name: str = "application",
         **options: Any,
     ) -> None:
+        check_options(url, options, Application)
         self._middleware = bound(middleware, self.query, self.was_done)
         check_middleware(self._middleware, awaited=False)
         self.name = name

@@ -19,7 +19,7 @@ from commands import (
     Scheduled,
     enclose,
 )
-from commands.brokers.broker import Broker
+from commands.brokers.opening import BrokerSource
 from commands.bus import check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.inbox.consumer import Consumer
@@ -84,7 +84,7 @@ class AsyncApplication:
         publish: from event classes to functions that make messages for other services of their events.
         source: the service, as its messages name it.
         consumers: functions under `@consumes`, which handle the messages of other services, in threads.
-        broker: what carries messages between services, by its URL.
+        broker: what carries messages between services: its URL, or a function that makes a connection.
         consuming: how messages are consumed, and the middleware around consumers.
         relay: how messages are sent.
         name: for people.
@@ -108,7 +108,7 @@ class AsyncApplication:
         publish: Mapping[type[Event], ToMessage] | None = None,
         source: str | None = None,
         consumers: Iterable[Consumer[..., Any]] = (),
-        broker: str | Broker | None = None,
+        broker: BrokerSource | None = None,
         consuming: Consuming | None = None,
         relay: RelayPolicy | None = None,
         name: str = "application",

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from commands.brokers.memory import MemoryBroker
+from commands.brokers.opening import open_broker
 from eventfold.parts import Parts
 from eventstore import Aggregate, EventfoldError
 from eventstore.aggregate import codec_for, initial, policy_of
@@ -15,7 +17,7 @@ from projections import Engine
 
 def problems(parts: Parts) -> list[str]:
     """One sentence for each thing that cannot work. The database is not touched."""
-    return [*_in_aggregates(parts), *_in_handlers(parts), *_in_projections(parts)]
+    return [*_in_aggregates(parts), *_in_handlers(parts), *_in_projections(parts), *_in_broker(parts)]
 
 
 def hints(parts: Parts) -> list[str]:
@@ -26,9 +28,29 @@ def hints(parts: Parts) -> list[str]:
         unseen = [event_type(cls) for cls in each.projection.events if folded and cls not in folded]
         if unseen:
             found.append(f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate is folded from it")
-    if not list(parts.handlers):
+    if not list(parts.handlers) and not parts.consumers:
         found.append("the application has no handlers: it takes no commands")
+    if parts.broker is None and (parts.consumers or parts.publish):
+        found.append(
+            "the application names no broker: it consumes nothing, and what it tells others waits in the outbox"
+        )
     return found
+
+
+def broker_of(parts: Parts) -> str | None:
+    """The broker for people, without secrets; None where the application names none, or no such broker can be."""
+    if not isinstance(parts.broker, str | MemoryBroker | None):
+        return f"made by {getattr(parts.broker, '__name__', 'a function')}"
+    return None if parts.broker is None or list(_in_broker(parts)) else open_broker(parts.broker).description
+
+
+def _in_broker(parts: Parts) -> Iterator[str]:
+    """A URL that is none, or a library that is missing; nothing is connected to."""
+    if isinstance(parts.broker, str):
+        try:
+            open_broker(parts.broker)
+        except EventfoldError as error:
+            yield str(error)
 
 
 def _in_aggregates(parts: Parts) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler, Schedule
 from commands.brokers.broker import Broker
-from commands.brokers.opening import open_broker
+from commands.brokers.opening import BrokerSource, check_broker, open_broker
 from commands.brokers.sender import Sender
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
@@ -17,6 +17,7 @@ from commands.inbox.consumer import Consumer
 from commands.inbox.consuming import Consuming
 from commands.inbox.group import check_consumers, groups_of
 from commands.inbox.inbox import Inbox
+from commands.inbox.positions import check_positions
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.preparation import check_source
@@ -69,14 +70,14 @@ class Parts:
         source: str = "/application",
         schedules: Iterable[Schedule] = (),
         consumers: Iterable[Consumer[..., Any]] = (),
-        broker: str | Broker | None = None,
+        broker: BrokerSource | None = None,
         consuming: Consuming | None = None,
         relay: RelayPolicy | None = None,
     ) -> None:
         self.url = url
         self.consumers = check_consumers(consumers)
-        groups_of(self.consumers)  # finds those that contradict each other before anything is opened
-        self.broker = broker
+        self.broker = check_broker(broker)
+        check_positions(groups_of(self.consumers), self.broker)  # finds, too, those that contradict each other
         self.sender = Sender(broker)
         self.consuming = consuming if consuming is not None else Consuming()
         self.relay = relay if relay is not None else RelayPolicy()
@@ -138,7 +139,7 @@ class Parts:
             return self._outbox
 
     def open_broker(self) -> Broker:
-        """A connection to the broker, for the event loop that asks for it.
+        """A connection to the broker, for the event loop that asks for it, and closes it.
 
         Raises:
             DefinitionError: the application names none.
@@ -146,7 +147,7 @@ class Parts:
         """
         if self.broker is None:
             raise DefinitionError("the application names no broker: give Application(broker=...) a URL")
-        return open_broker(self.broker) if isinstance(self.broker, str) else self.broker
+        return open_broker(self.broker)
 
     @property
     def schedules(self) -> Schedules:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from commands.outbox.relay import Relay
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from commands.outbox.stream import OutboxStream
 
 logger = logging.getLogger(__name__)
+
+WELL_SECONDS = 60.0
+"""Who has worked for so long before it failed has not failed again, but anew."""
 
 
 class RelayFollower:
@@ -53,12 +57,13 @@ class RelayFollower:
     def _work(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 asyncio.run(self._serve())
             except (
                 Exception
             ):  # a broker that cannot be opened or closed, or a database that does not say what is committed
-                failures += 1
+                failures = 1 if time.monotonic() - began >= WELL_SECONDS else failures + 1
                 logger.exception("the relay begins again")
                 self._stopping.wait(backoff(failures))
 
@@ -69,8 +74,7 @@ class RelayFollower:
             if not self._stopping.is_set():
                 await self._relay.run()
         finally:
-            if broker is not self._parts.broker:  # else whoever has given it closes it
-                await broker.close()
+            await broker.close()
 
 
 def _kind(*, streamed: bool) -> "type[Relay | OutboxStream]":

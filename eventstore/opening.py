@@ -95,6 +95,17 @@ def carried_over(options: Mapping[str, Any], url: str, to: str) -> dict[str, Any
     return {name: value for name, value in options.items() if name not in left}
 
 
+def options_at(url: str) -> frozenset[str] | None:
+    """The names of the options of `open_store` for the database at a URL; None where its backend takes any.
+
+    Raises:
+        InvalidInput: the URL is not acceptable.
+        Unsupported: no backend has this scheme, or its driver is not installed.
+    """
+    own = _options_of(_opener(_parsed(url).get_backend_name()))
+    return None if own is None else own | _EVERYWHERE | {"cache_states"}
+
+
 def options_in(url: str) -> tuple[str, dict[str, Any]]:
     """A URL without the `prefix` and the `schema` that stand in its query, and these.
 

@@ -32,6 +32,7 @@ from eventstore.preparation import event_ids, prepare, prepare_one
 from eventstore.query import AppendCondition
 from eventstore.reading import PAGE, check_paging, log_filter, read_log, read_stream
 from eventstore.recorded import Recorded, to_datetime
+from eventstore.same_database import check_same
 from eventstore.signal import Signal
 from eventstore.snapshots import NOW, Snapshots
 from eventstore.stream import check_category, check_stream_name, stream_name
@@ -121,6 +122,8 @@ class EventStore:
 
     def _append_on(self, connection: OpenTransaction, request: WriteRequest) -> Appended:
         transaction = joined(connection)
+        if self.backend.sql is not None:
+            check_same(self.backend.sql, transaction)
         written = self.backend.write_on(transaction, request, self._concerned([request]))
         after_commit(transaction, self.announce)
         return _appended(request, written)

@@ -147,6 +147,7 @@ class ReactionFailed(EventfoldError):
 
     def __init__(self, reaction: str, position: int, key: str | None, reason: str, *, parked: bool = False) -> None:
         self.reaction, self.position, self.key, self.reason, self.parked = reaction, position, key, reason, parked
+        reason = reason.removesuffix(".")
         if parked:
             events = "the event at position" if key is None else f"the events of key {key!r} from position"
             text = (

@@ -114,18 +114,19 @@ class KafkaBroker:
         """Lets go of the connections, those of its subscriptions too."""
         for each in list(self.subscriptions):
             await each.close()
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(*AWAY):
-                await producer.stop()
+        if self._producer is not None:
+            await self._give_up(self._producer)
 
     async def _give_up(self, producer: AIOKafkaProducer) -> None:
-        """Lets go of a producer that has failed: its numbering of batches has a gap, and the broker would take no more of it."""
+        """Lets go of a producer. After a failure its numbering of batches has a gap, and the broker would take no more of it."""
         if self._producer is producer:
             self._producer = None
+        sending = producer._sender.sender_task  # noqa: SLF001 - else `stop` waits for ever for what cannot be sent
+        if sending is not None:
+            sending.cancel()
+            await asyncio.wait([sending], timeout=self.seconds)  # not for its outcome: it is cancelled, and not we
         with contextlib.suppress(*AWAY):
-            await producer._sender.close()  # noqa: SLF001 - else `stop` waits for ever for what cannot be sent
-            await producer.stop()
+            await asyncio.wait_for(producer.stop(), self.seconds)
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class KafkaBroker:
         if anew or channel not in self._topics:
             admin = AIOKafkaAdminClient(**self.connection)
             try:
-                async with asyncio.timeout(self.seconds):
+                async with asyncio.timeout(2 * self.seconds):  # the client's own time is over first, and it closes all
                     await admin.start()
                     self._topics[channel] = await self._made(admin, channel)
             except AWAY as error:

@@ -14,6 +14,7 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import FlushTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
 from nats.js.errors import APIError, NotFoundError
@@ -94,7 +95,10 @@ class NatsBroker:
         """Lets go of the connection."""
         client, self._client, self._jetstream = self._client, None, None
         if client is not None:
-            await client.close()
+            closing = asyncio.ensure_future(client.close())
+            if not (await asyncio.wait([closing], timeout=self.seconds))[0]:
+                _cut(client)
+            await closing
 
     async def jetstream(self) -> JetStreamContext:
         """The connection, made anew where there is none.
@@ -110,7 +114,7 @@ class NatsBroker:
 
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
-        what = str(error) or type(error).__name__
+        what = str(error).removeprefix("nats: ") or type(error).__name__
         return BrokerUnavailable(
             f"{self.description}: expected an answer of NATS with JetStream within {self.seconds:g} s, got {what}; "
             "see whether the server runs and what its log says"
@@ -118,6 +122,12 @@ class NatsBroker:
 
     async def _connected(self) -> Client:
         client, address = Client(), self._address
+
+        async def failed(error: Exception) -> None:
+            """Of what the client would log, since it is raised anyway."""
+            if isinstance(error, FlushTimeoutError):  # which it would go on after
+                _cut(client)
+
         try:
             await client.connect(
                 [f"{address.scheme}://{host}" for host in address.hosts],
@@ -128,12 +138,14 @@ class NatsBroker:
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 allow_reconnect=False,  # what was sent and lost would be followed by what comes after it
-                error_cb=_nothing,
+                flush_timeout=self.seconds,
+                error_cb=failed,
                 closed_cb=self._closed,
             )
         except (*AWAY, ValueError) as error:  # a port that is no number is a ValueError
             if client.is_connected or client.is_closed:
                 await client.close()
+            _cut(client)  # which it leaves open where the server has not said a word
             raise self.unavailable(error) from error
         return client
 
@@ -210,5 +222,8 @@ class NatsBroker:
         return self.unavailable(error)
 
 
-async def _nothing(error: Exception) -> None:
-    """The client would log what is raised anyway."""
+def _cut(client: Client) -> None:
+    """Ends the connection to a server that takes nothing more; whoever waits to write to it fails."""
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - its `close` waits until all is written
+    if writer is not None:
+        writer.transport.abort()

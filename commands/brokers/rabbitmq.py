@@ -85,8 +85,8 @@ class RabbitmqBroker:
         """Lets go of the connection."""
         connection, self._connection, self._publishing = self._connection, None, None
         if connection is not None:
-            with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(connection.close(), self.seconds)
+            closing = asyncio.ensure_future(_closed(connection))
+            await asyncio.wait([closing], timeout=self.seconds)  # it takes no cancellation before all is written
 
     async def connection(self) -> AbstractConnection:
         """The connection, made anew where there is none.
@@ -242,3 +242,8 @@ class RabbitmqBroker:
         if not isinstance(error, DeliveryError):
             self._partitions.pop(event.channel, None)  # its exchange may be gone
         return self.unavailable(error)
+
+
+async def _closed(connection: AbstractConnection) -> None:
+    with contextlib.suppress(*AWAY):
+        await connection.close()

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Sequence
 
 from commands.brokers.broker import Broker
-from commands.brokers.opening import open_broker
+from commands.brokers.handing_over import hand_over
+from commands.brokers.opening import BrokerSource, check_broker, open_broker
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable
 from eventstore import DefinitionError
@@ -15,11 +16,11 @@ class Sender:
     """Safe to share among threads. Nothing is connected, and no thread begun, before the first message.
 
     Args:
-        broker: its URL, or the broker itself; None where there is none, so that nothing can be sent.
+        broker: its URL, or a function that makes a connection; None where there is none, so that nothing can be sent.
     """
 
-    def __init__(self, broker: str | Broker | None) -> None:
-        self._given = broker
+    def __init__(self, broker: BrokerSource | None) -> None:
+        self._given = check_broker(broker)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -42,9 +43,9 @@ class Sender:
         for each in away or failures:
             raise each
 
-    async def _publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+    async def _publish(self, events: Sequence[CloudEvent]) -> Sequence[Exception | None]:
         assert self._broker is not None  # noqa: S101 - for the type checker; `_running` has made it
-        return await self._broker.publish(events)
+        return await hand_over(self._broker, events)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -53,7 +54,7 @@ class Sender:
                     raise DefinitionError(
                         "publications: there is nothing to publish to; name a broker, as in broker='nats://...'"
                     )
-                self._broker = open_broker(self._given) if isinstance(self._given, str) else self._given
+                self._broker = open_broker(self._given)
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="eventfold-sender", daemon=True)
                 self._thread.start()
@@ -67,8 +68,7 @@ class Sender:
         if loop is None or thread is None or broker is None:
             return
         try:
-            if isinstance(self._given, str):
-                asyncio.run_coroutine_threadsafe(broker.close(), loop).result()
+            asyncio.run_coroutine_threadsafe(broker.close(), loop).result()
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()

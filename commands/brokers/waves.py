@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 from commands.cloud_event import CloudEvent
-from commands.errors import BrokerError, MessageRefused
+from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
 
 T = TypeVar("T")
 
@@ -73,5 +73,6 @@ def prepared(
 
 
 def held_back(error: Exception) -> BrokerError:
-    """What becomes of a message behind one of its key that failed: it is not handed over."""
-    return BrokerError(f"held back behind a message of the same key that failed: {error}")
+    """What becomes of a message behind one that failed: it is not handed over, and where the broker is away, that is why."""
+    kind = BrokerUnavailable if isinstance(error, BrokerUnavailable) else BrokerError
+    return kind(f"held back behind a message that failed: {error}")

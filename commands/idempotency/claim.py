@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from commands.errors import IdempotencyConflict
+from eventstore.recorded import to_datetime
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -75,7 +76,10 @@ class Kept(msgspec.Struct, frozen=True):
             IdempotencyConflict: it is another one.
         """
         if self.fingerprint not in {claim.fingerprint, claim.former}:
-            raise IdempotencyConflict(self.key, self.command, claim.command)
+            used_at = to_datetime(self.kept_us)
+            raise IdempotencyConflict(
+                self.key, self.command, claim.command, stream=self.outcome.stream, used_at=used_at
+            )
         return self.outcome
 
 

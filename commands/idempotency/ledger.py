@@ -8,12 +8,11 @@ from sqlalchemy import Connection
 from commands.clock import now_us
 from commands.errors import KeyTaken
 from commands.idempotency.claim import Claim, Kept, Outcome
+from commands.pruning import prune_all
 from eventstore.backend import WriteRequest
 from eventstore.companion import Insert, Stored
 
 ALL = 2**62
-PRUNED_AT_ONCE = 1_000
-"""How many expired keys are forgotten in one transaction, so that nobody waits long for it."""
 
 
 class KeyTable(Protocol):
@@ -73,10 +72,7 @@ class Ledger:
 
     def prune(self) -> int:
         """Forgets the keys that have expired, and returns how many they were."""
-        now, pruned = now_us(), 0
-        while (gone := self.table.prune(now, PRUNED_AT_ONCE)) > 0:
-            pruned += gone
-        return pruned
+        return prune_all(self.table.prune, now_us())
 
     def concerns(self, request: WriteRequest) -> bool:
         """Whether the append comes with a key."""

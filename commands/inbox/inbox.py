@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
-from commands.brokers.broker import Broker
+from commands.brokers.opening import BrokerSource, check_broker
 from commands.clock import now_us
 from commands.inbox.chain import Chain
 from commands.inbox.consumer import Consumer, Reading
@@ -12,6 +12,7 @@ from commands.inbox.effects import Reach
 from commands.inbox.group import Group, groups_of
 from commands.inbox.messages import InboxMessage, InboxStatus, RetriedMessages, message_of, status_of
 from commands.inbox.opening import inbox_table, open_database
+from commands.inbox.positions import check_positions
 from commands.inbox.pruning import prune
 from commands.inbox.retrying import Retrying
 from commands.inbox.table import InboxTable, Kept, Lane
@@ -35,7 +36,7 @@ class Inbox:
     Args:
         where: the database: `sqlite:///path` or `postgresql://user@host/database`; or a log, beside which it is kept.
         consumers: functions under `@consumes`.
-        broker: where the messages come from: its URL. Without one, nothing can be consumed.
+        broker: where the messages come from: its URL, or a function that makes a connection. Without one, nothing can be consumed.
         consuming: how they are consumed.
         outbox: of the same database, so that consumers can `publish`.
         unit: with a log: begins a unit of work, so that consumers can `dispatch` and `append`.
@@ -44,7 +45,8 @@ class Inbox:
         schema: the PostgreSQL schema that holds the tables.
 
     Raises:
-        DefinitionError: the consumers are no list of consumers, or contradict each other.
+        DefinitionError: the consumers are no list of consumers or contradict each other, or `broker` is a connection of one
+            event loop.
         InvalidInput: another argument is not acceptable.
         NotMigrated, SchemaTooNew: the tables are older or newer than this release needs.
         StoreError: the database cannot be used.
@@ -55,7 +57,7 @@ class Inbox:
         where: str | EventStore,
         *,
         consumers: Iterable[Consumer[..., Any]],
-        broker: str | Broker | None = None,
+        broker: BrokerSource | None = None,
         consuming: Consuming | None = None,
         outbox: Outbox | None = None,
         unit: Callable[[], UnitOfWork] | None = None,
@@ -64,7 +66,8 @@ class Inbox:
         schema: str | None = None,
     ) -> None:
         self._groups = groups_of(consumers)
-        self._broker = broker
+        self._broker = check_broker(broker)
+        check_positions(self._groups, self._broker)
         self._consuming = consuming or Consuming()
         self._reach = Reach(unit, None if outbox is None else lambda: outbox)
         self._close: Callable[[], None] = lambda: None

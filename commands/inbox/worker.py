@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Self
 
 from commands.brokers.broker import Broker
-from commands.brokers.opening import open_broker
+from commands.brokers.opening import BrokerSource, open_broker
 from commands.inbox.chain import Chain
 from commands.inbox.channel_reader import ChannelReader
 from commands.inbox.consuming import Consuming
@@ -41,7 +41,7 @@ class InboxWorker:
     Args:
         table: of the inbox.
         groups: whose consumers handle the messages.
-        broker: where they come from: its URL, or itself.
+        broker: where they come from: its URL, or a function that makes a connection.
         reach: what the consumers can reach.
         consuming: how they consume.
         lease_seconds: how long it may be silent before others take over its partitions.
@@ -51,7 +51,7 @@ class InboxWorker:
         self,
         table: InboxTable,
         groups: Sequence[Group],
-        broker: str | Broker,
+        broker: BrokerSource,
         reach: Reach,
         consuming: Consuming,
         *,
@@ -119,7 +119,7 @@ class InboxWorker:
         self._ending = asyncio.get_running_loop(), ended
         if self._stopping.is_set():  # it was told so before there was anybody to tell
             return
-        broker = open_broker(self._source) if isinstance(self._source, str) else self._source
+        broker = open_broker(self._source)
         parallel = self._consuming.parallel
         with (
             ThreadPoolExecutor(parallel, "eventfold-inbox-keys") as of_keys,
@@ -131,8 +131,7 @@ class InboxWorker:
                 await asyncio.gather(*[each.work(ended) for each in readers], self._prune(ended))
             finally:
                 self._ending = None
-                if isinstance(self._source, str):
-                    await broker.close()
+                await broker.close()
 
     def _reader(self, group: Group, broker: Broker, threads: Executor, parts: Parts | None) -> ChannelReader:
         table, reading = self._table, group.reading

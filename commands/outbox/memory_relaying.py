@@ -53,7 +53,7 @@ class MemoryTaken:
 
     def __init__(self, table: MemoryOutboxTable, busy: set[Key], rows: list[OutboxRow], retry_us: int | None) -> None:
         self.rows, self.retry_us = rows, retry_us
-        self._table, self._busy = table, busy
+        self._table, self._busy, self._keys = table, busy, {key_of(each) for each in rows}
 
     def settle(self, verdict: Verdict, now_us: int) -> None:
         """Says what became of them."""
@@ -71,4 +71,5 @@ class MemoryTaken:
     def drop(self) -> None:
         """Lets them go."""
         with self._table.lock:
-            self._busy -= {key_of(each) for each in self.rows}
+            self._busy -= self._keys
+            self._keys = set()  # from now on they may be another relay's

@@ -21,6 +21,7 @@ from commands.outbox.slot import Slot
 from commands.outbox.sql_table import SqlOutboxTable
 from commands.outbox.sqlite_relaying import SqliteRelaying
 from commands.outbox.table import Counts, OutboxTable
+from commands.pruning import PRUNED_AT_ONCE, prune_all
 from eventstore import DefinitionError, Event, EventStore, InvalidInput, NotFound, Unsupported
 from eventstore.bounds import MAX_NUMBER, check_number
 from eventstore.errors import shown
@@ -28,10 +29,8 @@ from eventstore.joined_transaction import OpenTransaction, after_commit, joined
 from eventstore.migration import require_migrated
 from eventstore.opening import open_backend
 from eventstore.preparation import check_message_id as check_any_id
+from eventstore.same_database import check_same
 from eventstore.sql_database import SqlDatabase
-
-PRUNED_AT_ONCE = 1_000
-"""How many messages are forgotten in one transaction, so that nobody waits long for it."""
 
 
 class Outbox:
@@ -97,6 +96,7 @@ class Outbox:
         Raises:
             InvalidMessage: one of them is not acceptable; none was stored.
             DuplicateMessage: one has the id of a message that is kept already.
+            InvalidInput: the connection is to another database.
             StoreError: the database refused or is gone.
         """
         events = [self.sealed(each) for each in messages]
@@ -164,6 +164,7 @@ class Outbox:
                 "memory: there is no transaction to add messages in; use SQLite or PostgreSQL, or give None for the connection"
             )
         connection = joined(given)
+        check_same(database, connection)
         with database.translating(), connection.begin_nested() if len(events) > 1 else nullcontext():  # all, or none
             self.table.insert(connection, events, now_us())
         after_commit(connection, self.store.announce)
@@ -254,19 +255,11 @@ class Outbox:
 
     def prune(self, older_than_seconds: float = DAY_SECONDS) -> int:
         """Forgets messages that were sent longer ago than that; returns how many they were. A relay does so by itself."""
-        pruned = 0
-        while (gone := self._prune(older_than_seconds)) > 0:
-            pruned += gone
-        return pruned
+        return prune_all(self.table.prune, _before(older_than_seconds))
 
     def prune_some(self, older_than_seconds: float) -> bool:
         """Forgets some of those that were sent longer ago; whether there may be more."""
-        return self._prune(older_than_seconds) == PRUNED_AT_ONCE
-
-    def _prune(self, older_than_seconds: float) -> int:
-        if isinstance(older_than_seconds, bool) or not older_than_seconds >= 0:
-            raise InvalidInput(f"older_than_seconds: expected seconds, 0 or more, got {older_than_seconds!r}")
-        return self.table.prune(now_us() - int(older_than_seconds * 1e6), PRUNED_AT_ONCE)
+        return self.table.prune(_before(older_than_seconds), PRUNED_AT_ONCE) == PRUNED_AT_ONCE
 
     def close(self) -> None:
         """Lets go of the database, unless it is a log's."""
@@ -278,6 +271,12 @@ class Outbox:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+
+def _before(older_than_seconds: float) -> int:
+    if isinstance(older_than_seconds, bool) or not older_than_seconds >= 0:
+        raise InvalidInput(f"older_than_seconds: expected seconds, 0 or more, got {older_than_seconds!r}")
+    return now_us() - int(older_than_seconds * 1e6)
 
 
 def _tables(database: SqlDatabase | None, *, passing: bool) -> tuple[OutboxTable, RelayTable]:

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 
 from commands.brokers.broker import Broker
+from commands.brokers.handing_over import hand_over
 from commands.clock import now_us
-from commands.errors import BrokerError, BrokerUnavailable
+from commands.errors import BrokerUnavailable
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import HOLD, RelayPolicy
-from commands.outbox.relaying import START, Taken, judge
+from commands.outbox.relaying import START, Taken, Verdict, judge
+from commands.outbox.uninterrupted import uninterrupted
 from commands.retry import RetryPolicy
-from eventstore import StoreBusy, StoreUnavailable
+from eventstore import EventfoldError, StoreBusy, StoreUnavailable
 from eventstore.identifier import new_id
 from eventstore.signal import TaskBell
 from eventstore.subscription import SAFETY_POLL_SECONDS, backoff
@@ -116,11 +118,8 @@ class Relay:
     async def step(self) -> bool:
         """Hands over one batch; False where there is nothing to do for now."""
         await asyncio.to_thread(self._prune)
-        began, now = self._after, now_us()
-        hold = self._policy.on_parked == HOLD
-        taken: Taken = await asyncio.to_thread(
-            lambda: self._outbox.relays.take(self._owner, began, self._policy.batch, now, hold=hold)
-        )
+        began = self._after
+        taken: Taken = await uninterrupted(self._take, lambda taken: taken.drop())
         self._after = taken.after
         if began == START:
             self._retry_us = None
@@ -128,21 +127,26 @@ class Relay:
             self._retry_us = min(taken.retry_us, self._retry_us or taken.retry_us)
         if not taken.rows:
             return not began == taken.after == START
-        errors = await self._publish(taken)
-        verdict = judge(taken.rows, errors, self._policy, now_us())
-        await asyncio.to_thread(taken.settle, verdict, now_us())
+        verdict = await self._hand_over(taken)
         self.sent += len(verdict.sent)
         await self._tell(verdict.unavailable)
         return verdict.unavailable is None
 
-    async def _publish(self, taken: Taken) -> Sequence[Exception | None]:
+    def _take(self) -> Taken:
+        hold = self._policy.on_parked == HOLD
+        return self._outbox.relays.take(self._owner, self._after, self._policy.batch, now_us(), hold=hold)
+
+    async def _hand_over(self, taken: Taken) -> Verdict:
+        """Whatever comes in between, they are settled or let go."""
         try:
-            return await self._broker.publish([each.event for each in taken.rows])
-        except BrokerError as error:  # of the broker itself
-            return [error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error))] * len(taken.rows)
+            errors = await hand_over(self._broker, [each.event for each in taken.rows])
+            verdict = judge(taken.rows, errors, self._policy, now_us())
+            await uninterrupted(lambda: taken.settle(verdict, now_us()))
         except BaseException:
-            await asyncio.to_thread(taken.drop)
+            with suppress(EventfoldError):  # a database that is gone has let go of them by itself
+                await uninterrupted(taken.drop)
             raise
+        return verdict
 
     async def _tell(self, error: str | None) -> None:
         """The broker is away, or is back: kept for the status, and logged once."""

@@ -68,7 +68,7 @@ class Taken(Protocol):
         """Says what became of them."""
 
     def drop(self) -> None:
-        """Lets them go, as they were."""
+        """Lets them go, as they were; nothing where they are settled or let go already."""
 
 
 class RelayTable(Protocol):

@@ -15,6 +15,7 @@ from psycopg import pq, sql
 
 from commands.clock import now_us
 from commands.outbox.pgoutput import EPOCH_US, PgOutput, Transaction
+from commands.outbox.uninterrupted import uninterrupted
 
 STATUS_SECONDS = 5.0
 """How often the server is told how far the reader has come though it did not ask: it gives up one that is silent for a minute."""
@@ -43,13 +44,7 @@ class Replication:
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        connecting = asyncio.ensure_future(asyncio.to_thread(self._connect))
-        try:
-            await asyncio.shield(connecting)
-        except asyncio.CancelledError:  # the thread goes on, and nobody else would close its connection
-            await asyncio.wait([connecting])
-            self._close()
-            raise
+        await uninterrupted(self._connect, lambda _: self._close())
         self._telling = asyncio.create_task(self._keep_telling())
         return self
 

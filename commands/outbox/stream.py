@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import psycopg
 
 from commands.brokers.broker import Broker
+from commands.brokers.handing_over import hand_over
 from commands.clock import now_us
-from commands.errors import BrokerError, BrokerUnavailable
 from commands.outbox.outbox import Outbox
 from commands.outbox.pgoutput import Inserted
 from commands.outbox.policy import HOLD, RelayPolicy
@@ -130,7 +130,7 @@ class OutboxStream:
         pending = await asyncio.to_thread(lambda: self._waiting.join(rows, hold=self._policy.on_parked == HOLD))
         away = 0
         while pending:
-            errors = await self._publish(pending)
+            errors = await hand_over(self._broker, [each.event for each in pending])
             verdict = judge(pending, errors, self._policy, now_us())
             self.sent += len(verdict.sent)
             if verdict.sent and not self._outbox.passing:
@@ -144,12 +144,6 @@ class OutboxStream:
             if verdict.unavailable is not None:
                 away += 1
                 await asyncio.sleep(AWAY.pause(away))
-
-    async def _publish(self, rows: Sequence[OutboxRow]) -> Sequence[Exception | None]:
-        try:
-            return await self._broker.publish([each.event for each in rows])
-        except BrokerError as error:
-            return [error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error))] * len(rows)
 
     async def _look_after_table(self) -> None:
         """Hands over what waits in the table and may go, and looks at what the slot holds back."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from eventfold.check import hints, problems
+from eventfold.check import broker_of, hints, problems
 from eventfold.cli.output import show_record
 from eventfold.cli.projections import TARGETS
 from eventfold.cli.session import Session, command, warn
@@ -26,6 +26,9 @@ TABLES = {
         Column("refresh", needed=lambda row: row["refresh"] is not None),
     ),
     "reactions": (word("reaction"), Column("events")),
+    "publish": (word("event"), word("map")),
+    "publications": (word("publication"), Column("events")),
+    "consumers": (word("consumer"), word("channel"), Column("messages"), word("group")),
     "schedules": (word("schedule"), word("command"), Column("recurs"), word("missed")),
     "problems": (Column("problem", style="red"),),
     "hints": (Column("hint", style="yellow"),),
@@ -45,7 +48,7 @@ def check(session: Session) -> None:
     """
     app = session.application
     found = problems(app.parts)
-    record: dict[str, Any] = {"application": app.name, **_made_of(app.parts)}
+    record: dict[str, Any] = {"application": app.name, "broker": broker_of(app.parts), **_made_of(app.parts)}
     if session.has_database:
         record["pending_migrations"] = app.parts.pending_migrations()
     record["problems"] = [{"problem": each} for each in found]
@@ -104,7 +107,27 @@ def _made_of(parts: Parts) -> dict[str, Any]:
             for each in parts.views
         ],
         "reactions": [
-            {"reaction": each.name, "events": [event_type(cls) for cls in each.events]} for each in parts.reactions
+            {"reaction": each.name, "events": [event_type(cls) for cls in each.events]}
+            for each in parts.reactions
+            if each.many is None
+        ],
+        "publish": [
+            {"event": event_type(cls), "map": getattr(function, "__name__", type(function).__name__)}
+            for cls, function in parts.publish.items()
+        ],
+        "publications": [
+            {"publication": each.name, "events": [event_type(cls) for cls in each.events]}
+            for each in parts.reactions
+            if each.many is not None
+        ],
+        "consumers": [
+            {
+                "consumer": each.name,
+                "channel": each.reading.channel,
+                "messages": list(each.messages),
+                "group": each.reading.group,
+            }
+            for each in parts.consumers
         ],
         "schedules": [
             {

@@ -121,7 +121,7 @@ def relay(
     """
     app = _with_broker(session, broker)
     if once:
-        show_record({"sent": asyncio.run(_relay_once(app))}, session.format)
+        show_record({"sent": relay_once(app)}, session.format)
     else:
         _serve(app, streamed=False)
 
@@ -162,13 +162,21 @@ def _postgresql(app: Application) -> SqlDatabase:
     return database
 
 
+def relay_once(app: Application) -> int:
+    """Hands over what can be handed over now; how many messages that were.
+
+    Raises:
+        BrokerUnavailable: the broker is away.
+    """
+    return asyncio.run(_relay_once(app))
+
+
 async def _relay_once(app: Application) -> int:
     broker = app.parts.open_broker()
     try:
         return await Relay(app.outbox, broker, app.parts.relay).run_once()
     finally:
-        if broker is not app.parts.broker:  # else whoever has given it closes it
-            await broker.close()
+        await broker.close()
 
 
 def _serve(app: Application, *, streamed: bool) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from eventfold.application import Application
 from eventfold.children import Child, Orphaned, await_all
 from eventfold.cli.help import PlainGroup
+from eventfold.cli.outbox import relay_once, warn_of_memory
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.projections import STATUS_COLUMNS, status_rows
@@ -41,7 +43,9 @@ def run(
     *,
     until_caught_up: Annotated[
         bool,
-        typer.Option("--until-caught-up", help="End when all that is due now is dispatched, folded and carried out."),
+        typer.Option(
+            "--until-caught-up", help="End when all that is due now is dispatched, folded, carried out and sent."
+        ),
     ] = False,
     processes: Annotated[
         int, typer.Option("--processes", min=1, max=256, help="So many workers, each in a process of its own.")
@@ -72,24 +76,37 @@ def _catch_up(app: Application) -> None:
     for track in app.engine.tracks:
         if outdated(track):
             rebuild_with_bar(app, track)
-    start = min((status.position for status in (status_of(app.store, each) for each in app.engine.tracks)), default=0)
     errors = list[EventfoldError]()
-    try:
-        with bar("catch up", start) as shown:
-            app.engine.catch_up(on_progress=shown.move)
-    except EventfoldError as error:
-        errors.append(error)
-        for failure in (track.failure or track.gave_up for track in app.engine.tracks):
-            if failure not in {None, error, error.__cause__}:
-                warn(f"error: {failure}", style="red")
-    try:
-        app.react()
-    except EventfoldError as error:
-        errors.append(error)
+    for work in (partial(_fold, app), app.react, partial(_hand_over, app)):
+        try:
+            work()
+        except EventfoldError as error:
+            errors.append(error)
     for other in errors[1:]:
         warn(f"error: {other}", style="red")
     if errors:  # becomes the command's one error; what else stands still was said here
         raise errors[0]
+
+
+def _fold(app: Application) -> None:
+    start = min((status.position for status in (status_of(app.store, each) for each in app.engine.tracks)), default=0)
+    try:
+        with bar("catch up", start) as shown:
+            app.engine.catch_up(on_progress=shown.move)
+    except EventfoldError as error:
+        for failure in (track.failure or track.gave_up for track in app.engine.tracks):
+            if failure not in {None, error, error.__cause__}:
+                warn(f"error: {failure}", style="red")
+        raise
+
+
+def _hand_over(app: Application) -> None:
+    """What reactions have told others, too. What PostgreSQL's write-ahead log says is a stream's to send."""
+    if app.parts.broker is None or app.parts.relay.streamed:
+        return
+    warn_of_memory(app.parts.broker)
+    sent = relay_once(app)
+    warn(f"{sent:,} message{'' if sent == 1 else 's'} handed to the broker", style="green")
 
 
 def _serve(app: Application, orphaned: Orphaned | None) -> None:

@@ -6,6 +6,7 @@ python -m examples.orders.demo --broker kafka://127.0.0.1:9092 --rows 69659
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from examples.orders.books import Books, expected_books, order_books, shipping_b
 from examples.orders.brokers import KINDS, DemoBroker, demo_broker
 from examples.orders.order import OrderRow, PlaceOrder
 from examples.orders.orders import read_orders
+from examples.orders.serve import BROKER_VARIABLE
 from examples.orders.services import SERVICES, order_service, shipping_service
 from examples.orders.shipment import parcels
 from tests.services.server import ServerUnavailableError
@@ -41,7 +43,13 @@ class DisagreementError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.orders.demo", description="Ships real orders of CDs.")
-    parser.add_argument("--broker", default="memory", metavar="KIND", help=f"{', '.join(KINDS)}, or a URL")
+    wanted = os.environ.get(BROKER_VARIABLE, "memory")  # where a password need not stand in the list of processes
+    parser.add_argument(
+        "--broker",
+        default=wanted,
+        metavar="KIND",
+        help=f"{', '.join(KINDS)}, or a URL; by default {BROKER_VARIABLE}, or memory",
+    )
     parser.add_argument("--rows", type=int, default=ROWS, metavar="N", help=f"so many orders; by default {ROWS:,}")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -137,7 +145,8 @@ def _sent(shipping: Application) -> int:
 
 @contextmanager
 def _service(name: str, database: str, broker: str) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-m", "examples.orders.serve", name, database, broker])
+    command = [sys.executable, "-m", "examples.orders.serve", name, database]
+    process = subprocess.Popen(command, env=os.environ | {BROKER_VARIABLE: broker})
     try:
         yield
     finally:

@@ -1,10 +1,11 @@
-"""Runs one of the services until SIGTERM or Ctrl-C.
+"""Runs one of the services until SIGTERM or Ctrl-C. The broker's URL may hold a password, which no list of processes should show.
 
-python -m examples.orders.serve orders sqlite:///orders.db nats://127.0.0.1:4222
+ORDERS_BROKER=nats://127.0.0.1:4222 python -m examples.orders.serve orders sqlite:///orders.db
 """
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -12,19 +13,22 @@ from collections.abc import Sequence
 
 from examples.orders.services import SERVICES
 
+BROKER_VARIABLE = "ORDERS_BROKER"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the service; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.orders.serve", description=__doc__)
     parser.add_argument("service", choices=sorted(SERVICES))
     parser.add_argument("database", help="the service's own")
-    parser.add_argument("broker", help="the one that both services have")
     options = parser.parse_args(arguments)
+    if BROKER_VARIABLE not in os.environ:
+        parser.error(f"expected the URL of the broker that both services have in {BROKER_VARIABLE}, got none")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{options.service}: %(message)s")
     ended = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: ended.set())
-    with SERVICES[options.service](options.database, options.broker) as app, app.worker():
+    with SERVICES[options.service](options.database, os.environ[BROKER_VARIABLE]) as app, app.worker():
         ended.wait()
     return 0
 

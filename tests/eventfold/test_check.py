@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from commands import Handler
-from eventfold import Aggregate, Application, Command, Event, MemoryTable, SnapshotPolicy, handles
-from eventfold.check import hints, problems
+from commands.brokers.memory import MemoryBroker
+from eventfold import Aggregate, Application, Command, Event, MemoryTable, SnapshotPolicy, consumes, handles
+from eventfold.check import broker_of, hints, problems
 from tests.commands.bank import HANDLERS, Account, AccountEvent, Deposit
+from tests.commands.outbox.shop import Numbered
 from tests.projections.shop import bindings
 
 
@@ -95,6 +97,45 @@ def test_where_all_is_well_nothing_is_found() -> None:
 
 def test_an_application_without_handlers_is_pointed_out() -> None:
     assert hints(Application("memory://").parts) == ["the application has no handlers: it takes no commands"]
+
+
+@consumes
+def hear(_message: Numbered) -> None:
+    """Nothing to do."""
+
+
+def test_one_that_only_consumes_needs_no_handlers_but_a_broker() -> None:
+    assert hints(Application("memory://", consumers=[hear], broker="memory://x").parts) == []
+    assert hints(Application("memory://", consumers=[hear]).parts) == [
+        "the application names no broker: it consumes nothing, and what it tells others waits in the outbox"
+    ]
+
+
+def connect() -> MemoryBroker:
+    return MemoryBroker()
+
+
+@pytest.mark.parametrize(
+    ("broker", "said"),
+    [
+        ("nats://ann:hunter2@one:4222", "NATS one:4222"),
+        (MemoryBroker("x"), "memory x"),
+        (connect, "made by connect"),
+        (None, None),
+    ],
+)
+def test_the_broker_is_named_without_its_password(broker: Any, said: str | None) -> None:
+    parts = Application("memory://", handlers=HANDLERS, broker=broker).parts
+
+    assert (broker_of(parts), problems(parts)) == (said, [])
+
+
+def test_a_broker_that_cannot_be_is_a_problem() -> None:
+    parts = Application("memory://", handlers=HANDLERS, broker="localhost:4222").parts
+
+    (found,) = problems(parts)
+    assert "got one without `://`" in found
+    assert broker_of(parts) is None
 
 
 def test_events_that_no_aggregate_is_folded_from_are_pointed_out() -> None:

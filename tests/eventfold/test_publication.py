@@ -1,6 +1,7 @@
 """Publications: the log handed to a broker, each event at least once and those of a stream in order."""
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +12,14 @@ from commands import BrokerUnavailable, CloudEvent, Message, MessageRefused
 from commands.brokers.memory import MemoryBroker, MemoryBus
 from eventfold import (
     Application,
+    AsyncApplication,
     DefinitionError,
     Event,
     NewMessage,
     PublishFailed,
     ReactionFailed,
     Recorded,
+    consumes,
     publication,
 )
 from eventfold.react import react
@@ -114,6 +117,27 @@ def test_beside_the_outbox_it_says_another_message_of_the_same_event(sqlite_url:
         assert len({said(broker)["1"][0].id, app.outbox.messages()[0].event.id}) == 2
 
 
+def test_what_is_wrong_with_a_message_is_said_once(sqlite_url: str) -> None:
+    def odd(_recorded: Recorded[Deposited]) -> Told:
+        return Told("x", 1)  # type: ignore[arg-type]  # refused
+
+    with Application(
+        sqlite_url,
+        reactions=[publication("feed", {Deposited: odd}, start="beginning")],
+        publish={Closed: odd},
+        broker="memory://",
+    ) as app:
+        with pytest.raises(PublishFailed) as refused:
+            app.store.append("account-1", [Closed()])
+        app.store.append("account-1", [Deposited(1)])
+        with pytest.raises(ReactionFailed) as failed:
+            app.react()
+
+    assert str(refused.value).count("nothing was stored") == 1
+    assert "nothing was stored" not in str(failed.value)
+    assert ".." not in str(failed.value)
+
+
 def test_what_is_said_again_after_a_crash_has_the_same_ids(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = FlakyBroker()
     with application(sqlite_url, broker) as app:
@@ -209,3 +233,58 @@ def test_whoever_is_told_to_end_does_so_before_the_next_batch() -> None:
     assert 0 < moved < SEED_PAGES
     assert react(app.parts, ["feed"]) == SEED_PAGES - moved
     app.close()
+
+
+class Connection(MemoryBroker):
+    """One that is of the event loop in which it is used first."""
+
+    def __init__(self) -> None:
+        super().__init__("connections", partitions=1)
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+        self.closed = False
+
+    async def partitions(self, channel: str) -> int:
+        self.loops.add(asyncio.get_running_loop())
+        return await super().partitions(channel)
+
+    async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+        self.loops.add(asyncio.get_running_loop())
+        return await super().publish(events)
+
+    async def close(self) -> None:
+        self.loops.add(asyncio.get_running_loop())
+        self.closed = True
+
+
+def test_a_function_makes_a_connection_for_each_event_loop_which_closes_it(sqlite_url: str) -> None:
+    made: list[Connection] = []
+    heard = threading.Semaphore(0)
+
+    def connect() -> Connection:
+        made.append(Connection())
+        return made[-1]
+
+    @consumes
+    def hear(_message: Told) -> None:
+        heard.release()
+
+    with Application(
+        sqlite_url, reactions=[feed(start="beginning")], publish={Deposited: told}, consumers=[hear], broker=connect
+    ) as app:
+        app.store.append("account-1", [Deposited(1)])
+        with app.worker():
+            assert heard.acquire(timeout=30)
+            assert heard.acquire(timeout=30)
+
+    assert [(len(each.loops), each.closed) for each in made] == [(1, True)] * 3
+    assert len({loop for each in made for loop in each.loops}) == 3
+
+
+@pytest.mark.parametrize("kind", [Application, AsyncApplication])
+def test_a_connection_itself_is_refused(kind: type[Application | AsyncApplication]) -> None:
+    class Lone:
+        async def publish(self) -> None:
+            """As a broker does it."""
+
+    with pytest.raises(DefinitionError, match=r"got a Lone, which is of one event loop.*broker=lambda: Lone\(\.\.\.\)"):
+        kind("memory://", broker=Lone())  # type: ignore[arg-type]  # refused

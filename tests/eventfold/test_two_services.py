@@ -22,6 +22,7 @@ from examples.orders.books import expected_books, order_books, shipping_books
 from examples.orders.demo import batches
 from examples.orders.order import OrderRow, PlaceOrder
 from examples.orders.orders import read_orders
+from examples.orders.serve import BROKER_VARIABLE
 from examples.orders.services import SERVICES
 from tests.services.kafka import KafkaServer
 from tests.services.nats import NatsServer
@@ -47,11 +48,12 @@ class Service:
     """One of the services, in a process of its own that can be killed and started again."""
 
     def __init__(self, name: str, database: str, broker: str) -> None:
-        self._command = [sys.executable, "-m", "examples.orders.serve", name, database, broker]
+        self._command = [sys.executable, "-m", "examples.orders.serve", name, database]
+        self._environment = os.environ | {BROKER_VARIABLE: broker}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(self._command, env=self._environment, stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -119,6 +119,18 @@ class PrivateServer:
         """Crash: end every process of the server at once."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let the server hang: it takes connections, and answers nothing until `resume`."""
+        self._tell(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, what)
+
     def restart(self) -> None:
         """Stop and start."""
         self.stop()

@@ -9,8 +9,9 @@ import pytest
 
 from commands.brokers import opening
 from commands.brokers.address import read_address
-from commands.brokers.opening import open_broker
-from eventstore import InvalidInput, Unsupported
+from commands.brokers.memory import MemoryBroker
+from commands.brokers.opening import check_broker, open_broker
+from eventstore import DefinitionError, InvalidInput, Unsupported
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_a_broker_says_where_it_is_and_no_secret(url: str, description: str) -> 
     ("url", "sentence"),
     [
         ("ftp://ann:hunter2@host", "expected a URL that begins with memory://, nats://.*, got 'ftp'"),
-        ("ann:hunter2@host", "expected a URL that begins with"),
+        ("ann:hunter2@host", "expected a URL that begins with .* got one without `://`"),
         (
             "nats://host?partition=3",
             "expected only the options mode, partitions, replicas, timeout in the URL, got partition",
@@ -89,3 +90,41 @@ def test_another_package_may_bring_a_broker(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
     assert open_broker("pigeon://loft").description == "memory loft"
+
+
+class Connection:
+    async def publish(self) -> None:
+        """As a broker does it."""
+
+
+async def connect() -> MemoryBroker:
+    return MemoryBroker()
+
+
+def connect_to(name: str) -> MemoryBroker:
+    return MemoryBroker(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (Connection(), r"got a Connection, which is of one event loop.*broker=lambda: Connection\(\.\.\.\)"),
+        (Connection, "got a Connection, which is of one event loop"),
+        (7, "expected a URL, or a function that makes a connection, got 7"),
+        (connect, "expected a plain function without parameters"),
+        (connect_to, "expected a plain function without parameters"),
+    ],
+)
+def test_what_several_event_loops_cannot_share_is_refused_with_what_to_give_instead(given: Any, sentence: str) -> None:
+    with pytest.raises(DefinitionError, match=sentence):
+        check_broker(given)
+
+
+def test_a_function_makes_a_connection_each_time_and_a_broker_in_memory_is_one_for_all() -> None:
+    one, made = MemoryBroker(), check_broker(lambda: MemoryBroker("x"))
+
+    assert made is not None
+    assert open_broker(made) is not open_broker(made)
+    assert open_broker(one) is open_broker(one) is one
+    with pytest.raises(DefinitionError, match="to make a broker, got None"):
+        open_broker(lambda: None)  # type: ignore[arg-type, return-value]  # refused

@@ -106,7 +106,7 @@ def consume_until_killed(url: str, total: int, seed: int) -> None:
     inbox = Inbox(
         url,
         consumers=[consumer],
-        broker=RepeatingBroker(total, chance, fate),  # type: ignore[arg-type]  # its subscription is another one
+        broker=lambda: RepeatingBroker(total, chance, fate),  # type: ignore[arg-type, return-value]  # its subscription is another one
         consuming=Consuming(batch=chance.randrange(1, 9), parallel_keys=chance.randrange(1, 4)),
     )
     move = inbox._table.move

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -363,3 +364,12 @@ def test_wrong_questions_are_refused() -> None:
             Outbox("memory://", source="a b")
         with pytest.raises(Unsupported, match="no transaction"), create_engine("sqlite://").connect() as connection:
             outbox.add(connection, Reminder("x"))
+
+
+def test_a_transaction_in_another_database_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/other.db")
+    with Outbox(sqlite_url) as outbox, Outbox(f"sqlite:///{tmp_path}/other.db") as other:
+        with engine.begin() as connection, pytest.raises(InvalidInput, match=r"got one to sqlite:///.*other\.db"):
+            outbox.add(connection, Numbered(1))
+        assert (outbox.messages(), other.messages()) == ([], [])
+    engine.dispose()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 from commands import BrokerError, BrokerUnavailable, CloudEvent, MessageRefused, RetryPolicy
 from commands.clock import now_us
 from commands.outbox.policy import RelayPolicy
-from commands.outbox.relaying import START, judge
+from commands.outbox.relaying import START, Taken, judge
 from commands.outbox.sqlite_relaying import LEASE_US
 from eventfold import Application, DefinitionError, NewMessage, Outbox, Relay
 from tests.commands.outbox.shop import HANDLERS, PUBLISH, Numbered, Place
@@ -206,7 +207,7 @@ def test_a_relay_is_woken_by_what_is_added_and_stops_when_it_is_told(url: str) -
         heard.release()
 
     broker.answer = answer
-    with Application(url, handlers=HANDLERS, publish=PUBLISH, broker=broker, migrate=True) as app:  # type: ignore[arg-type]  # nobody subscribes
+    with Application(url, handlers=HANDLERS, publish=PUBLISH, broker=lambda: broker, migrate=True) as app:  # type: ignore[arg-type, return-value]  # nobody subscribes
         broker.kept = []
         number = Numbered(1)
         with app.worker():
@@ -217,6 +218,73 @@ def test_a_relay_is_woken_by_what_is_added_and_stops_when_it_is_told(url: str) -
         assert app.outbox.status().sent == 3
         app.dispatch(Place("o-1", 5))
         assert app.outbox.status().pending == 1
+
+
+@pytest.mark.parametrize("answers", [0, 1, 3])
+def test_a_broker_that_does_not_say_what_became_of_each_gets_them_again(
+    outbox: Outbox, answers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Recording()
+    add(outbox, ("a", 1), ("b", 2))
+
+    async def some(_events: Sequence[CloudEvent]) -> list[Exception | None]:
+        return [None] * answers
+
+    monkeypatch.setattr(broker, "publish", some)
+    with pytest.raises(BrokerUnavailable, match="of each of 2 messages"):
+        relay_once(outbox, broker)
+
+    assert f"got {answers} answers" in str(outbox.status().broker_error)
+    assert {state for _, state in states(outbox)} == {"pending"}
+    monkeypatch.undo()
+    assert relay_once(outbox, broker) == 2
+
+
+@pytest.mark.parametrize("during", ["take", "publish", "settle"])
+def test_a_relay_that_is_cancelled_lets_go_of_what_it_has_taken(
+    outbox: Outbox, during: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, begun, going_on = Recording(), threading.Event(), threading.Event()
+    add(outbox, ("a", 1))
+    take = outbox.relays.take
+
+    def slow(work: Callable[..., Any]) -> Callable[..., Any]:
+        def slowed(*arguments: Any, **options: Any) -> Any:
+            begun.set()
+            going_on.wait()
+            return work(*arguments, **options)
+
+        return slowed
+
+    def taken(*arguments: Any, **options: Any) -> Taken:
+        found = take(*arguments, **options)
+        monkeypatch.setattr(found, "settle", slow(found.settle))
+        return found
+
+    async def hang(_events: Sequence[CloudEvent]) -> list[Exception | None]:
+        begun.set()
+        return await asyncio.Future()
+
+    async def main() -> None:
+        running = asyncio.create_task(Relay(outbox, broker, AT_ONCE).run_once())  # type: ignore[arg-type]  # nobody subscribes
+        await asyncio.to_thread(begun.wait)
+        running.cancel()
+        await asyncio.sleep(0)  # it is told
+        going_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with monkeypatch.context() as patched:
+        if during == "publish":
+            patched.setattr(broker, "publish", hang)
+        else:
+            patched.setattr(outbox.relays, "take", slow(take) if during == "take" else taken)
+        asyncio.run(main())
+
+    engine = outbox.store.backend.engine
+    assert engine is None or engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of a pool that counts
+    assert relay_once(outbox, broker) == (0 if during == "settle" else 1)
+    assert states(outbox) == [(1, "sent")]
 
 
 @pytest.mark.parametrize(

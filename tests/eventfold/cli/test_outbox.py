@@ -53,6 +53,22 @@ def test_they_are_sent_once_and_forgotten(told: Cli) -> None:
     assert told.json("outbox", "prune", "--older-than-hours", "0") == {"pruned": 3}
 
 
+def test_a_worker_that_ends_when_it_has_caught_up_sends_them_too(told: Cli) -> None:
+    assert "3 messages handed to the broker" in told("worker", "run", "--until-caught-up").stderr
+    assert told.json("outbox", "status")["sent"] == 3
+
+
+def test_check_lists_what_is_told_to_others_and_heard_of_them(told: Cli) -> None:
+    found = told.json("check", "--app", "tests.eventfold.cli.hearing:app")
+    assert found["broker"] == "NATS one:4222"
+    assert found["publish"] == [{"event": "Ordered", "map": "order_placed"}]
+    assert found["publications"] == [{"publication": "feed", "events": ["Ordered"]}]
+    assert found["reactions"] == []
+    (consumer,) = found["consumers"]
+    assert (consumer["consumer"], consumer["channel"], consumer["messages"]) == ("hear", "numbers", ["Numbered"])
+    assert "hunter2" not in told("check", "--app", "tests.eventfold.cli.hearing:app").stdout
+
+
 def test_what_is_parked_is_let_go_or_given_up(told: Cli) -> None:
     park(told.database)
     [parked] = told.json("outbox", "list", "--state", "parked")
