@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-import pytest
 from sqlalchemy import Connection
 
 from commands.brokers.memory import MemoryBroker
