@@ -63,7 +63,13 @@ def read_address(url: str, options: Mapping[str, "Read"] | None = None) -> Addre
     Raises:
         InvalidInput: there is no host, an option is unknown, or its value is not acceptable.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as half of an IPv6 address; its text may hold the password
+        scheme = url.partition("://")[0]
+        raise InvalidInput(
+            f"broker: expected a host as in {scheme}://127.0.0.1 or {scheme}://[::1], got none that can be read"
+        ) from None
     known = {**_COMMON, **(options or {})}
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := sorted(given.keys() - known.keys()):

@@ -14,13 +14,21 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from commands.brokers.address import Address, one_of, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.content import write
 from commands.brokers.kafka_subscription import KafkaSubscription
-from commands.brokers.waves import Outcome, held_back, prepared
+from commands.brokers.waves import Outcome, channel_refused, held_back, known, prepared
 from commands.clock import now_us
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
@@ -32,6 +40,7 @@ UNKNOWN_LIMIT = 1 << 30
 OVERHEAD = 100  # of a record and its batch beside what is in it, and some more; bytes
 LIMIT = "max.message.bytes"
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
+REFUSED = (InvalidTopicError, PolicyViolationError, TopicAuthorizationFailedError)
 
 
 class Topic(NamedTuple):
@@ -80,7 +89,7 @@ class KafkaBroker:
         if not events:
             return []
         try:
-            topics = {channel: await self._topic(channel) for channel in {each.channel for each in events}}
+            topics = await known(events, self._topic, outcomes)
             producer = await self._connected()
         except BrokerUnavailable as error:
             return [error] * len(events)
@@ -90,7 +99,10 @@ class KafkaBroker:
             partition = partition_of(events[place].key, topics[channel].partitions)
             by_partition[channel, partition].append((place, record))
         await asyncio.gather(
-            *(self._send(producer, *where, records, outcomes) for where, records in by_partition.items())
+            *(
+                self._send(producer, channel, number, topics[channel].limit, records, outcomes)
+                for (channel, number), records in by_partition.items()
+            )
         )
         return [outcomes[place] for place in range(len(events))]
 
@@ -175,6 +187,8 @@ class KafkaBroker:
                 async with asyncio.timeout(2 * self.seconds):  # the client's own time is over first, and it closes all
                     await admin.start()
                     self._topics[channel] = await self._made(admin, channel)
+            except REFUSED as error:
+                raise channel_refused(self.description, channel, error) from error
             except AWAY as error:
                 raise self.unavailable(error) from error
             finally:
@@ -215,6 +229,7 @@ class KafkaBroker:
         producer: AIOKafkaProducer,
         channel: str,
         partition: int,
+        limit: int,
         records: Sequence[tuple[int, Record]],
         outcomes: dict[int, Outcome],
     ) -> None:
@@ -230,20 +245,22 @@ class KafkaBroker:
                 ):
                     break
                 taken += 1
-            outcome = await self._confirmed(producer, batch, channel, partition)
+            outcome = await self._confirmed(producer, batch, channel, partition, limit)
             outcomes.update((place, outcome) for place, _ in left[:taken])
             left = left[taken:]
             if outcome is not None:
                 outcomes.update((place, held_back(outcome)) for place, _ in left)
                 return
 
-    async def _confirmed(self, producer: AIOKafkaProducer, batch: Any, channel: str, partition: int) -> Outcome:
+    async def _confirmed(
+        self, producer: AIOKafkaProducer, batch: Any, channel: str, partition: int, limit: int
+    ) -> Outcome:
         batch.close()
         try:
             async with asyncio.timeout(self.seconds):
                 await (await producer.send_batch(batch, channel, partition=partition))
         except MessageSizeTooLargeError:
-            limit = self._topics.pop(channel).limit  # it has changed meanwhile
+            self._topics.pop(channel, None)  # its limit has changed meanwhile
             return self._too_large(f"channel {channel}: {batch.size():,} bytes in one batch", limit)
         except AWAY as error:
             self._topics.pop(channel, None)

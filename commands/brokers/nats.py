@@ -24,13 +24,15 @@ from commands.brokers.broker import partition_of
 from commands.brokers.nats_batch import Outgoing, chunks, confirmations, publish_batch
 from commands.brokers.nats_content import headers_and_body, size_of, stream_of
 from commands.brokers.nats_subscription import NatsSubscription
-from commands.brokers.waves import Outcome, held_back, in_waves, prepared
+from commands.brokers.waves import Outcome, channel_refused, held_back, in_waves, known, prepared
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
 
 PARTITIONS_OF = "eventfold_partitions"
 TOO_LARGE = 10054
 NAME_IN_USE = 10058
+SERVERS_FAULT = 500
+"""From this code on, the server says that it cannot for now, and not that it will not."""
 AWAY = (NatsError, OSError, asyncio.TimeoutError)
 
 
@@ -57,7 +59,7 @@ class NatsBroker:
         """Hands messages over."""
         outcomes: dict[int, Outcome] = {}
         try:
-            counts = {channel: await self.partitions(channel) for channel in {each.channel for each in events}}
+            counts = await known(events, self.partitions, outcomes)
             jetstream = await self.jetstream()
         except BrokerUnavailable as error:
             return [error] * len(events)
@@ -79,6 +81,10 @@ class NatsBroker:
         if channel not in self._partitions:
             try:
                 self._partitions[channel] = await self._made(jetstream, channel)
+            except APIError as error:
+                if error.code is not None and error.code < SERVERS_FAULT:
+                    raise channel_refused(self.description, channel, error) from error
+                raise self.unavailable(error) from error
             except AWAY as error:
                 raise self.unavailable(error) from error
         return self._partitions[channel]

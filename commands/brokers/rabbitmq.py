@@ -16,6 +16,7 @@ import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     AMQPError,
+    ChannelAccessRefused,
     ChannelInvalidStateError,
     ChannelPreconditionFailed,
     DeliveryError,
@@ -28,7 +29,7 @@ from commands.brokers.address import Address, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.content import CONTENT_TYPE, write
 from commands.brokers.rabbitmq_subscription import RabbitmqSubscription, queue_of
-from commands.brokers.waves import Outcome, in_waves
+from commands.brokers.waves import Outcome, channel_refused, in_waves, known
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
 
@@ -71,6 +72,8 @@ class RabbitmqBroker:
             try:
                 async with asyncio.timeout(self.seconds):
                     self._partitions[channel] = await self._made(connection, channel)
+            except (ChannelAccessRefused, ChannelPreconditionFailed) as error:
+                raise channel_refused(self.description, channel, error) from error
             except AWAY as error:
                 raise self.unavailable(error) from error
         return self._partitions[channel]
@@ -177,18 +180,23 @@ class RabbitmqBroker:
         return count
 
     async def _hand_over(self, events: Sequence[CloudEvent]) -> list[Outcome]:
+        refused: dict[int, Outcome] = {}
         try:
-            counts = {channel: await self.partitions(channel) for channel in {each.channel for each in events}}
-            outcomes = await self._published(events, counts)
+            counts = await known(events, self.partitions, refused)
+            sent = [each for place, each in enumerate(events) if place not in refused]
+            outcomes = await self._published(sent, counts)
             if any(map(self._learns, outcomes)):  # which has closed our channel, with all that was on its way
-                outcomes = await self._published(events, counts)
+                outcomes = await self._published(sent, counts)
         except BrokerUnavailable as error:
             return [error] * len(events)
-        return [self._outcome(each, outcome) for each, outcome in zip(events, outcomes, strict=True)]
+        found = iter([self._outcome(each, outcome) for each, outcome in zip(sent, outcomes, strict=True)])
+        return [refused[place] if place in refused else next(found) for place in range(len(events))]
 
     async def _published(self, events: Sequence[CloudEvent], counts: dict[str, int]) -> list[BaseException | None]:
         channel = await self._channel()
         sent = [asyncio.create_task(self._publish(channel, each, counts[each.channel])) for each in events]
+        if not sent:
+            return []
         _, late = await asyncio.wait(sent, timeout=self.seconds)
         if late:
             for each in late:

@@ -11,15 +11,15 @@ from typing import Any, TypeAlias
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from commands.brokers.address import Address, number, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.content import write
 from commands.brokers.redis_subscription import BODY, RedisSubscription, stream_of
-from commands.brokers.waves import Outcome, prepared
+from commands.brokers.waves import Outcome, channel_refused, known, prepared
 from commands.cloud_event import CloudEvent
-from commands.errors import BrokerUnavailable, MessageRefused
+from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
 from eventstore import InvalidInput
 
 PORT = 6379
@@ -59,7 +59,7 @@ class RedisBroker:
         """Hands messages over, in transactions: the server keeps all of one, or nothing."""
         outcomes: dict[int, Outcome] = {}
         try:
-            counts = {channel: await self.partitions(channel) for channel in {each.channel for each in events}}
+            counts = await known(events, self.partitions, outcomes)
             limit = await self._largest()
             entries = prepared(events, lambda each: self._entry(each, counts[each.channel], limit), outcomes)
             for chunk in _chunks(entries):
@@ -75,8 +75,10 @@ class RedisBroker:
             try:
                 await self.client.set(name, self._address.partitions, nx=True)
                 self._partitions[channel] = int(await self.client.get(name) or 0)
+            except ValueError as error:
+                raise channel_refused(self.description, channel, error) from error
             except AWAY as error:
-                raise self.unavailable(error) from error
+                raise self._failure(channel, error) from error
         return self._partitions[channel]
 
     async def subscribe(self, channel: str, partition: int, group: str, after: str | None) -> RedisSubscription:
@@ -122,6 +124,12 @@ class RedisBroker:
             "see whether the server runs, has memory left, and lets this user in"
         )
 
+    def _failure(self, channel: str, error: BaseException) -> BrokerError:
+        """Whether the server is away, or lives and does not let us have a channel."""
+        if isinstance(error, NoPermissionError) or str(error).startswith("WRONGTYPE"):
+            return channel_refused(self.description, channel, error)
+        return self.unavailable(error)
+
     async def _largest(self) -> int:
         """The size of the largest value that the server takes, in bytes."""
         if not self._limit:
@@ -153,8 +161,8 @@ class RedisBroker:
                 answers = await transaction.execute(raise_on_error=False)
         except AWAY as error:
             raise self.unavailable(error) from error
-        for (place, _), answer in zip(chunk, answers, strict=True):
-            outcomes[place] = self.unavailable(answer) if isinstance(answer, Exception) else None
+        for (place, (stream, _)), answer in zip(chunk, answers, strict=True):
+            outcomes[place] = self._failure(stream, answer) if isinstance(answer, Exception) else None
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -54,15 +54,44 @@ def _key(event: CloudEvent) -> tuple[str, str]:
     return event.channel, event.key
 
 
+async def known(
+    events: Sequence[CloudEvent], ask: Callable[[str], Awaitable[T]], outcomes: dict[int, Outcome]
+) -> dict[str, T]:
+    """What the broker says of each channel. Where it refuses one, that is what becomes of its messages, and of no others.
+
+    Raises:
+        BrokerUnavailable: it is away.
+    """
+    found: dict[str, T] = {}
+    for channel in dict.fromkeys(each.channel for each in events):
+        try:
+            found[channel] = await ask(channel)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            outcomes.update((place, error) for place, each in enumerate(events) if each.channel == channel)
+    return found
+
+
+def channel_refused(description: str, channel: str, error: BaseException) -> BrokerError:
+    """What is said where a broker lives, and does not let us have a channel."""
+    return BrokerError(
+        f"{description}: channel {channel}: expected to be given it, got {str(error) or type(error).__name__}; see whether this "
+        "user may make, read and write it, and whether something else has its name"
+    )
+
+
 def prepared(
     events: Sequence[CloudEvent], prepare: Callable[[CloudEvent], T], outcomes: dict[int, Outcome]
 ) -> Iterator[tuple[int, T]]:
-    """The place of each message and what is handed over for it.
+    """The place of each message that has no outcome yet, and what is handed over for it.
 
     One that `prepare` refuses (`MessageRefused`) goes into the outcomes instead, and those of its key after it.
     """
     failed: dict[tuple[str, str], Exception] = {}
     for place, event in enumerate(events):
+        if place in outcomes:
+            continue
         try:
             if (error := failed.get(_key(event))) is not None:
                 outcomes[place] = held_back(error)

@@ -11,6 +11,7 @@ import msgspec
 from commands.command import Command, read_command
 from commands.envelope import Envelope
 from commands.errors import IdempotencyConflict, NoHandler, NotAuthorised, NotDue, Rejected
+from commands.failure import plain
 from commands.schedule.fire import Fire, failed, fire_of, let_go, out_of_turn, skipped
 from commands.schedule.lease import Lease
 from commands.schedule.scheduled import Scheduled
@@ -117,7 +118,7 @@ class Firing:
         except NotDue:
             return None
         except Exception as error:  # noqa: BLE001 - kept beside the command, for whoever looks after it
-            logger.warning("%s %s: %s", row.command, row.name or row.id, error)
+            logger.warning("%s %s: %s", row.command, row.name or row.id, plain(str(error)))
             return row, failed(fire, error, self._schedules.clock(), lasting=recurs or isinstance(error, LASTING))
         return row, fire.after
 

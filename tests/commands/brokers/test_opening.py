@@ -44,6 +44,7 @@ def test_a_broker_says_where_it_is_and_no_secret(url: str, description: str) -> 
         ("redis://host?keep=all", "keep: expected a number from 1 to"),
         ("redis://one,two", "expected a URL such as redis://host:6379/0"),
         ("nats://ann:hunter2@?timeout=1", "expected a host in the URL"),
+        ("nats://ann:hunter2@[::1:4222", "expected a host as in nats://127.0.0.1 or .* got none that can be read"),
     ],
 )
 def test_a_url_that_is_not_acceptable_is_refused_with_what_is_expected_and_no_secret(url: str, sentence: str) -> None:

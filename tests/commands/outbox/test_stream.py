@@ -127,6 +127,7 @@ def test_messages_are_handed_over_in_the_order_of_their_commits(outbox: Outbox) 
         await asyncio.to_thread(say, outbox, 1, 2)
         await asyncio.to_thread(say, outbox, 3)
         await until(lambda: numbers(broker)[-1:] == [3])
+        await until(lambda: outbox.passing or outbox.status().sent == 4)  # to mark them takes it a moment more
 
     streaming(outbox, broker, story)
     assert numbers(broker) == ([1, 2, 3] if outbox.passing else [0, 1, 2, 3])
