@@ -1,5 +1,6 @@
 """The replication slot of an outbox: what makes PostgreSQL keep its write-ahead log until the messages in it are sent."""
 
+import logging
 import re
 import zlib
 from typing import Any
@@ -9,11 +10,15 @@ import msgspec
 from eventstore import StoreError, Unsupported
 from eventstore.sql_database import SqlDatabase
 
+logger = logging.getLogger(__name__)
+
 MAX_NAME = 63
 THERE_ALREADY = ("42710", "23505")
 """What PostgreSQL calls an object, and a row of its catalogue, that is there already."""
 
 _FIND = "SELECT plugin, database = current_database() FROM pg_replication_slots WHERE slot_name = %s"
+_USED = "SELECT pg_sequence_last_value(pg_get_serial_sequence(%s, 'seq')::regclass) IS NOT NULL"
+"""Whether the table ever held a message."""
 _STATUS = """
     SELECT active, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint,
            coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, coalesce(wal_status, 'lost')
@@ -51,8 +56,10 @@ class Slot:
         self.name = slot_name(where)
         self._database, self._table = database, database.qualified(f"{database.prefix}outbox")
 
-    def make(self) -> bool:
-        """Makes the slot and the publication, where they are not there yet; whether the slot is new.
+    def make(self) -> None:
+        """Makes the slot and the publication, where they are not there yet.
+
+        A slot that is gone, as after a failover to a server that had none, is made anew with a warning.
 
         Raises:
             Unsupported: the database is no PostgreSQL, or its write-ahead log does not say what is committed.
@@ -66,7 +73,8 @@ class Slot:
                 f"{self._database.description}: expected the setting wal_level = logical, got {level}; set it in postgresql.conf, "
                 "restart the server, and try again. A relay needs no setting."
             )
-        if not self._run("SELECT 1 FROM pg_publication WHERE pubname = %s", self.publication):
+        published = self._run("SELECT 1 FROM pg_publication WHERE pubname = %s", self.publication)
+        if not published:
             self._run_new(
                 f"CREATE PUBLICATION \"{self.publication}\" FOR TABLE {self._table} WITH (publish = 'insert')"
             )
@@ -76,9 +84,13 @@ class Slot:
                 f"{self._database.description}: the replication slot {self.name} is not an outbox's of this database; give the "
                 "tables another prefix"
             )
-        if not found:
-            return self._run_new("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", self.name)
-        return False
+        if found:
+            return
+        made = self._run_new("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", self.name)
+        if made and published and self._run(_USED, self._table)[0][0]:
+            logger.warning(
+                "the replication slot %s was gone: what was not sent and is not in the table is lost", self.name
+            )
 
     def status(self) -> SlotStatus | None:
         """How it does; None where there is none."""

@@ -101,11 +101,8 @@ class OutboxStream:
         failures = 0
         while True:
             try:
-                if failures and await asyncio.to_thread(self.slot.make):
-                    logger.warning(
-                        "the replication slot %s was gone: what was not sent and is not in the table is lost",
-                        self.slot.name,
-                    )
+                if failures:
+                    await asyncio.to_thread(self.slot.make)
                 async with Replication(self._conninfo, self.slot.name, self.slot.publication) as replication:
                     # what was there before comes before what is committed from now on
                     self.sent += await self._relay.run_once()

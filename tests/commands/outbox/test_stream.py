@@ -283,16 +283,35 @@ def test_a_slot_that_is_gone_is_made_anew_and_what_the_table_has_is_sent(
     broker = Listener()
 
     async def story(stream: OutboxStream) -> None:
-        await until(lambda: stream.slot.status() is not None)
+        await asyncio.to_thread(say, outbox, 7)
+        await until(lambda: numbers(broker) == [7])
         await asyncio.to_thread(drop_by_force, outbox, stream.slot)
         kept = [] if outbox.passing else [0]  # what passes while there is no slot is lost
         await asyncio.to_thread(say, outbox, *kept)
         await until(lambda: stream.slot.status() is not None)
         await asyncio.to_thread(say, outbox, 1)
-        await until(lambda: numbers(broker) == [*kept, 1])
+        await until(lambda: numbers(broker) == [7, *kept, 1])
 
     streaming(outbox, broker, story)
     assert "was gone" in caplog.text
+
+
+def test_a_slot_that_is_gone_when_an_outbox_is_opened_is_warned_of(
+    logical_postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = logical_postgres.create_database()
+    with Outbox(url, migrate=True, passing=True) as outbox:
+        say(outbox, 1)
+        database = outbox.store.backend.sql
+        assert database is not None
+        assert not caplog.text
+
+        drop_by_force(outbox, Slot(database))
+        with Outbox(url, passing=True):
+            assert "what was not sent and is not in the table is lost" in caplog.text
+
+        Slot(database).drop()
+    logical_postgres.drop_database(url)
 
 
 def drop_by_force(outbox: Outbox, slot: Slot) -> None:
