@@ -80,11 +80,13 @@ def _found(session: Session, key: str, scope: str) -> Kept:
 
 
 def _row(kept: Kept) -> dict[str, Any]:
+    count = len(kept.outcome.event_ids)
+    done = f"{count} event{'' if count == 1 else 's'}"
     return {
         "scope": kept.scope,
         "key": kept.key,
         "command": kept.command,
-        "outcome": "rejected" if kept.outcome.rejected is not None else f"{len(kept.outcome.event_ids)} events",
+        "outcome": "rejected" if kept.outcome.rejected is not None else done,
         "kept_at": to_datetime(kept.kept_us),
         "expires_at": to_datetime(kept.expires_us),
     }

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.outbox.outbox import Outbox
 from commands.outbox.policy import DAY_SECONDS
 from commands.outbox.relay import Relay
 from commands.outbox.row import STATES, OutboxRow
@@ -20,7 +21,8 @@ from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, builtin, number, word
 from eventfold.relay_follower import RelayFollower
-from eventstore import Unsupported
+from eventstore import NotFound, Unsupported
+from eventstore.bounds import check_number
 from eventstore.recorded import to_datetime
 from eventstore.sql_database import SqlDatabase
 
@@ -40,7 +42,7 @@ COLUMNS = (
 BrokerOption = Annotated[
     str | None, typer.Option("--broker", metavar="URL", help="In place of the broker that the application names.")
 ]
-MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The id of the message.")]
+MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The id of the message, or its number.")]
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -76,7 +78,7 @@ def list_messages(
 
 def show_message(session: Session, message_id: MessageArgument) -> None:
     """Show a message with what it says."""
-    found = session.outbox.message(message_id)
+    found = session.outbox.message(_id_of(session.outbox, message_id))
     event = found.event
     about = {"source": event.source, "subject": event.subject, "schema": event.schema, "headers": event.headers}
     times = {
@@ -198,16 +200,20 @@ def _serve(app: Application, *, streamed: bool) -> None:
 def retry(
     session: Session,
     message_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="MESSAGE_ID", help="Of parked messages; by default all.")
+        list[str] | None,
+        typer.Argument(metavar="MESSAGE_ID", help="Of parked messages, or their numbers; by default all."),
     ] = None,
 ) -> None:
     """Let parked messages be sent, each with those that are parked only because they follow it."""
-    show_record({"released": session.outbox.retry(*(message_ids or ()))}, session.format)
+    show_record(
+        {"released": session.outbox.retry(*[_id_of(session.outbox, each) for each in message_ids or ()])},
+        session.format,
+    )
 
 
 def discard(session: Session, message_id: MessageArgument) -> None:
     """Give a parked message up: it is never sent. What is parked only because it follows it is sent."""
-    show_record(_row(session.outbox.discard(message_id)), session.format)
+    show_record(_row(session.outbox.discard(_id_of(session.outbox, message_id))), session.format)
 
 
 def prune(
@@ -219,6 +225,19 @@ def prune(
 ) -> None:
     """Forget messages that were sent. A relay does so by itself."""
     show_record({"pruned": session.outbox.prune(older_than_hours * 3600)}, session.format)
+
+
+def _id_of(outbox: Outbox, given: str) -> str:
+    """The id of a message that is named by it, or by its number."""
+    if not given.isdecimal():
+        return given
+    number = check_number("number", int(given), least=1)
+    for row in outbox.messages(after=number - 1, limit=1):
+        if row.seq == number:
+            return row.event.id
+    raise NotFound(
+        f"the outbox has no message of the number {given}. `eventfold outbox list` shows the messages there are."
+    )
 
 
 def _row(row: OutboxRow) -> dict[str, Any]:

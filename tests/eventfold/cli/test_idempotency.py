@@ -21,7 +21,7 @@ def test_a_command_sent_twice_under_a_key_is_done_once(kept: Cli) -> None:
 def test_keys_are_listed_and_shown(kept: Cli) -> None:
     [row] = kept.json("idempotency", "list")
 
-    assert (row["key"], row["command"], row["outcome"]) == ("req-1", OpenOrder.__name__, "1 events")
+    assert (row["key"], row["command"], row["outcome"]) == ("req-1", OpenOrder.__name__, "1 event")
     assert "req-1" in kept("idempotency", "list").stdout
     assert kept.json("idempotency", "show", "req-1")["stream"] == "order-o-1"
 

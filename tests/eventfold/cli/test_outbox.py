@@ -41,7 +41,9 @@ def test_messages_are_listed_and_shown_in_every_format(told: Cli) -> None:
         "OrderPlaced/2",
         '{"order_id":"o-1","total":5,"version":1}',
     )
+    assert told.json("outbox", "show", str(rows[0]["number"])) == shown
     assert "expected a UUID" in told("outbox", "show", "seven", code=1).stderr
+    assert "no message of the number 77" in told("outbox", "show", "77", code=1).stderr
 
 
 def test_they_are_sent_once_and_forgotten(told: Cli) -> None:
@@ -77,7 +79,7 @@ def test_what_is_parked_is_let_go_or_given_up(told: Cli) -> None:
     assert told.json("outbox", "retry", parked["message_id"]) == {"released": 1}
     assert "expected a parked one" in told("outbox", "discard", parked["message_id"], code=1).stderr
     park(told.database)
-    assert told.json("outbox", "discard", parked["message_id"])["key"] == parked["key"]
+    assert told.json("outbox", "discard", str(parked["number"]))["key"] == parked["key"]
     assert told.json("outbox", "relay", "--once") == {"sent": 2}
 
 
