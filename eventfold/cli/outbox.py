@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-import threading
+import time
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +18,7 @@ from eventfold.cli.help import PlainGroup
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption
 from eventfold.cli.session import Session, command, usage_error, warn
-from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.signals import LOOK_SECONDS, signals_end
 from eventfold.cli.table import Column, builtin, number, word
 from eventfold.relay_follower import RelayFollower
 from eventstore import NotFound, Unsupported
@@ -185,12 +185,12 @@ def _serve(app: Application, *, streamed: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     assert app.outbox is not None  # noqa: S101 - opens it, so that a database that cannot be used ends it at once
     follower = RelayFollower(app.parts, streamed=streamed)
-    with signals_interrupt():
+    with signals_end() as ended:
+        follower.start()
+        logger.info("handing the messages of %s over", app.name)
         try:
-            follower.start()
-            logger.info("handing the messages of %s over", app.name)
-            threading.Event().wait()
-        except KeyboardInterrupt:
+            while not ended():
+                time.sleep(LOOK_SECONDS)
             logger.info("stopping after the batch in hand")
         finally:
             follower.stop()

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-import threading
+import time
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from eventfold.cli.outbox import warn_of_memory
 from eventfold.cli.output import show_rows
 from eventfold.cli.reactions import STATUS_COLUMNS, reaction_rows
 from eventfold.cli.session import Session, command, usage_error
-from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.signals import LOOK_SECONDS, signals_end
 from eventfold.follower import Follower
 from eventfold.parts import Parts
 from eventfold.react import react
@@ -54,12 +54,12 @@ def publish(
         return not follower.stopping
 
     follower = Follower(parts.store, "publications", lambda: react(parts, chosen, going) > 0, lambda: None)
-    with signals_interrupt():
+    with signals_end() as ended:
         follower.start()
         logger.info("publishing %s of %s", ", ".join(chosen), session.application.name)
         try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
+            while not ended():
+                time.sleep(LOOK_SECONDS)
             logger.info("stopping after the events in hand")
         finally:
             follower.stop()

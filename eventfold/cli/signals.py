@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+LOOK_SECONDS = 0.2
+"""How often is looked whether a signal has come."""
+
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
@@ -15,6 +18,24 @@ def signals_interrupt() -> Iterator[None]:
 
     with signals_call(interrupt):
         yield
+
+
+@contextmanager
+def signals_end() -> Iterator[Callable[[], bool]]:
+    """While the block runs, SIGTERM and SIGINT leave a mark, and a second one raises KeyboardInterrupt.
+
+    Gives a function that says whether there is a mark. Whoever waits for something else looks every `LOOK_SECONDS`: a signal that
+    comes in the moment before a thread begins to wait does not wake it, and what a signal raises may be lost in a finalizer.
+    """
+    marks: list[int] = []
+
+    def mark() -> None:
+        if marks:
+            raise KeyboardInterrupt
+        marks.append(1)
+
+    with signals_call(mark):
+        yield lambda: bool(marks)
 
 
 @contextmanager

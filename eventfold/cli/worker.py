@@ -18,7 +18,7 @@ from eventfold.cli.progress import bar
 from eventfold.cli.projections import STATUS_COLUMNS, status_rows
 from eventfold.cli.rebuild import rebuild_with_bar
 from eventfold.cli.session import Session, command, usage_error, warn
-from eventfold.cli.signals import signals_interrupt
+from eventfold.cli.signals import LOOK_SECONDS, signals_end, signals_interrupt
 from eventfold.parallel_rebuild import rebuild_in_processes
 from eventstore import EventfoldError
 from projections import status_of
@@ -112,18 +112,19 @@ def _hand_over(app: Application) -> None:
 def _serve(app: Application, orphaned: Orphaned | None) -> None:
     """Works in a thread of its own, so that a signal never interrupts a batch: the main thread only waits for it."""
     _log_to_stderr()
-    with signals_interrupt(), ThreadPoolExecutor(1, "eventfold-worker") as threads:
+    with signals_end() as ended, ThreadPoolExecutor(1, "eventfold-worker") as threads:
         worker = app.worker()
         working = threads.submit(worker.run)
         reactions = f" and carrying out {len(app.parts.reactions)} reactions" if app.parts.reactions else ""
         logger.info("keeping %d projections of %s up to date%s", len(app.parts.projections), app.name, reactions)
         try:
-            while not wait([working], None if orphaned is None else 1.0).done:
+            while not wait([working], LOOK_SECONDS).done:
+                if ended():
+                    logger.info("stopping after the batch in hand")
+                    break
                 if orphaned:
                     logger.info("the process that has started this one is gone")
                     break
-        except KeyboardInterrupt:
-            logger.info("stopping after the batch in hand")
         finally:
             worker.stop()
         working.result()

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from examples.orders.services import SERVICES
@@ -25,11 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if BROKER_VARIABLE not in os.environ:
         parser.error(f"expected the URL of the broker that both services have in {BROKER_VARIABLE}, got none")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{options.service}: %(message)s")
-    ended = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: ended.set())
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # they wait until somebody asks for them
     with SERVICES[options.service](options.database, os.environ[BROKER_VARIABLE]) as app, app.worker():
-        ended.wait()
+        signal.sigwait(ends)
     return 0
 
 
