@@ -26,9 +26,10 @@ from aiokafka.errors import (
 
 from commands.brokers.address import Address, one_of, read_address
 from commands.brokers.broker import partition_of
+from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
 from commands.brokers.kafka_subscription import KafkaSubscription
-from commands.brokers.waves import Outcome, channel_refused, held_back, known, prepared
+from commands.brokers.waves import Outcome, held_back, prepared
 from commands.clock import now_us
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
@@ -89,7 +90,7 @@ class KafkaBroker:
         if not events:
             return []
         try:
-            topics = await known(events, self._topic, outcomes)
+            topics = await of_each_channel(events, self._topic, outcomes)
             producer = await self._connected()
         except BrokerUnavailable as error:
             return [error] * len(events)

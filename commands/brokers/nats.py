@@ -21,10 +21,11 @@ from nats.js.errors import APIError, NotFoundError
 
 from commands.brokers.address import Address, read_address
 from commands.brokers.broker import partition_of
+from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.nats_batch import Outgoing, chunks, confirmations, publish_batch
 from commands.brokers.nats_content import headers_and_body, size_of, stream_of
 from commands.brokers.nats_subscription import NatsSubscription
-from commands.brokers.waves import Outcome, channel_refused, held_back, in_waves, known, prepared
+from commands.brokers.waves import Outcome, held_back, in_waves, prepared
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
 
@@ -59,7 +60,7 @@ class NatsBroker:
         """Hands messages over."""
         outcomes: dict[int, Outcome] = {}
         try:
-            counts = await known(events, self.partitions, outcomes)
+            counts = await of_each_channel(events, self.partitions, outcomes)
             jetstream = await self.jetstream()
         except BrokerUnavailable as error:
             return [error] * len(events)

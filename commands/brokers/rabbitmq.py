@@ -27,9 +27,10 @@ from yarl import URL
 
 from commands.brokers.address import Address, read_address
 from commands.brokers.broker import partition_of
+from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import CONTENT_TYPE, write
 from commands.brokers.rabbitmq_subscription import RabbitmqSubscription, queue_of
-from commands.brokers.waves import Outcome, channel_refused, in_waves, known
+from commands.brokers.waves import Outcome, in_waves
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
 
@@ -182,7 +183,7 @@ class RabbitmqBroker:
     async def _hand_over(self, events: Sequence[CloudEvent]) -> list[Outcome]:
         refused: dict[int, Outcome] = {}
         try:
-            counts = await known(events, self.partitions, refused)
+            counts = await of_each_channel(events, self.partitions, refused)
             sent = [each for place, each in enumerate(events) if place not in refused]
             outcomes = await self._published(sent, counts)
             if any(map(self._learns, outcomes)):  # which has closed our channel, with all that was on its way
@@ -193,10 +194,10 @@ class RabbitmqBroker:
         return [refused[place] if place in refused else next(found) for place in range(len(events))]
 
     async def _published(self, events: Sequence[CloudEvent], counts: dict[str, int]) -> list[BaseException | None]:
+        if not events:
+            return []
         channel = await self._channel()
         sent = [asyncio.create_task(self._publish(channel, each, counts[each.channel])) for each in events]
-        if not sent:
-            return []
         _, late = await asyncio.wait(sent, timeout=self.seconds)
         if late:
             for each in late:

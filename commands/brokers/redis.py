@@ -15,9 +15,10 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from commands.brokers.address import Address, number, read_address
 from commands.brokers.broker import partition_of
+from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
 from commands.brokers.redis_subscription import BODY, RedisSubscription, stream_of
-from commands.brokers.waves import Outcome, channel_refused, known, prepared
+from commands.brokers.waves import Outcome, prepared
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
 from eventstore import InvalidInput
@@ -59,7 +60,7 @@ class RedisBroker:
         """Hands messages over, in transactions: the server keeps all of one, or nothing."""
         outcomes: dict[int, Outcome] = {}
         try:
-            counts = await known(events, self.partitions, outcomes)
+            counts = await of_each_channel(events, self.partitions, outcomes)
             limit = await self._largest()
             entries = prepared(events, lambda each: self._entry(each, counts[each.channel], limit), outcomes)
             for chunk in _chunks(entries):

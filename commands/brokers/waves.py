@@ -54,33 +54,6 @@ def _key(event: CloudEvent) -> tuple[str, str]:
     return event.channel, event.key
 
 
-async def known(
-    events: Sequence[CloudEvent], ask: Callable[[str], Awaitable[T]], outcomes: dict[int, Outcome]
-) -> dict[str, T]:
-    """What the broker says of each channel. Where it refuses one, that is what becomes of its messages, and of no others.
-
-    Raises:
-        BrokerUnavailable: it is away.
-    """
-    found: dict[str, T] = {}
-    for channel in dict.fromkeys(each.channel for each in events):
-        try:
-            found[channel] = await ask(channel)
-        except BrokerUnavailable:
-            raise
-        except BrokerError as error:
-            outcomes.update((place, error) for place, each in enumerate(events) if each.channel == channel)
-    return found
-
-
-def channel_refused(description: str, channel: str, error: BaseException) -> BrokerError:
-    """What is said where a broker lives, and does not let us have a channel."""
-    return BrokerError(
-        f"{description}: channel {channel}: expected to be given it, got {str(error) or type(error).__name__}; see whether this "
-        "user may make, read and write it, and whether something else has its name"
-    )
-
-
 def prepared(
     events: Sequence[CloudEvent], prepare: Callable[[CloudEvent], T], outcomes: dict[int, Outcome]
 ) -> Iterator[tuple[int, T]]:
