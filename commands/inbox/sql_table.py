@@ -36,9 +36,7 @@ class SqlInbox:
         except StoreError as error:
             if in_each_others_way(error.__cause__):
                 raise Conflict(str(error)) from error
-            if done and isinstance(
-                error.__cause__, IntegrityError
-            ):  # of a constraint that is looked at in the end only
+            if done and isinstance(error.__cause__, IntegrityError):  # a constraint that is looked at in the end only
                 raise ConsumerFailed(error) from error
             raise
 

@@ -342,12 +342,12 @@ def test_what_comes_while_a_message_is_given_up_is_given_up_with_it_or_handled(
         lock = inbox._table.lock
 
         def meanwhile(connection: Connection | None, lane: Lane) -> Mark:
-            inbox._table.lock = lock  # type: ignore[method-assign]
+            inbox._table.lock = lock  # type: ignore[method-assign]  # as it was
             if database.dialect == "postgresql":  # on SQLite nobody else writes after a transaction has begun
                 desk.handle(EIGHT[2:4])
             return lock(connection, lane)
 
-        inbox._table.lock = meanwhile  # type: ignore[method-assign]
+        inbox._table.lock = meanwhile  # type: ignore[method-assign]  # somebody comes in between
         ((kept, _),) = desk.table.heads(10, 0)
         given_up = inbox.discard(kept.number, followers=True)
         desk.handle(EIGHT)

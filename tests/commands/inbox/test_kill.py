@@ -47,7 +47,7 @@ def test_given_one_consumer_after_the_other_killed_then_each_message_is_handled_
     assert before > kills
 
     broker = RepeatingBroker(total, random.Random(0))
-    survivor = Inbox(url, consumers=[shipping(Faults())], broker=lambda: broker, consuming=Consuming(batch=500))  # type: ignore[arg-type, return-value]
+    survivor = Inbox(url, consumers=[shipping(Faults())], broker=lambda: broker, consuming=Consuming(batch=500))  # type: ignore[arg-type, return-value]  # its subscription is another one
     ends = {number: str(len(messages_of(number, total))) for number in range(PARTITIONS)}
     with survivor, survivor.worker():
         while {each.partition: each.position for each in survivor.status()} != ends:

@@ -102,7 +102,7 @@ def test_what_parts_have_done_counts_once_where_the_lane_was_not_moved_any_more(
     def ends(*_: object) -> None:
         raise EndedError
 
-    desk.table.move = ends  # type: ignore[method-assign]
+    desk.table.move = ends  # type: ignore[method-assign]  # the process ends there
     desk.handling.begin()
     with pytest.raises(EndedError):
         desk.handling.handle(EIGHT)

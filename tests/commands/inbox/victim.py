@@ -115,7 +115,7 @@ def consume_until_killed(url: str, total: int, seed: int) -> None:
         fate("moved")  # what parts of the batch have done is committed by now, if there were any
         move(*args)
 
-    inbox._table.move = moved  # type: ignore[method-assign]
+    inbox._table.move = moved  # type: ignore[method-assign]  # a moment to be killed at
     database = inbox._table._database  # type: ignore[attr-defined]  # it is not in memory
     event.listen(database._lasting, "commit", lambda _: fate("commit"))
     worker = inbox.worker()
