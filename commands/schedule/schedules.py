@@ -1,6 +1,7 @@
 """The schedules of a log: what is to be dispatched, and when. Marked as fired in the transaction of the append that it leads to."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, get_args
 
 import msgspec
@@ -8,6 +9,7 @@ from sqlalchemy import Connection
 
 from commands.clock import now_us
 from commands.command import Command
+from commands.pruning import prune_all
 from commands.schedule.fire import Fire
 from commands.schedule.schedule import Schedule
 from commands.schedule.scheduled import Carried, Scheduled, State
@@ -19,6 +21,7 @@ from eventstore.bounds import check_instant
 from eventstore.companion import Insert, Stored
 from eventstore.identifier import new_id
 from eventstore.joined_transaction import OpenTransaction, after_commit, joined
+from eventstore.same_database import check_same
 from eventstore.signal import Signal
 
 ALL = 2**62
@@ -26,7 +29,6 @@ KEEP_US = 7 * 24 * 60 * 60 * 1_000_000
 """How long what was done or cancelled can be seen."""
 KEEP_FAILED_US = 90 * 24 * 60 * 60 * 1_000_000
 """How long what has failed can be seen, and tried again."""
-PRUNED_AT_ONCE = 1_000
 
 
 class Schedules:
@@ -76,16 +78,19 @@ class Schedules:
 
         Raises:
             Unsupported: the log is in memory, and there is no transaction to share.
+            InvalidInput: the connection is to another database.
         """
         if connection is None:
             self.table.keep(None, rows)
             self.signal.ring()
             return
-        if self._store.backend.sql is None:
+        database = self._store.backend.sql
+        if database is None:
             raise Unsupported(
                 "memory: there is no transaction to schedule in; use SQLite or PostgreSQL, or leave out connection="
             )
         inner = joined(connection)
+        check_same(database, inner)
         self.table.keep(inner, rows)
         after_commit(inner, self.signal.ring)
 
@@ -131,8 +136,7 @@ class Schedules:
         now, pruned = self.clock(), 0
         kept: dict[State, int] = {"done": KEEP_US, "cancelled": KEEP_US, "failed": KEEP_FAILED_US}
         for state, keep_us in kept.items():
-            while (gone := self.table.prune(state, now - keep_us, PRUNED_AT_ONCE)) > 0:
-                pruned += gone
+            pruned += prune_all(partial(self.table.prune, state), now - keep_us)
         return pruned
 
     def concerns(self, request: WriteRequest) -> bool:

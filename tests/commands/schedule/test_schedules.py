@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from commands.schedule import lease
 from commands.schedule.fire import ATTEMPTS
@@ -128,6 +129,16 @@ def test_in_the_callers_own_transaction_it_is_there_with_its_commit(app: Applica
 
     assert app.fire_due() == 1
     assert (balance(app), balance(app, "a-2")) == (5, 1)
+
+
+@in_sql
+def test_in_a_transaction_of_another_database_it_is_refused(app: Application) -> None:
+    other = create_engine("sqlite://")
+    with other.begin() as connection, pytest.raises(InvalidInput, match=r"got one to sqlite://;"):
+        app.schedule(Deposit("a-1", 5), after=0, connection=connection)
+    other.dispose()
+
+    assert app.schedules() == []
 
 
 def test_in_memory_there_is_no_transaction_to_schedule_in() -> None:
