@@ -107,6 +107,20 @@ def test_every_side_has_its_turn_in_every_repetition_and_another_one_begins_each
     assert values == {side: [1.0] * 3 for side in sides}
 
 
+def test_a_first_call_that_connects_does_not_say_how_much_fills_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, counts = [0.0], list[int]()
+
+    def run(count: int) -> int:
+        now[0] += count * 0.001 if counts else 1.0
+        counts.append(count)
+        return count
+
+    monkeypatch.setattr("benchmarks.harness.time.perf_counter", lambda: now[0])
+    compete({"ours": Contestant(run)}, TINY._replace(seconds=0.4), lambda each, count: float(each.run(count)))
+
+    assert counts[-1] == pytest.approx(400, rel=0.01)
+
+
 def test_preparing_is_not_measured() -> None:
     prepared: list[int] = []
     contest = Contest(Contestant(lambda _: len(prepared), lambda: prepared.append(1), fixed=True))
