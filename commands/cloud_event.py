@@ -8,7 +8,7 @@ SPEC_VERSION = "1.0"
 JSON = "application/json"
 
 
-class CloudEvent(msgspec.Struct, frozen=True):
+class CloudEvent(msgspec.Struct, frozen=True, gc=False):  # of texts: no cycle to look for
     """A message on its way, in one process or between two.
 
     Attributes:

@@ -51,6 +51,14 @@ class Topic(NamedTuple):
     limit: int
 
 
+class Destination(NamedTuple):
+    """A partition of a topic, and the largest record batch that it takes, in bytes."""
+
+    channel: str
+    partition: int
+    limit: int
+
+
 class Record(NamedTuple):
     """A message as Kafka keeps it.
 
@@ -94,16 +102,15 @@ class KafkaBroker:
             producer = await self._connected()
         except BrokerUnavailable as error:
             return [error] * len(events)
-        by_partition: defaultdict[tuple[str, int], list[tuple[int, Record]]] = defaultdict(list)
-        for place, record in prepared(events, lambda each: self._record(each, topics[each.channel].limit), outcomes):
-            channel = events[place].channel
-            partition = partition_of(events[place].key, topics[channel].partitions)
-            by_partition[channel, partition].append((place, record))
+        by_partition: defaultdict[Destination, list[int]] = defaultdict(list)
+        for place, each in enumerate(events):
+            if place not in outcomes:
+                topic = topics[each.channel]
+                by_partition[Destination(each.channel, partition_of(each.key, topic.partitions), topic.limit)].append(
+                    place
+                )
         await asyncio.gather(
-            *(
-                self._send(producer, channel, number, topics[channel].limit, records, outcomes)
-                for (channel, number), records in by_partition.items()
-            )
+            *(self._send(producer, to, places, events, outcomes) for to, places in by_partition.items())
         )
         return [outcomes[place] for place in range(len(events))]
 
@@ -228,46 +235,48 @@ class KafkaBroker:
     async def _send(
         self,
         producer: AIOKafkaProducer,
-        channel: str,
-        partition: int,
-        limit: int,
-        records: Sequence[tuple[int, Record]],
+        to: Destination,
+        places: Sequence[int],
+        events: Sequence[CloudEvent],
         outcomes: dict[int, Outcome],
     ) -> None:
-        """Hands over what goes to one partition, batch after batch; after one that fails nothing more."""
-        left = list(records)
-        while left:
-            batch = producer.create_batch()
-            taken = 0
-            for _, record in left:
-                if (
-                    batch.append(timestamp=record.time_ms, key=record.key, value=record.value, headers=record.headers)
-                    is None
-                ):
-                    break
-                taken += 1
-            outcome = await self._confirmed(producer, batch, channel, partition, limit)
-            outcomes.update((place, outcome) for place, _ in left[:taken])
-            left = left[taken:]
+        """Hands over what goes to one partition, batch after batch; after one that fails nothing more.
+
+        A record is written as soon as it is made: thousands that are kept would cost more than their making, since Python looks
+        through what is kept for cycles.
+        """
+        records = prepared(events, places, lambda each: self._record(each, to.limit), outcomes)
+        left = next(records, None)
+        while left is not None:
+            batch, taken = producer.create_batch(), list[int]()
+            while left is not None and _written(batch, left[1]):
+                taken.append(left[0])
+                left = next(records, None)
+            outcome = await self._confirmed(producer, batch, to)
+            outcomes.update((place, outcome) for place in taken)
             if outcome is not None:
-                outcomes.update((place, held_back(outcome)) for place, _ in left)
+                outcomes.update((place, held_back(outcome)) for place in places if place not in outcomes)
                 return
 
-    async def _confirmed(
-        self, producer: AIOKafkaProducer, batch: Any, channel: str, partition: int, limit: int
-    ) -> Outcome:
+    async def _confirmed(self, producer: AIOKafkaProducer, batch: Any, to: Destination) -> Outcome:
         batch.close()
         try:
             async with asyncio.timeout(self.seconds):
-                await (await producer.send_batch(batch, channel, partition=partition))
+                await (await producer.send_batch(batch, to.channel, partition=to.partition))
         except MessageSizeTooLargeError:
-            self._topics.pop(channel, None)  # its limit has changed meanwhile
-            return self._too_large(f"channel {channel}: {batch.size():,} bytes in one batch", limit)
+            self._topics.pop(to.channel, None)  # its limit has changed meanwhile
+            return self._too_large(f"channel {to.channel}: {batch.size():,} bytes in one batch", to.limit)
         except AWAY as error:
-            self._topics.pop(channel, None)
+            self._topics.pop(to.channel, None)
             await self._give_up(producer)
             return self.unavailable(error)
         return None
+
+
+def _written(batch: Any, record: Record) -> bool:
+    """Whether there is room for it."""
+    key, value, headers, time_ms = record
+    return batch.append(timestamp=time_ms, key=key, value=value, headers=headers) is not None
 
 
 def _size(record: Record) -> int:

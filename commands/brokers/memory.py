@@ -55,7 +55,7 @@ class MemoryBroker:
         """Keeps messages."""
         outcomes: dict[int, Outcome] = {}
         with self._bus.lock:
-            for place, each in prepared(events, _checked, outcomes):
+            for place, each in prepared(events, range(len(events)), _checked, outcomes):
                 self._bus.kept[each.channel, partition_of(each.key, self._partitions)].append(each)
                 outcomes[place] = None
         self._bus.wake()

@@ -66,7 +66,9 @@ class NatsBroker:
             return [error] * len(events)
         limit = jetstream._nc.max_payload  # noqa: SLF001 - it has no other way to say so
         by_channel: defaultdict[str, list[Outgoing]] = defaultdict(list)
-        for place, sent in prepared(events, lambda each: self._outgoing(each, counts[each.channel], limit), outcomes):
+        for place, sent in prepared(
+            events, range(len(events)), lambda each: self._outgoing(each, counts[each.channel], limit), outcomes
+        ):
             by_channel[events[place].channel].append(Outgoing(place, *sent))
         for messages in by_channel.values():
             failed: Outcome = None

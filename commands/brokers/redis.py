@@ -62,7 +62,9 @@ class RedisBroker:
         try:
             counts = await of_each_channel(events, self.partitions, outcomes)
             limit = await self._largest()
-            entries = prepared(events, lambda each: self._entry(each, counts[each.channel], limit), outcomes)
+            entries = prepared(
+                events, range(len(events)), lambda each: self._entry(each, counts[each.channel], limit), outcomes
+            )
             for chunk in _chunks(entries):
                 await self._add(chunk, outcomes)
         except BrokerUnavailable as error:

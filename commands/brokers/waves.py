@@ -1,6 +1,6 @@
 """Hands messages to a broker so that none of a key goes before the one ahead of it is confirmed."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 from commands.cloud_event import CloudEvent
@@ -55,16 +55,20 @@ def _key(event: CloudEvent) -> tuple[str, str]:
 
 
 def prepared(
-    events: Sequence[CloudEvent], prepare: Callable[[CloudEvent], T], outcomes: dict[int, Outcome]
+    events: Sequence[CloudEvent],
+    places: Iterable[int],
+    prepare: Callable[[CloudEvent], T],
+    outcomes: dict[int, Outcome],
 ) -> Iterator[tuple[int, T]]:
-    """The place of each message that has no outcome yet, and what is handed over for it.
+    """The place of each message that has no outcome yet, of those at some places, and what is handed over for it.
 
     One that `prepare` refuses (`MessageRefused`) goes into the outcomes instead, and those of its key after it.
     """
     failed: dict[tuple[str, str], Exception] = {}
-    for place, event in enumerate(events):
+    for place in places:
         if place in outcomes:
             continue
+        event = events[place]
         try:
             if (error := failed.get(_key(event))) is not None:
                 outcomes[place] = held_back(error)

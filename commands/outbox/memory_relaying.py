@@ -1,9 +1,10 @@
 """Relays over an outbox in memory."""
 
+from collections import Counter
 from itertools import groupby
 
 from commands.outbox.memory_table import MemoryOutboxTable
-from commands.outbox.relaying import START, Key, Verdict, key_of
+from commands.outbox.relaying import NONE, START, Ends, Key, Verdict, key_of
 from commands.outbox.row import OutboxRow
 
 
@@ -12,21 +13,26 @@ class MemoryRelaying:
 
     def __init__(self, table: MemoryOutboxTable) -> None:
         self._table = table
-        self._busy: set[Key] = set()
+        self._busy: Counter[Key] = Counter()
 
-    def take(self, _owner: str, _after: Key, limit: int, now_us: int, *, hold: bool) -> "MemoryTaken":
+    def take(
+        self, _owner: str, _after: Key, limit: int, now_us: int, *, hold: bool, ahead: Ends = NONE
+    ) -> "MemoryTaken":
         """Messages to hand over, the oldest first: to look at all keys costs little here."""
         with self._table.lock:
             waiting: list[int] = []
             rows: list[OutboxRow] = []
-            for key, found in self._pending(now_us, hold=hold).items():
-                if key in self._busy:
+            for key, pending in self._pending(now_us, hold=hold).items():
+                first, last = ahead.get(key, (pending[0].seq, 0))
+                if (self._busy[key] and key not in ahead) or pending[0].seq != first:
+                    continue
+                found = [each for each in pending if each.seq > last]
+                if not found:
                     continue
                 if found[0].next_try_us > now_us:
                     waiting.append(found[0].next_try_us)
                 elif len(rows) < limit:
                     rows += found[: limit - len(rows)]
-            self._busy |= {key_of(each) for each in rows}
             return MemoryTaken(self._table, self._busy, rows, min(waiting, default=None))
 
     def _pending(self, now_us: int, *, hold: bool) -> dict[Key, list[OutboxRow]]:
@@ -51,11 +57,14 @@ class MemoryTaken:
 
     after = START
 
-    def __init__(self, table: MemoryOutboxTable, busy: set[Key], rows: list[OutboxRow], retry_us: int | None) -> None:
+    def __init__(
+        self, table: MemoryOutboxTable, busy: Counter[Key], rows: list[OutboxRow], retry_us: int | None
+    ) -> None:
         self.rows, self.retry_us = rows, retry_us
         self._table, self._busy, self._keys = table, busy, {key_of(each) for each in rows}
+        busy.update(self._keys)
 
-    def settle(self, verdict: Verdict, now_us: int) -> None:
+    def settle(self, verdict: Verdict, now_us: int) -> bool:
         """Says what became of them."""
         with self._table.lock:
             for row in verdict.sent:
@@ -67,9 +76,10 @@ class MemoryTaken:
                     each.row, attempts=attempts, next_try_us=next_try, error=each.error, parked_us=parked
                 )
             self.drop()
+        return True
 
     def drop(self) -> None:
         """Lets them go."""
         with self._table.lock:
-            self._busy -= self._keys
+            self._busy.subtract(self._keys)
             self._keys = set()  # from now on they may be another relay's

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from commands.brokers.broker import Broker
 from commands.brokers.handing_over import hand_over
@@ -11,7 +13,8 @@ from commands.clock import now_us
 from commands.errors import BrokerUnavailable
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import HOLD, RelayPolicy
-from commands.outbox.relaying import START, Taken, Verdict, judge
+from commands.outbox.relaying import NONE, START, Ends, Taken, Verdict, ends_of, judge, may_follow
+from commands.outbox.row import OutboxRow
 from commands.outbox.uninterrupted import uninterrupted
 from commands.retry import RetryPolicy
 from eventstore import EventfoldError, StoreBusy, StoreUnavailable
@@ -56,6 +59,7 @@ class Relay:
         self._policy = policy if policy is not None else RelayPolicy()
         self._owner = new_id()
         self._after = START
+        self._ahead: Taken | None = None  # read while the one before it was handed over
         self._retry_us: int | None = None
         self._prune_us = 0
         self._away = 0
@@ -82,11 +86,11 @@ class Relay:
                     await self._bell.wait(backoff(failures))
                 elif not moved:
                     await self._rest(self._bell)
-                else:
+                elif self._ahead is None:
                     await asyncio.sleep(GATHER_SECONDS)
         finally:
             self._bell.close()
-            await asyncio.to_thread(self._outbox.relays.release, self._owner)
+            await self._release()
 
     async def run_once(self) -> int:
         """Hands over what can be handed over now.
@@ -106,7 +110,7 @@ class Relay:
                 if self.error is not None:
                     raise BrokerUnavailable(self.error)
         finally:
-            await asyncio.to_thread(self._outbox.relays.release, self._owner)
+            await self._release()
         return self.sent - before
 
     def stop(self) -> None:
@@ -117,36 +121,69 @@ class Relay:
 
     async def step(self) -> bool:
         """Hands over one batch; False where there is nothing to do for now."""
-        await asyncio.to_thread(self._prune)
-        began = self._after
-        taken: Taken = await uninterrupted(self._take, lambda taken: taken.drop())
+        try:
+            await asyncio.to_thread(self._prune)
+            began = self._after
+            taken, self._ahead = self._ahead or await self._take(NONE), None
+            if not taken.rows:
+                return not began == taken.after == START
+            verdict = await self._hand_over(taken)
+        except BaseException:
+            await self._drop_ahead()  # what has happened meanwhile, it does not know
+            raise
+        self.sent += len(verdict.sent)
+        await self._tell(verdict.unavailable)
+        return verdict.unavailable is None
+
+    async def _take(self, ahead: Ends) -> Taken:
+        began, hold = self._after, self._policy.on_parked == HOLD
+        take = partial(self._outbox.relays.take, self._owner, began, self._policy.batch, hold=hold, ahead=ahead)
+        taken = await uninterrupted(lambda: take(now_us()), lambda taken: taken.drop())
         self._after = taken.after
         if began == START:
             self._retry_us = None
         if taken.retry_us is not None:
             self._retry_us = min(taken.retry_us, self._retry_us or taken.retry_us)
-        if not taken.rows:
-            return not began == taken.after == START
-        verdict = await self._hand_over(taken)
-        self.sent += len(verdict.sent)
-        await self._tell(verdict.unavailable)
-        return verdict.unavailable is None
-
-    def _take(self) -> Taken:
-        hold = self._policy.on_parked == HOLD
-        return self._outbox.relays.take(self._owner, self._after, self._policy.batch, now_us(), hold=hold)
+        return taken
 
     async def _hand_over(self, taken: Taken) -> Verdict:
         """Whatever comes in between, they are settled or let go."""
         try:
-            errors = await hand_over(self._broker, [each.event for each in taken.rows])
+            errors = await self._answers(taken.rows)
             verdict = judge(taken.rows, errors, self._policy, now_us())
-            await uninterrupted(lambda: taken.settle(verdict, now_us()))
+            kept = await uninterrupted(lambda: taken.settle(verdict, now_us()))
+            if self._ahead is not None:
+                self._ahead.rows = may_follow(self._ahead.rows, taken.rows, verdict) if kept else []
+                if not self._ahead.rows:
+                    await self._drop_ahead()
         except BaseException:
-            with suppress(EventfoldError):  # a database that is gone has let go of them by itself
-                await uninterrupted(taken.drop)
+            await _let_go(taken)
             raise
         return verdict
+
+    async def _answers(self, rows: Sequence[OutboxRow]) -> Sequence[Exception | None]:
+        """What the broker says of each. Where there is much to do, the next ones are read meanwhile."""
+        handing_over = hand_over(self._broker, [each.event for each in rows])
+        if 2 * len(rows) < self._policy.batch:
+            return await handing_over
+        answers, failure = await asyncio.gather(handing_over, self._read_ahead(rows), return_exceptions=True)
+        if isinstance(answers, BaseException):
+            raise answers
+        if failure is not None:
+            raise failure
+        return answers
+
+    async def _read_ahead(self, rows: Sequence[OutboxRow]) -> None:
+        self._ahead = await self._take(ends_of(rows))
+
+    async def _drop_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await _let_go(ahead)
+
+    async def _release(self) -> None:
+        await self._drop_ahead()
+        await asyncio.to_thread(self._outbox.relays.release, self._owner)
 
     async def _tell(self, error: str | None) -> None:
         """The broker is away, or is back: kept for the status, and logged once."""
@@ -173,3 +210,8 @@ class Relay:
         if now_us() >= self._prune_us:
             more = self._outbox.prune_some(self._policy.keep_sent_seconds)
             self._prune_us = 0 if more else now_us() + PRUNE_US
+
+
+async def _let_go(taken: Taken) -> None:
+    with suppress(EventfoldError):  # a database that is gone has let go of them by itself
+        await uninterrupted(taken.drop)

@@ -1,6 +1,6 @@
 """What relays need of an outbox: messages to hand over, nobody else's, and a place to say what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -15,10 +15,24 @@ Key: TypeAlias = tuple[str, str]
 
 START: Key = ("", "")
 
+Ends: TypeAlias = Mapping[Key, tuple[int, int]]
+"""Of each key of which messages are in hand, the numbers of the first and of the last one."""
+
+NONE: Ends = {}
+
 
 def key_of(row: OutboxRow) -> Key:
     """The channel and key of a message."""
     return row.event.channel, row.event.key
+
+
+def ends_of(rows: Sequence[OutboxRow]) -> Ends:
+    """The first and the last of each key among messages in order."""
+    ends: dict[Key, tuple[int, int]] = {}
+    for each in rows:
+        key = key_of(each)
+        ends[key] = ends[key][0] if key in ends else each.seq, each.seq
+    return ends
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -64,8 +78,8 @@ class Taken(Protocol):
     after: Key
     retry_us: int | None
 
-    def settle(self, verdict: Verdict, now_us: int) -> None:
-        """Says what became of them."""
+    def settle(self, verdict: Verdict, now_us: int) -> bool:
+        """Says what became of them; false where another relay has taken them meanwhile, and will say so itself."""
 
     def drop(self) -> None:
         """Lets them go, as they were; nothing where they are settled or let go already."""
@@ -74,7 +88,7 @@ class Taken(Protocol):
 class RelayTable(Protocol):
     """An outbox as relays see it. Any number of them may be at work."""
 
-    def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> Taken:
+    def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool, ahead: Ends = NONE) -> Taken:
         """Messages to hand over, of the keys that come after one.
 
         Of each key it begins with the first message that was not sent, and takes nothing where that waits for its next try, or is
@@ -86,6 +100,7 @@ class RelayTable(Protocol):
             limit: at most so many messages.
             now_us: the instant.
             hold: whether what follows a parked message is parked, too.
+            ahead: what the owner has in hand: of a key of which it has some, it takes those behind them.
         """
 
     def release(self, owner: str) -> None:
@@ -117,6 +132,15 @@ def judge(rows: Sequence[OutboxRow], errors: Sequence[Exception | None], policy:
         else:
             failed.append(_failed(row, error, policy, now_us))
     return Verdict(sent, failed, policy.on_parked == HOLD, unavailable)
+
+
+def may_follow(ahead: Sequence[OutboxRow], rows: Sequence[OutboxRow], verdict: Verdict) -> list[OutboxRow]:
+    """Of messages that were taken behind others, those that may be handed over, now that is known what became of the others."""
+    if verdict.unavailable is not None:
+        return []
+    sent = {each.seq for each in verdict.sent}
+    stuck = {key_of(each) for each in rows if each.seq not in sent}
+    return [each for each in ahead if key_of(each) not in stuck]
 
 
 def _failed(row: OutboxRow, error: Exception, policy: RelayPolicy, now_us: int) -> Failed:

@@ -13,7 +13,7 @@ STATES = (PENDING, WAITING, PARKED, SENT)
 _decode_attributes = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class OutboxRow(msgspec.Struct, frozen=True):
+class OutboxRow(msgspec.Struct, frozen=True, gc=False):  # in thousands, and without cycles
     """A message in the outbox.
 
     Attributes:

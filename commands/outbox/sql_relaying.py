@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from commands.outbox.relaying import START, Key, Verdict
+from commands.outbox.relaying import START, Ends, Key, Verdict
 from commands.outbox.row import OutboxRow
 from commands.outbox.sql_table import OPEN, SqlOutboxTable, columns_of
 
@@ -23,6 +23,11 @@ class Head(NamedTuple):
     key: str
     next_try_us: int
     parked: bool
+
+    @property
+    def whose(self) -> Key:
+        """Its channel and key."""
+        return self.channel, self.key
 
 
 class SqlTaken:
@@ -43,16 +48,16 @@ class SqlTaken:
         after: Key,
         retry_us: int | None,
         settle_in: Callable[[], AbstractContextManager[Connection]],
-        settle: Callable[[Connection, Verdict, int], None],
+        settle: Callable[[Connection, Verdict, int], bool],
         held: ExitStack,
     ) -> None:
         self.rows, self.after, self.retry_us = rows, after, retry_us
         self._settle_in, self._settle, self._held = settle_in, settle, held
 
-    def settle(self, verdict: Verdict, now_us: int) -> None:
+    def settle(self, verdict: Verdict, now_us: int) -> bool:
         """Says what became of them."""
         with self._held, self._settle_in() as connection:
-            self._settle(connection, verdict, now_us)
+            return self._settle(connection, verdict, now_us)
 
     def drop(self) -> None:
         """Lets them go."""
@@ -83,7 +88,7 @@ class SqlRelaying:
         """Of each key after one, the first message that is not sent; of at most so many keys."""
         raise NotImplementedError
 
-    def settle(self, connection: Connection, verdict: Verdict, now_us: int) -> None:
+    def settle(self, connection: Connection, verdict: Verdict, now_us: int) -> bool:
         """Says what became of messages."""
         if verdict.sent:
             self.mark_sent(connection, [each.seq for each in verdict.sent], now_us)
@@ -92,6 +97,7 @@ class SqlRelaying:
             connection.exec_driver_sql(self._failed, (each.next_try_us or 0, each.error, parked, each.row.seq))
             if parked is not None and verdict.hold:
                 self.follow(connection, each.row.event.channel, each.row.event.key, now_us)
+        return True
 
     def mark_sent(self, connection: Connection, seqs: list[int], now_us: int) -> None:
         """Says that messages were sent."""
@@ -125,14 +131,20 @@ def parked_of(table: str, channel: str, key: str) -> str:
     return f"SELECT p.seq FROM {table} p WHERE {wanted} LIMIT 1"
 
 
-def ready(heads: Sequence[Head], now_us: int, *, hold: bool) -> list[Head]:
-    """Those that may be handed over now."""
-    return [each for each in heads if each.next_try_us <= now_us and not (each.parked and hold)]
+def ready(heads: Sequence[Head], now_us: int, *, hold: bool, ahead: Ends) -> list[Head]:
+    """Those that may be handed over now; of keys of which something is in hand, only where that is what comes first."""
+    return [
+        each
+        for each in heads
+        if each.next_try_us <= now_us
+        and not (each.parked and hold)
+        and ahead.get(each.whose, (each.seq,))[0] == each.seq
+    ]
 
 
 def next_after(heads: Sequence[Head], limit: int) -> Key:
     """Where to look next."""
-    return START if len(heads) < limit else (heads[-1].channel, heads[-1].key)
+    return START if len(heads) < limit else heads[-1].whose
 
 
 def next_retry(heads: Sequence[Head], now_us: int) -> int | None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from commands.outbox.relaying import START, Key, Verdict
+from commands.outbox.relaying import NONE, START, Ends, Key, Verdict
 from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, ready
 from commands.outbox.sql_table import SqlOutboxTable, row_of
 
@@ -24,14 +24,14 @@ class SqliteRelaying(SqlRelaying):
             "AND (o.aggregatetype, o.aggregateid) > (?, ?) ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         )
         self._lease = f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us <= ?"
-        self._mine = f"SELECT 1 FROM {table.relay} WHERE owner = ?"
+        self._renew = f"UPDATE {table.relay} SET until_us = ? WHERE owner = ?"
         self._rows = (
             f"SELECT {self.columns} FROM {name} o WHERE o.aggregatetype = ? AND o.aggregateid = ? "
-            "AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT ?"
+            "AND o.seq > ? AND o.sent IS NULL AND o.parked IS NULL ORDER BY o.seq LIMIT ?"
         )
         self._sent = f"UPDATE {name} SET sent = ?, error = NULL WHERE seq = ?"
 
-    def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool) -> SqlTaken:
+    def take(self, owner: str, after: Key, limit: int, now_us: int, *, hold: bool, ahead: Ends = NONE) -> SqlTaken:
         """Messages to hand over."""
         with self.database.reading() as connection:
             found = self.heads(connection, after, 1)
@@ -41,12 +41,14 @@ class SqliteRelaying(SqlRelaying):
             if not self._take_turn(connection, owner, now_us):
                 return SqlTaken([], START, now_us + 1_000_000, self.database.transaction, self.settle, ExitStack())
             heads = self.heads(connection, after, limit)
-            chosen = ready(heads, now_us, hold=hold)
+            chosen = ready(heads, now_us, hold=hold, ahead=ahead)
             each_key = max(1, limit // max(1, len(chosen)))
             rows = [
                 row_of(row)
                 for head in chosen
-                for row in connection.exec_driver_sql(self._rows, (head.channel, head.key, each_key))
+                for row in connection.exec_driver_sql(
+                    self._rows, (*head.whose, ahead.get(head.whose, (0, 0))[1], each_key)
+                )
             ]
         if hold:
             self.follow_all(heads, now_us)
@@ -60,17 +62,17 @@ class SqliteRelaying(SqlRelaying):
         found: list[Head] = []
         while len(found) < limit and (row := cursor.execute(self._head, after).fetchone()) is not None:
             found.append(Head(*row))
-            after = found[-1].channel, found[-1].key
+            after = found[-1].whose
         cursor.close()
         return found
 
     def _take_turn(self, connection: Connection, owner: str, now_us: int) -> bool:
         return connection.exec_driver_sql(self._lease, (owner, now_us + LEASE_US, owner, now_us)).rowcount == 1
 
-    def _settle_in_turn(self, owner: str, connection: Connection, verdict: Verdict, now_us: int) -> None:
+    def _settle_in_turn(self, owner: str, connection: Connection, verdict: Verdict, now_us: int) -> bool:
         """Where it took longer than its lease, and another one has had its turn since, that one knows what became of them."""
-        if connection.exec_driver_sql(self._mine, (owner,)).first() is not None:
-            self.settle(connection, verdict, now_us)
+        mine = connection.exec_driver_sql(self._renew, (now_us + LEASE_US, owner)).rowcount == 1
+        return mine and self.settle(connection, verdict, now_us)
 
     def mark_sent(self, connection: Connection, seqs: list[int], now_us: int) -> None:
         """Says that messages were sent."""

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import pytest
 from commands import BrokerError, BrokerUnavailable, CloudEvent, MessageRefused, RetryPolicy
 from commands.clock import now_us
 from commands.outbox.policy import RelayPolicy
-from commands.outbox.relaying import START, Taken, judge
+from commands.outbox.relaying import START, Taken, ends_of, judge
 from commands.outbox.sqlite_relaying import LEASE_US
 from eventfold import Application, DefinitionError, NewMessage, Outbox, Relay
 from tests.commands.outbox.shop import HANDLERS, PUBLISH, Numbered, Place
@@ -152,6 +153,34 @@ def test_sent_messages_are_forgotten_after_their_time(outbox: Outbox) -> None:
     assert outbox.prune() == 0
     assert outbox.prune(0) == 1
     assert outbox.messages() == []
+
+
+def test_behind_one_that_fails_nothing_of_its_key_that_was_read_ahead_is_handed_over(outbox: Outbox) -> None:
+    failures = iter([BrokerError("busy")])
+    broker = Recording(lambda event: next(failures, None) if number_of(event) == 1 else None)
+    add(outbox, *[(key, n) for n in range(8) for key in "ab"])
+
+    while outbox.status().pending:
+        relay_once(outbox, broker, msgspec.structs.replace(AT_ONCE, batch=4))
+
+    for name in "ab":  # what was handed over together with the one that failed comes again, and nothing is ahead of it
+        arrived = [n for key, n in broker.kept if key == name]
+        assert list(dict.fromkeys(arrived)) == list(range(8))
+        assert all(after <= before + 1 for before, after in pairwise(arrived))
+
+
+def test_while_the_broker_is_away_nothing_that_was_read_ahead_is_tried_or_held(outbox: Outbox) -> None:
+    broker = Recording(lambda event: BrokerUnavailable("away") if number_of(event) == 5 else None)
+    add(outbox, *[("a", n) for n in range(20)])
+    policy = msgspec.structs.replace(AT_ONCE, batch=4)
+
+    with pytest.raises(BrokerUnavailable, match="away"):
+        relay_once(outbox, broker, policy)
+    assert broker.kept == [("a", n) for n in range(5)]  # nothing behind 5, which was read meanwhile
+
+    broker.answer = lambda _: None
+    relay_once(outbox, broker, policy)
+    assert list(dict.fromkeys(n for _, n in broker.kept)) == list(range(20))
 
 
 def test_two_relays_share_the_keys_and_neither_waits_for_the_other(sql_url: str) -> None:
@@ -322,14 +351,44 @@ def test_what_was_sent_long_ago_is_not_looked_through_for_what_is_to_be_sent(pos
     assert read_through(postgres_url) == before
 
 
+def test_a_relay_takes_behind_what_it_has_in_hand_and_no_other_one_does(sql_url: str) -> None:
+    with Outbox(sql_url, migrate=True) as outbox:
+        add(outbox, *[("a", n) for n in range(3)], ("b", 3))
+        first = outbox.relays.take("one", START, 2, 0, hold=True)
+        ahead = outbox.relays.take("one", START, 9, 0, hold=True, ahead=ends_of(first.rows))
+        assert [number_of(each.event) for each in first.rows] == [0, 3]
+        assert [number_of(each.event) for each in ahead.rows] == [1, 2]
+
+        assert first.settle(judge(first.rows, [None, None], AT_ONCE, 1), 1)
+        assert not outbox.relays.take("two", START, 9, 0, hold=True).rows
+        assert ahead.settle(judge(ahead.rows, [None, None], AT_ONCE, 1), 1)
+        assert {state for _, state in states(outbox)} == {"sent"}
+
+
+def test_what_was_parked_and_is_let_go_is_not_overtaken_by_what_is_taken_behind_others(outbox: Outbox) -> None:
+    broker = Recording(lambda event: MessageRefused("no") if number_of(event) == 1 else None)
+    policy = msgspec.structs.replace(AT_ONCE, on_parked="skip")
+    add(outbox, ("a", 1))
+    relay_once(outbox, broker, policy)
+    add(outbox, ("a", 2), ("a", 3))
+    first = outbox.relays.take("one", START, 1, 1, hold=False)
+    assert [number_of(each.event) for each in first.rows] == [2]
+    assert outbox.retry() == 1
+
+    ahead = outbox.relays.take("one", START, 9, 1, hold=False, ahead=ends_of(first.rows))
+
+    assert ahead.rows == []  # neither 3 without 1, nor 2 once more
+    first.drop()
+
+
 def test_a_relay_that_comes_back_after_its_lease_leaves_what_another_one_has_parked(sqlite_url: str) -> None:
     with Outbox(sqlite_url) as outbox:
         add(outbox, ("a", 1), ("a", 2))
         late = outbox.relays.take("late", START, 10, 0, hold=True)
         other = outbox.relays.take("other", START, 10, LEASE_US, hold=True)
-        other.settle(judge(other.rows, [MessageRefused("too large"), None], AT_ONCE, LEASE_US), LEASE_US)
+        assert other.settle(judge(other.rows, [MessageRefused("too large"), None], AT_ONCE, LEASE_US), LEASE_US)
 
-        late.settle(judge(late.rows, [None, None], AT_ONCE, LEASE_US), LEASE_US)
+        assert not late.settle(judge(late.rows, [None, None], AT_ONCE, LEASE_US), LEASE_US)
 
         assert states(outbox) == [(1, "parked"), (2, "parked")]
         assert outbox.retry() == 2

@@ -8,7 +8,7 @@ import pytest
 
 from commands import NewMessage, Outbox
 from commands.outbox.policy import RelayPolicy
-from commands.outbox.relaying import START, Taken, judge
+from commands.outbox.relaying import START, Taken, ends_of, judge, may_follow
 from tests.commands.outbox.shop import Numbered
 from tests.commands.outbox.simulated_broker import SimulatedBroker
 
@@ -41,6 +41,7 @@ class World:
         self.now_us = 0
         self.added: defaultdict[str, int] = defaultdict(int)
         self.taken: dict[str, tuple[Taken, list[Exception | None] | None]] = {}
+        self.ahead: dict[str, Taken] = {}
         self.after = {f"relay-{number}": START for number in range(RELAYS)}
 
     def step(self) -> None:
@@ -70,17 +71,31 @@ class World:
     def move(self, relay: str) -> None:
         """The next thing that this relay does: take, hand over, or say what became of it."""
         if relay not in self.taken:
-            taken = self.outbox.relays.take(relay, self.after[relay], POLICY.batch, self.now_us, hold=True)
-            self.after[relay] = taken.after
-            if taken.rows:
+            if (taken := self.ahead.pop(relay, None) or self.take(relay)).rows:
                 self.taken[relay] = taken, None
             return
         taken, answers = self.taken[relay]
-        if answers is None:
+        if relay not in self.ahead and self.chance.random() < 0.3:
+            self.ahead[relay] = self.take(relay, taken)
+        elif answers is None:
             self.taken[relay] = taken, self.broker.publish([each.event for each in taken.rows])
-            return
+        else:
+            self.settle(relay, taken, answers)
+
+    def take(self, relay: str, behind: Taken | None = None) -> Taken:
+        ends = ends_of(behind.rows if behind is not None else [])
+        taken = self.outbox.relays.take(relay, self.after[relay], POLICY.batch, self.now_us, hold=True, ahead=ends)
+        self.after[relay] = taken.after
+        return taken
+
+    def settle(self, relay: str, taken: Taken, answers: list[Exception | None]) -> None:
         del self.taken[relay]
-        taken.settle(judge(taken.rows, answers, POLICY, self.now_us), self.now_us)
+        verdict = judge(taken.rows, answers, POLICY, self.now_us)
+        kept = taken.settle(verdict, self.now_us)
+        if (ahead := self.ahead.get(relay)) is not None:
+            ahead.rows = may_follow(ahead.rows, taken.rows, verdict) if kept else []
+            if not ahead.rows:
+                self.ahead.pop(relay).drop()
 
     def crash(self, relay: str) -> None:
         """Killed before, in the middle of, or after handing over; the database lets its locks go."""
@@ -90,6 +105,8 @@ class World:
                 events = [each.event for each in taken.rows]
                 self.broker.publish(events, dies_after=self.chance.randrange(len(events) + 1))
             taken.drop()
+        if relay in self.ahead:
+            self.ahead.pop(relay).drop()
         self.after[relay] = START
 
     def heal(self) -> None:
