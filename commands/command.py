@@ -70,8 +70,9 @@ def gathered(cls: type[Command], found: Any) -> list[str]:
     Raises:
         DefinitionError: it gives something else than sentences.
     """
-    faults: list[str] = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else [found]
-    if isinstance(found, str) or not all(isinstance(each, str) for each in faults):
+    one = isinstance(found, str | Mapping) or not isinstance(found, Iterable)  # the keys of a Mapping say nothing
+    faults: list[str] = [found] if one else list(found)
+    if one or not all(isinstance(each, str) for each in faults):
         raise DefinitionError(f"{cls.__name__}: expected a rule to give a list of sentences, got {found!r}")
     return faults
 

@@ -189,7 +189,7 @@ class Relay:
         """The broker is away, or is back: kept for the status, and logged once."""
         self._away = 0 if error is None else self._away + 1
         if error != self.error:
-            logger.warning("%s: %s", self._broker.description, "takes messages again" if error is None else error)
+            logger.warning("%s", f"{self._broker.description} takes messages again" if error is None else error)
         if error != self.error or self._stale:
             await asyncio.to_thread(self._outbox.relays.told, error, now_us())
             self._stale = False

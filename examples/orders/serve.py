@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if BROKER_VARIABLE not in os.environ:
         parser.error(f"expected the URL of the broker that both services have in {BROKER_VARIABLE}, got none")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{options.service}: %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what concerns us, the broker says itself
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # they wait until somebody asks for them
     with SERVICES[options.service](options.database, os.environ[BROKER_VARIABLE]) as app, app.worker():

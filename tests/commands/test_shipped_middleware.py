@@ -86,7 +86,7 @@ def test_the_rules_are_asked_once_the_types_are_right(open_driver: OpenDriver) -
     assert [fault.partition(":")[0] for fault in caught.value.faults] == ["name", "again"]
 
 
-@pytest.mark.parametrize("found", ["a sentence", [1], 5])
+@pytest.mark.parametrize("found", ["a sentence", [1], 5, {"name": "taken"}])
 def test_a_rule_that_gives_no_sentences_is_a_mistake_of_the_code(open_driver: OpenDriver, found: Any) -> None:
     class Odd(Command):
         account_id: str
