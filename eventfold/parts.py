@@ -24,12 +24,20 @@ from commands.outbox.preparation import check_source
 from commands.outbox.publish import ToMessage, check_publish
 from commands.schedule.opening import open_schedules
 from commands.schedule.schedules import Schedules
+from eventfold.declared import (
+    check_aggregates,
+    check_projections,
+    check_reactions,
+    check_schedules,
+    check_targets,
+    check_views,
+    known_aggregates,
+    known_events,
+)
 from eventfold.migrations import make_or_check, migrate, missing_file, pending, pending_in_new_file
-from eventstore import Aggregate, DefinitionError, Event, EventfoldError, EventStore, open_store
-from eventstore.aggregate import category_of, events_of, policy_of, retired_of
+from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
+from eventstore.aggregate import category_of, retired_of
 from eventstore.codec import Codec
-from eventstore.encoding import path_of
-from eventstore.event import event_classes
 from eventstore.opening import carried_over, open_backend, options_in
 from projections import (
     BoundProjection,
@@ -84,22 +92,15 @@ class Parts:
         self.publish = check_publish(publish or {})
         self.source = check_source(source)
         self.handlers = HandlerMap(handlers)
-        self.projections = tuple(projections)
-        for each in self.projections:
-            if not isinstance(each, BoundProjection):
-                raise DefinitionError(f"projections: expected projection.into(...), got {each!r}")
-        self.views = tuple(views)
-        for view in self.views:
-            if not isinstance(view, ReportingView):
-                raise DefinitionError(f"views: expected a ReportingView, got {view!r}")
-        self.reactions = tuple(reactions)
-        self._check_reactions()
-        self.declared_schedules = tuple(schedules)
-        self._check_schedules()
+        self.projections = check_projections(projections)
+        check_targets(self.projections, url)
+        self.views = check_views(views)
+        self.reactions = check_reactions(reactions, self.projections, self.broker)
+        self.declared_schedules = check_schedules(schedules, self.handlers)
         self.application: Any = None  # whose parts these are: what a reaction is given
-        self.declared_aggregates = _checked(aggregates)
-        self.aggregates = self._aggregates()
-        self.events = self._events(events)
+        self.declared_aggregates = check_aggregates(aggregates)
+        self.aggregates = known_aggregates(self.handlers, self.declared_aggregates)
+        self.events = known_events(events, self.aggregates, self.projections, self.reactions, self.publish)
         self._options = dict(options)
         self._declared = url, self._options
         self._opening = threading.RLock()  # two threads that come first must not open two logs
@@ -110,7 +111,6 @@ class Parts:
         self._schedules: Schedules | None = None
         self._inbox: Inbox | None = None
         self._reactions: list[tuple[Reaction, Track]] = []
-        self._check_targets()
         Codec(self.events)  # finds two classes with one type name before anything is stored
 
     @property
@@ -242,7 +242,7 @@ class Parts:
         declared_url, options = self._declared
         self._options = carried_over(options, declared_url, url) | named
         self.url = url
-        self._check_targets()
+        check_targets(self.projections, url)
 
     def migrate(self) -> list[str]:
         """Brings the tables of the log and the projections to the newest version; returns the migrations applied."""
@@ -396,92 +396,6 @@ class Parts:
                 each.prepare()
             except TargetUnavailable as error:
                 logger.warning("%s", error)
-
-    def _check_targets(self) -> None:
-        """Refuses at once what would fail only at the first query: rows in SQL beside a log in memory."""
-        if not self.url.startswith("memory:"):
-            return
-        for bound in self.projections:
-            for target in bound.targets:
-                if target.needs_sql:
-                    raise DefinitionError(
-                        f"projection {bound.projection.name!r}: {type(target).__name__}({target.name!r}) keeps its rows in the "
-                        f"log's own SQL database, and the log is in memory ({self.url}); use MemoryTable(), name a database "
-                        "with url=, or give the log a sqlite:// or postgresql:// URL"
-                    )
-
-    def _check_reactions(self) -> None:
-        names = [each.projection.name for each in self.projections]
-        for each in self.reactions:
-            if not isinstance(each, Reaction):
-                raise DefinitionError(f"reactions: expected functions under @reaction, got {each!r}")
-            if each.many is not None and self.broker is None:
-                raise DefinitionError(
-                    f"publication {each.name!r}: expected a broker to publish to, got none; name one, as in broker='nats://...'"
-                )
-            if each.name in names:
-                raise DefinitionError(
-                    f"reactions: another reaction or projection is called {each.name!r}; give each its own name"
-                )
-            names.append(each.name)
-
-    def _check_schedules(self) -> None:
-        names = set[str]()
-        for each in self.declared_schedules:
-            if not isinstance(each, Schedule):
-                raise DefinitionError(f"schedules: expected Schedule(name, command, cron= or every=), got {each!r}")
-            if each.name in names:
-                raise DefinitionError(f"schedules: two are called {each.name!r}; give each its own name")
-            names.add(each.name)
-            try:
-                self.handlers.check(each.command)
-            except EventfoldError as error:
-                raise DefinitionError(f"Schedule {each.name!r}: {error}") from error
-
-    def _aggregates(self) -> tuple[type[Aggregate[Any]], ...]:
-        of_handlers = [parameter.aggregate for handler in self.handlers for parameter in handler.parameters]
-        found = dict.fromkeys([*of_handlers, *self.declared_aggregates])
-        kept: dict[tuple[str, str], type[Aggregate[Any]]] = {}
-        for cls in found:
-            other = kept.setdefault((cls.__name__, category_of(cls)), cls) if policy_of(cls) is not None else cls
-            if other is not cls:
-                raise DefinitionError(
-                    f"{path_of(other)} and {path_of(cls)} are both called {cls.__name__} and fold the streams of "
-                    f"{category_of(cls)!r}: their snapshots would be taken for each other's; give one another name"
-                )
-        return tuple(found)
-
-    def _events(self, declared: Any) -> tuple[type[Event], ...]:
-        for each in declared if isinstance(declared, (list, tuple, set, frozenset)) else [declared]:
-            if _is_aggregate(each):
-                raise DefinitionError(
-                    f"events: {each.__name__} is an aggregate; name it in `aggregates=`, and its events are known, too"
-                )
-        found: list[type[Event]] = list(event_classes(declared) if declared else ())
-        for aggregate in self.aggregates:
-            found.extend(events_of(aggregate))
-        for bound in self.projections:
-            found.extend(bound.projection.events_read)
-        for reaction in self.reactions:
-            found.extend(reaction.events)
-        found.extend(self.publish)
-        return tuple(dict.fromkeys(found))
-
-
-def _checked(aggregates: Any) -> tuple[type[Aggregate[Any]], ...]:
-    """The classes of `aggregates=`."""
-    found = (aggregates,) if isinstance(aggregates, type) else tuple(aggregates)
-    for each in found:
-        if not _is_aggregate(each):
-            raise DefinitionError(
-                f"aggregates: expected classes as in `class Account(Aggregate[...])`, got {each!r}; of an object that "
-                "records, name the aggregate in its `Recording[...]`"
-            )
-    return found
-
-
-def _is_aggregate(declared: Any) -> bool:
-    return isinstance(declared, type) and issubclass(declared, Aggregate)
 
 
 def _pending_in(database: OtherDatabase) -> list[str]:
