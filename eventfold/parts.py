@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +34,7 @@ from eventfold.declared import (
     known_events,
 )
 from eventfold.migrations import make_or_check, migrate, missing_file, pending, pending_in_new_file
+from eventfold.other_databases import others_for_now, pending_elsewhere, prepare_others
 from eventstore import Aggregate, DefinitionError, Event, EventStore, open_store
 from eventstore.aggregate import category_of, retired_of
 from eventstore.codec import Codec
@@ -44,12 +44,10 @@ from projections import (
     Engine,
     ModelQuery,
     ReportingView,
-    SqlTable,
-    TargetUnavailable,
     UnknownModel,
     ViewQuery,
 )
-from projections.other_database import OtherDatabase, close_others, other_database
+from projections.other_database import close_others
 from projections.reaction import Reaction, reaction_track
 from projections.track import Track
 
@@ -210,7 +208,7 @@ class Parts:
         store = open_store(self.url, events=self.events, migrate=migrate, **options)
         try:
             make_or_check(store, migrate=migrate)
-            self._prepare_others(store, migrate)
+            prepare_others(store, self.projections, migrate)
         except BaseException:
             close_others(store.backend)
             store.close()
@@ -246,15 +244,15 @@ class Parts:
 
     def migrate(self) -> list[str]:
         """Brings the tables of the log and the projections to the newest version; returns the migrations applied."""
-        with self.open_unchecked() as store, self._others(store) as others:
+        with self.open_unchecked() as store, others_for_now(store, self.projections) as others:
             return migrate(store) + [name for each in others for name in each.migrate()]
 
     def pending_migrations(self) -> list[str]:
         """The migrations that `migrate` would apply; the database is left as it is."""
         file = missing_file(self.url)
-        with self.open_unchecked() as store, self._others(store) as others:
+        with self.open_unchecked() as store, others_for_now(store, self.projections) as others:
             own = pending(store) if file is None else pending_in_new_file(file)
-            return own + [name for each in others for name in _pending_in(each)]
+            return own + [name for each in others for name in pending_elsewhere(each)]
 
     def open_unchecked(self) -> EventStore:
         """The log with its tables neither looked at nor made."""
@@ -370,42 +368,3 @@ class Parts:
                 self._store.close()
             self._store = self._engine = self._ledger = self._outbox = self._schedules = self._inbox = None
             self._reactions = []
-
-    @contextmanager
-    def _others(self, store: EventStore) -> Iterator[list[OtherDatabase]]:
-        """The databases beside the log's in which rows are kept, each once."""
-        try:
-            yield self._others_of(store)
-        finally:
-            close_others(store.backend)
-
-    def _others_of(self, store: EventStore) -> list[OtherDatabase]:
-        targets = [target for each in self.projections for target in each.targets]
-        found = [
-            other_database(store.backend, f"SqlTable({each.name!r})", each.url)
-            for each in targets
-            if isinstance(each, SqlTable) and each.url is not None
-        ]
-        return list(dict.fromkeys(found))
-
-    def _prepare_others(self, store: EventStore, migrate: bool | None) -> None:  # noqa: FBT001 - as `open` is told
-        """Makes or checks their tables. One that is away is looked at again when it is used: it concerns its projections alone."""
-        for each in self._others_of(store):
-            each.migrates = migrate
-            try:
-                each.prepare()
-            except TargetUnavailable as error:
-                logger.warning("%s", error)
-
-
-def _pending_in(database: OtherDatabase) -> list[str]:
-    """What is missing there; of a database that is away, its projections' status tells."""
-    file = missing_file(database.engine.url.render_as_string(hide_password=False))
-    if file is not None and file.parent.is_dir():
-        names = [name for name in pending_in_new_file(file) if name.startswith("projections/")]
-        return [f"{name} in {database.description}" for name in names]
-    try:
-        return database.pending()
-    except TargetUnavailable as error:
-        logger.warning("%s", error)
-        return []
