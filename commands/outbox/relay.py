@@ -128,11 +128,11 @@ class Relay:
             if not taken.rows:
                 return not began == taken.after == START
             verdict = await self._hand_over(taken)
+            self.sent += len(verdict.sent)
+            await self._tell(verdict.unavailable)
         except BaseException:
             await self._drop_ahead()  # what has happened meanwhile, it does not know
             raise
-        self.sent += len(verdict.sent)
-        await self._tell(verdict.unavailable)
         return verdict.unavailable is None
 
     async def _take(self, ahead: Ends) -> Taken:
@@ -169,9 +169,9 @@ class Relay:
         answers, failure = await asyncio.gather(handing_over, self._read_ahead(rows), return_exceptions=True)
         if isinstance(answers, BaseException):
             raise answers
-        if failure is not None:
+        if failure is not None and not isinstance(failure, EventfoldError):
             raise failure
-        return answers
+        return answers  # whether the database is gone, settling these shows
 
     async def _read_ahead(self, rows: Sequence[OutboxRow]) -> None:
         self._ahead = await self._take(ends_of(rows))

@@ -16,6 +16,7 @@ from commands.outbox.policy import RelayPolicy
 from commands.outbox.relaying import START, Taken, ends_of, judge
 from commands.outbox.sqlite_relaying import LEASE_US
 from eventfold import Application, DefinitionError, NewMessage, Outbox, Relay
+from eventstore import StoreBusy
 from tests.commands.outbox.shop import HANDLERS, PUBLISH, Numbered, Place
 
 AT_ONCE = RelayPolicy(retry=RetryPolicy(attempts=2, base_seconds=0.0, max_seconds=0.0))
@@ -181,6 +182,22 @@ def test_while_the_broker_is_away_nothing_that_was_read_ahead_is_tried_or_held(o
     broker.answer = lambda _: None
     relay_once(outbox, broker, policy)
     assert list(dict.fromkeys(n for _, n in broker.kept)) == list(range(20))
+
+
+def test_where_the_next_ones_cannot_be_read_those_in_hand_are_settled_nevertheless(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, take = Recording(), outbox.relays.take
+    add(outbox, *[("a", n) for n in range(4)])
+
+    def busy(*arguments: Any, ahead: Any, **options: Any) -> Taken:
+        if ahead:
+            raise StoreBusy("somebody writes")
+        return take(*arguments, ahead=ahead, **options)
+
+    monkeypatch.setattr(outbox.relays, "take", busy)
+    assert relay_once(outbox, broker, msgspec.structs.replace(AT_ONCE, batch=2)) == 4
+    assert broker.kept == [("a", n) for n in range(4)]
 
 
 def test_two_relays_share_the_keys_and_neither_waits_for_the_other(sql_url: str) -> None:
