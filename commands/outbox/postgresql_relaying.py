@@ -40,14 +40,16 @@ class PostgresRelaying(SqlRelaying):
         super().__init__(table)
         name = table.table
         first = (
-            f"SELECT o.seq FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL AND (o.aggregatetype, o.aggregateid)"
+            f"SELECT o.seq, o.aggregatetype, o.aggregateid, o.next_try FROM {name} o "
+            "WHERE o.sent IS NULL AND o.parked IS NULL AND (o.aggregatetype, o.aggregateid) > ({after}) "
+            "ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         )
-        order = "ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         self._heads = (
-            f"WITH RECURSIVE heads(number, seq) AS (SELECT 1, ({first} > (%s, %s) {order}) "
-            f"UNION ALL SELECT h.number + 1, ({first} > (at.aggregatetype, at.aggregateid) {order}) "
-            f"FROM heads h JOIN {name} at ON at.seq = h.seq WHERE h.number < %s) "
-            f"SELECT {self.head} FROM heads h JOIN {name} o ON o.seq = h.seq ORDER BY h.number"
+            f"WITH RECURSIVE heads(number, seq, channel, key, next_try) AS (SELECT 1, o.* FROM ({first.format(after='%s, %s')}) o "
+            f"UNION ALL SELECT h.number + 1, o.* FROM heads h CROSS JOIN LATERAL ({first.format(after='h.channel, h.key')}) o "
+            "WHERE h.number < %s) "
+            f"SELECT seq, channel, key, next_try, ({parked_of(name, 'h.channel', 'h.key')}) IS NOT NULL "
+            "FROM heads h ORDER BY number"
         )
         self._lock = f"SELECT seq FROM {name} WHERE seq = ANY({_NUMBERS}) AND {_STILL_OPEN} FOR UPDATE SKIP LOCKED"
         self._rows = (

@@ -71,10 +71,6 @@ class SqlRelaying:
         self.table, self.database = table, table.database
         self.columns = columns_of(self.database, "o.")
         name = table.table
-        self.head = (
-            "o.seq, o.aggregatetype, o.aggregateid, o.next_try, "
-            f"({parked_of(name, 'o.aggregatetype', 'o.aggregateid')}) IS NOT NULL"
-        )
         self._failed = table.marked(
             f"UPDATE {name} SET attempts = attempts + 1, next_try = ?, error = ?, parked = ? WHERE seq = ?"
         )

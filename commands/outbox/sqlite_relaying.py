@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from commands.outbox.relaying import NONE, START, Ends, Key, Verdict
-from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, ready
+from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after, next_retry, parked_of, ready
 from commands.outbox.sql_table import SqlOutboxTable, row_of
 
 LEASE_US = 30_000_000
@@ -20,7 +20,9 @@ class SqliteRelaying(SqlRelaying):
         super().__init__(table)
         name = table.table
         self._head = (
-            f"SELECT {self.head} FROM {name} o WHERE o.sent IS NULL AND o.parked IS NULL "
+            "SELECT o.seq, o.aggregatetype, o.aggregateid, o.next_try, "
+            f"({parked_of(name, 'o.aggregatetype', 'o.aggregateid')}) IS NOT NULL FROM {name} o "
+            "WHERE o.sent IS NULL AND o.parked IS NULL "
             "AND (o.aggregatetype, o.aggregateid) > (?, ?) ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         )
         self._lease = f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us <= ?"
