@@ -1,7 +1,7 @@
 """Consumers that are killed with -9 at seeded moments, over a broker that repeats what it has said.
 
-Run as `python -m tests.commands.inbox.victim URL MESSAGES`: for each line `SEED` of its input, a child consumes until it kills
-itself; then its exit code is written.
+Run as `python -m tests.commands.inbox.victim URL MESSAGES`: for each line `SEED COME` of its input, a child consumes the messages
+that have come by then, until it kills itself; then its exit code is written.
 """
 
 import os
@@ -38,8 +38,11 @@ class RepeatingBroker:
 
     description = "repeating"
 
-    def __init__(self, total: int, chance: random.Random, passes: Pass = lambda _: None) -> None:
+    def __init__(
+        self, total: int, chance: random.Random, passes: Pass = lambda _: None, come: int | None = None
+    ) -> None:
         self._total, self._chance, self._passes = total, chance, passes
+        self._come = total if come is None else come
 
     async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
         raise NotImplementedError
@@ -49,7 +52,8 @@ class RepeatingBroker:
 
     async def subscribe(self, channel: str, partition: int, group: str, after: str | None) -> "RepeatingSubscription":
         begin = max(0, int(after or 0) - self._chance.randrange(6))
-        return RepeatingSubscription(messages_of(partition, self._total), begin, self._passes)
+        messages = messages_of(partition, self._total)
+        return RepeatingSubscription(messages[: len(messages) * self._come // self._total], begin, self._passes)
 
     async def close(self) -> None:
         return
@@ -74,18 +78,23 @@ class RepeatingSubscription:
         return
 
 
+PATIENCE = 300
+"""So often a process asks for messages at most: where all of them are handled, or wait, its moment may never come."""
+
+
 class Fate:
     """Kills this process when it comes past a moment for the so-and-so-manieth time."""
 
     def __init__(self, chance: random.Random) -> None:
         self._moment = chance.choice(["received", "effect", "moved", "commit", "committed", "confirmed"])
         self._left = chance.randrange(1, 40 if self._moment == "effect" else 8)
+        self._patience = PATIENCE
 
     def __call__(self, moment: str) -> None:
-        if moment == self._moment:
-            self._left -= 1
-            if not self._left:
-                os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= moment == self._moment
+        self._patience -= moment == "received"
+        if not self._left or not self._patience:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Doomed(Faults):
@@ -99,14 +108,14 @@ class Doomed(Faults):
         super().strike(number)
 
 
-def consume_until_killed(url: str, total: int, seed: int) -> None:
+def consume_until_killed(url: str, total: int, seed: int, come: int) -> None:
     chance = random.Random(seed)
     fate = Fate(chance)
     consumer = shipping(Doomed(total, chance, fate))
     inbox = Inbox(
         url,
         consumers=[consumer],
-        broker=lambda: RepeatingBroker(total, chance, fate),  # type: ignore[arg-type, return-value]  # its subscription is another one
+        broker=lambda: RepeatingBroker(total, chance, fate, come),  # type: ignore[arg-type, return-value]  # its subscription is another one
         consuming=Consuming(batch=chance.randrange(1, 9), parallel_keys=chance.randrange(1, 4)),
     )
     move = inbox._table.move
@@ -127,7 +136,8 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            consume_until_killed(sys.argv[1], int(sys.argv[2]), int(line))
+            seed, come = map(int, line.split())
+            consume_until_killed(sys.argv[1], int(sys.argv[2]), seed, come)
         _, status = os.waitpid(child, 0)
         os.write(1, f"{-status if os.WIFSIGNALED(status) else status}\n".encode())
 
