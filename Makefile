@@ -22,6 +22,8 @@ EXTRAS_docs := docs
 ELASTICSEARCH_TESTS := tests/projections tests/services tests/docs
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
+# Hundreds of processes are started by the tests alone: none of them should compile again what one before it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
