@@ -51,12 +51,21 @@ def postgres_server() -> Iterator[Postgres]:
         _missing("PostgreSQL", error)
 
 
+@pytest.fixture(scope="session")
+def spare_databases(postgres_server: Postgres) -> Iterator[list[str]]:
+    """Empty ones, which tests have left behind."""
+    urls: list[str] = []
+    yield urls
+    for url in urls:
+        postgres_server.drop_database(url)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: Postgres) -> Iterator[str]:
-    """A new and empty database."""
-    url = postgres_server.create_database()
+def postgres_url(postgres_server: Postgres, spare_databases: list[str]) -> Iterator[str]:
+    """An empty database under a new name: made, or emptied after an earlier test."""
+    url = spare_databases.pop() if spare_databases else postgres_server.create_database()
     yield url
-    postgres_server.drop_database(url)
+    spare_databases.append(postgres_server.renew_database(url))
 
 
 @pytest.fixture

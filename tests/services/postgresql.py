@@ -31,6 +31,22 @@ URL_VARIABLE = "EVENTFOLD_TEST_POSTGRES_URL"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
+_RENAME = (
+    "ALTER DATABASE {old} ALLOW_CONNECTIONS false",
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {name}",
+    "ALTER DATABASE {old} RENAME TO {new}",
+    "ALTER DATABASE {new} ALLOW_CONNECTIONS true",
+    "ALTER DATABASE {new} RESET ALL",
+)
+_WHAT_IS_THERE = """
+SELECT format('DROP PUBLICATION %I', pubname) FROM pg_publication
+UNION ALL
+SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
+WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+"""
+_PUBLIC = "CREATE SCHEMA public AUTHORIZATION pg_database_owner; GRANT USAGE ON SCHEMA public TO PUBLIC"
+"""As it is in a new database."""
+
 
 class PostgresUnavailableError(Exception):
     """There is no PostgreSQL to be had here; the message says why."""
@@ -45,17 +61,29 @@ class Postgres:
 
     def create_database(self) -> str:
         """Make a new empty database and return its URL."""
-        name = f"eventfold_{uuid.uuid4().hex}"
+        name = _new_name()
         # WAL_LOG, unlike FILE_COPY, needs no checkpoint: a third of the time.
         self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log").format(sql.Identifier(name)))
-        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+        return self._url_of(name)
+
+    def renew_database(self, url: str) -> str:
+        """Empty a database that `create_database` made, even while connections to it are open, and return its new URL.
+
+        This takes a fifth of the time of dropping it and making another. It has another name afterwards, so that whoever still
+        has the old URL finds nothing there.
+        """
+        old, new = _name_in(url), _new_name()
+        for statement in _RENAME:
+            self._execute(sql.SQL(statement).format(old=sql.Identifier(old), new=sql.Identifier(new), name=old))
+        with psycopg.connect(self._url_of(new), autocommit=True) as connection:
+            for statement in [row[0] for row in connection.execute(_WHAT_IS_THERE)]:
+                connection.execute(statement)
+            connection.execute(_PUBLIC)
+        return self._url_of(new)
 
     def drop_database(self, url: str) -> None:
         """Drop a database that `create_database` made, even while connections to it are open."""
-        name = urlsplit(url).path.removeprefix("/")
-        if not name.startswith("eventfold_"):
-            raise ValueError(f"{name!r} was not made by create_database, so it is not dropped")
-        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_name_in(url))))
 
     def setting(self, name: str) -> str:
         """Return the value of a server setting."""
@@ -68,6 +96,9 @@ class Postgres:
     def version(self) -> str:
         """The server's version, such as 16.14."""
         return self.setting("server_version").split()[0]
+
+    def _url_of(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -240,6 +271,17 @@ def open_postgres(settings: Mapping[str, str] | None = None) -> Iterator[Postgre
     except psycopg.OperationalError as error:
         raise PostgresUnavailableError(f"the server named by {URL_VARIABLE} does not answer: {error}") from error
     yield server
+
+
+def _new_name() -> str:
+    return f"eventfold_{uuid.uuid4().hex}"
+
+
+def _name_in(url: str) -> str:
+    name = urlsplit(url).path.removeprefix("/")
+    if not name.startswith("eventfold_"):
+        raise ValueError(f"{name!r} was not made by create_database, so it is left alone")
+    return name
 
 
 def _find_binaries() -> tuple[Path, str]:

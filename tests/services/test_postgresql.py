@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -11,6 +12,18 @@ import pytest
 from tests.services.postgresql import Postgres, PostgresServer
 
 ROOT = Path(__file__).parents[2]
+
+CATALOGS = ("pg_class", "pg_type", "pg_proc", "pg_trigger", "pg_namespace", "pg_extension", "pg_publication")
+MADE: list[LiteralString] = [
+    "CREATE TABLE numbers (number serial PRIMARY KEY)",
+    "CREATE SCHEMA other",
+    "CREATE TYPE other.mood AS ENUM ('calm')",
+    "CREATE VIEW other.view AS SELECT number FROM numbers",
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER refusal BEFORE DELETE ON numbers FOR EACH ROW EXECUTE FUNCTION refuse()",
+    "CREATE PUBLICATION everything FOR ALL TABLES",
+    "GRANT CREATE ON SCHEMA public TO PUBLIC",
+]
 
 
 def put(url: str, number: int) -> None:
@@ -51,6 +64,44 @@ def test_a_database_is_dropped_under_an_open_connection(postgres_server: Postgre
         postgres_server.drop_database(url)
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(url)
+
+
+def things_in(url: str) -> dict[str, int]:
+    """How many things of each kind there are."""
+    with psycopg.connect(url) as connection:
+        return {kind: connection.execute(f"SELECT count(*) FROM {kind}").fetchall()[0][0] for kind in CATALOGS}
+
+
+def rights_in(url: str) -> list[tuple[object, ...]]:
+    """Whose each schema is, who may use it, and what is set for the database."""
+    with psycopg.connect(url) as connection:
+        schemas = connection.execute("SELECT nspname, nspowner::regrole::text, nspacl::text[] FROM pg_namespace")
+        settings = connection.execute(
+            "SELECT setconfig::text FROM pg_db_role_setting JOIN pg_database ON setdatabase = pg_database.oid "
+            "WHERE datname = current_database()"
+        )
+        return [*sorted(schemas), *settings]
+
+
+def test_a_renewed_database_is_as_a_new_one_and_has_another_name(postgres_server: Postgres) -> None:
+    used, new = postgres_server.create_database(), postgres_server.create_database()
+    with psycopg.connect(used, autocommit=True) as connection:
+        for statement in MADE:
+            connection.execute(statement)
+        connection.execute(f"ALTER DATABASE {used.rpartition('/')[2]} SET work_mem = '1MB'")
+
+        renewed = postgres_server.renew_database(used)
+
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    try:
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(used)
+        assert things_in(renewed) == things_in(new)
+        assert rights_in(renewed) == rights_in(new)
+    finally:
+        postgres_server.drop_database(renewed)
+        postgres_server.drop_database(new)
 
 
 def test_only_its_own_databases_are_dropped(postgres_server: Postgres) -> None:
