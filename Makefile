@@ -42,7 +42,7 @@ dashboard: .venv/.installed-$(if $(PLOT),plot,demo) ## Show what the demo made; 
 	@$(if $(DATABASE),EVENTFOLD_DATABASE='$(DATABASE)') $(BIN)/python -m examples.cdnow.dashboard $(if $(PLOT),--plot '$(PLOT)')
 
 test: .venv/.installed-test ## Run the tests, except the slow ones; WORKERS=n processes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not debezium"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not debezium"
 
 soak: .venv/.installed-test ## Run the slow tests
 	$(BIN)/python -m pytest -m slow

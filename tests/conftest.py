@@ -23,6 +23,8 @@ from tests.services.redis import RedisServer
 from tests.services.server import PrivateServer, Server, ServerUnavailableError, open_server
 
 BROKERS = ("nats", "kafka", "rabbitmq", "redis")
+SLOW_STARTERS = ("elasticsearch", "rabbitmq", "kafka")
+"""Servers that take so much to start that one worker of a parallel run has all of their tests, and no other starts one."""
 WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off"}
 """Of the PostgreSQL that nobody ever kills: a database is made and dropped for each test, which waits for the disk most of all.
 Those that tests kill have none of it."""
@@ -185,7 +187,7 @@ def _missing(part: str, reason: Exception) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server, so that `-m "not postgresql"` and the like leave them out."""
+    """Mark the tests that need a server, so that `-m "not postgresql"` and the like leave them out, and keep them together."""
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
         if {"postgres_server", "private_postgres"} & asked:
@@ -195,6 +197,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in BROKERS:
             if f"{name}_server" in asked:
                 item.add_marker(name)
+        for name in SLOW_STARTERS:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -20,11 +20,12 @@ from benchmarks.place import Place, PostgresPlace, SqlitePlace, store_in
 from benchmarks.project import Ours, catch_up_by_hand, rebuild_by_hand
 from benchmarks.raw import RawLog, new_row, new_rows
 from benchmarks.report import as_json, print_table
+from tests.services.elasticsearch import URL_VARIABLE, Elasticsearch
 from tests.services.postgresql import Postgres
 
 TINY = Effort(repetitions=1, seconds=0.0, log_events=2000, tagged_events=500)
 KEYS = {"path", "ours", "floor", "peer", "of_floor", "over_peer"}
-WITH_SERVERS = {"relay-nats", "relay-kafka", "outbox-stream"}
+WITH_SERVERS = {"relay-nats", "relay-kafka", "outbox-stream", "elasticsearch"}
 """Those that start servers of their own, which takes longer than all the others together."""
 
 NOBODY = nullcontext(Contest(Contestant(lambda _: 1)))
@@ -176,6 +177,18 @@ def test_each_benchmark_measures_a_little(name: str, place: Place) -> None:
     result = measure(chosen_one, place, TINY)
     assert result.ours > 0
     assert (result.floor is None) == (chosen_one.owed_ms is not None or name == "schema-check")
+
+
+def test_the_benchmark_of_elasticsearch_measures_a_little(
+    tmp_path: Path, elasticsearch_server: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URL_VARIABLE, elasticsearch_server.url)
+    (chosen_one,) = chosen("sqlite", ["elasticsearch"])
+    result = measure(chosen_one, SqlitePlace(tmp_path), TINY)
+    for index in elasticsearch_server.indices("bench-*"):
+        elasticsearch_server.ask(f"/{index}", "DELETE")
+    assert result.ours > 0
+    assert result.floor is not None
 
 
 def test_memory_is_measured(place: Place) -> None:

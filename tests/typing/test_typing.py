@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("typing")  # each worker would run the checkers for itself
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 

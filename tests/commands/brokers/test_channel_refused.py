@@ -10,6 +10,7 @@ import pytest
 from commands import BrokerError, BrokerUnavailable, MessageRefused
 from commands.brokers.opening import open_broker
 from commands.testing.brokers.base import message
+from tests.commands.brokers.kinds import kinds
 from tests.services.server import Server
 
 
@@ -51,7 +52,7 @@ TAKEN: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=[*TAKEN])
+@pytest.fixture(params=kinds(*TAKEN))
 def kind_and_server(request: pytest.FixtureRequest) -> tuple[str, Server]:
     return request.param, request.getfixturevalue(f"{request.param}_server")
 

@@ -11,6 +11,7 @@ import pytest
 from commands.brokers.broker import Broker
 from commands.brokers.opening import open_broker
 from commands.testing.brokers.base import message, numbers_of, read
+from tests.commands.brokers.kinds import kinds
 from tests.services.server import Server
 
 
@@ -78,12 +79,12 @@ TRIM: dict[str, Any] = {"nats": trim_nats, "redis": trim_redis, "kafka": trim_ka
 FORGET: dict[str, Any] = {"nats": forget_nats, "redis": forget_redis}
 
 
-@pytest.fixture(params=["nats", "redis", "kafka"])
+@pytest.fixture(params=kinds("nats", "redis", "kafka"))
 def trimmed(request: pytest.FixtureRequest) -> tuple[str, Server]:
     return request.param, request.getfixturevalue(f"{request.param}_server")
 
 
-@pytest.fixture(params=["nats", "redis"])
+@pytest.fixture(params=kinds("nats", "redis"))
 def forgotten(request: pytest.FixtureRequest) -> tuple[str, Server]:
     return request.param, request.getfixturevalue(f"{request.param}_server")
 
@@ -167,7 +168,7 @@ def test_what_was_handled_to_the_end_is_read_on_without_a_warning(
     assert caplog.records == [] or all(each.name != "eventfold.brokers" for each in caplog.records)
 
 
-@pytest.mark.parametrize("kind", ["nats", "redis", "kafka", "rabbitmq"])
+@pytest.mark.parametrize("kind", kinds("nats", "redis", "kafka", "rabbitmq"))
 def test_how_many_partitions_a_channel_has_is_the_brokers_to_say(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(f"{kind}_server")
 
