@@ -19,7 +19,8 @@ import pytest
 
 from eventstore import Event, EventStore, StreamAppend, WrongExpectedVersion, open_store, subscribe
 from eventstore.backend import LogFilter
-from tests.eventstore.victim import hold_until_killed, processes
+from tests.eventstore.forked import processes
+from tests.eventstore.victim import hold_until_killed
 
 STREAMS = 200
 PAUSE_SECONDS = 0.01

@@ -10,6 +10,7 @@ import pytest
 from eventstore import Event, EventStore, Recorded, StreamAppend, WrongExpectedVersion, open_store
 from eventstore.new_event import NewEvent
 from tests.eventstore.backends.postgresql import until
+from tests.eventstore.forked import processes
 from tests.eventstore.victim import (
     EVENTS,
     LANES,
@@ -18,7 +19,6 @@ from tests.eventstore.victim import (
     Tallied,
     append_until_killed,
     appends_of,
-    processes,
 )
 
 KILLS = 30

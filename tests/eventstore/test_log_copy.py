@@ -1,6 +1,5 @@
 """Copies of a log: the same in another database, or as a transform makes it; interrupted, continued, refused, proven."""
 
-import multiprocessing
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,7 +22,6 @@ from eventstore.backends.sqlite.attached import attached
 from eventstore.loading import load_stream
 from eventstore.log_copy import copy_log, import_of, target_position_of
 from eventstore.log_proof import CopyStep
-from eventstore.log_transform import CopiedEvent
 from eventstore.testing.contract.snapshots import Purse
 from eventstore.testing.contract.vocabulary import (
     EVENTS,
@@ -33,7 +31,8 @@ from eventstore.testing.contract.vocabulary import (
     StudentSubscribed,
     Withdrawn,
 )
-from tests.eventstore.copy_victim import copy_slowly
+from tests.eventstore.copy_victim import copy_slowly, reshape
+from tests.eventstore.forked import processes
 
 Open: TypeAlias = Callable[[str], EventStore]
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgresql)
@@ -112,23 +111,6 @@ def test_there_and_back_again_is_the_same(open_one: Open, request: pytest.Fixtur
 
     assert there.sha256 == back.sha256
     assert rows_of(last) == rows_of(first)
-
-
-def reshape(event: CopiedEvent) -> CopiedEvent | list[CopiedEvent] | None:
-    """Merges all accounts into one stream, splits withdrawals, drops courses, and renames a type with its field."""
-    match event.type:
-        case "Withdrawn":
-            half = event.data["amount"] // 2
-            return [replace(event, data={"amount": part}) for part in (half, event.data["amount"] - half)]
-        case "CourseDefined":
-            return None
-        case "account-renamed":
-            return replace(
-                event, stream="account-all", type="AccountNamed", schema=1, data={"title": event.data["name"]}
-            )
-        case "Deposited":
-            return replace(event, stream="account-all")
-    return event
 
 
 @pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
@@ -398,10 +380,8 @@ def test_given_a_copy_killed_at_seeded_points_then_it_goes_on_and_ends_as_one_th
 
 def kill_copy(source: str, target: str, moment: float) -> int:
     """Runs a copy in pages of one event, kills it somewhere, and returns how far it had come."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.eventstore.copy_victim"])
-    receiver, sender = context.Pipe(duplex=False)
-    victim = context.Process(target=copy_slowly, args=(source, target, sender))
+    receiver, sender = processes.Pipe(duplex=False)
+    victim = processes.Process(target=copy_slowly, args=(source, target, sender))
     victim.start()
     sender.close()
     position = 0

@@ -1,6 +1,5 @@
 """Snapshots raced by eight writers, in processes that end by kill -9: what is left is what replay gives."""
 
-import multiprocessing
 import random
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from eventfold import Application
 from eventstore.loading import load_stream
 from eventstore.snapshot_keeping import snapshot_status, verify
+from tests.eventstore.forked import processes
 from tests.eventstore.snapshot_victim import STREAMS, Dial, application, work
 
 KILLS = 50
@@ -34,10 +34,8 @@ def test_given_eight_writers_killed_at_seeded_points_then_every_snapshot_is_what
 def run_until_killed(url: str, seed: int) -> list[tuple[str, int]]:
     """Runs the victim up to a seeded number of receipts, kills it at once, and returns what it reported."""
     wanted = random.Random(seed).randrange(1, 25)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.eventstore.snapshot_victim"])
-    receiver, sender = context.Pipe(duplex=False)
-    victim = context.Process(target=work, args=(url, seed, sender))
+    receiver, sender = processes.Pipe(duplex=False)
+    victim = processes.Process(target=work, args=(url, seed, sender))
     victim.start()
     sender.close()
     receipts = [receiver.recv() for _ in range(wanted)]

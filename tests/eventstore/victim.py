@@ -7,7 +7,6 @@ import random
 import threading
 import uuid
 from collections.abc import Iterator
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Annotated, NamedTuple
 
@@ -15,9 +14,6 @@ from eventstore import ANY, Event, NewEvent, StreamAppend, Tag, open_store
 
 LANES = 3
 SHARED_STREAMS = 5
-
-processes = get_context("forkserver")  # a fork of a process that has imported everything is there in milliseconds
-processes.set_forkserver_preload([__name__, "psycopg", "eventstore.backends.sqlite", "eventstore.backends.postgresql"])
 
 
 class Noted(Event):
