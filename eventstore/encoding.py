@@ -14,6 +14,9 @@ ESCAPED_NUL = b"\\u0000"
 MAX_DEPTH = 100
 """How deep an event may be nested: a reader deep in its own calls must still be able to decode it."""
 
+REFUSED = "; nothing was stored"
+"""What becomes of an event that cannot be."""
+
 _SHALLOW = 2 * MAX_DEPTH
 """JSON of so many bytes cannot be nested deeper than `MAX_DEPTH`."""
 
@@ -83,10 +86,10 @@ def encode(event: Event, form: Form, limit: int) -> str:
         back = form.decode(data)
     except (msgspec.DecodeError, ValueError) as error:
         problem = _unstorable(event) or _undecodable(event, error)
-        raise InvalidEvent(f"{form.name}: {problem}; nothing was stored") from error
+        raise InvalidEvent(f"{form.name}: {problem}", REFUSED) from error
     if back != event or (ESCAPED_NUL in data and _unstorable(event)):
         problem = _unstorable(event) or _changed(event, back)
-        raise InvalidEvent(f"{form.name}: {problem}; nothing was stored")
+        raise InvalidEvent(f"{form.name}: {problem}", REFUSED)
     return data.decode()
 
 
@@ -95,7 +98,7 @@ def _encode_unsorted_event(event: Event, form: Form) -> bytes:
     try:
         return _encode_unsorted(event)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidEvent(f"{form.name}: {_field_at_fault(event, error)}; nothing was stored") from error
+        raise InvalidEvent(f"{form.name}: {_field_at_fault(event, error)}", REFUSED) from error
 
 
 def _encode_json(value: Any) -> bytes:
@@ -130,7 +133,7 @@ def check_depth(what: str, data: bytes) -> None:
     while level := [part for value in level if isinstance(value, (dict, list)) for part in _parts(value)]:
         depth += 1
         if depth > MAX_DEPTH:
-            raise InvalidEvent(f"{what}: expected values nested at most {MAX_DEPTH} deep; nothing was stored")
+            raise InvalidEvent(f"{what}: expected values nested at most {MAX_DEPTH} deep", REFUSED)
 
 
 def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:

@@ -67,9 +67,17 @@ class InvalidStreamName(InvalidInput):
 
 
 class InvalidEvent(InvalidInput):
-    """An event, or what travels with it, cannot be stored so that it reads back equal."""
+    """An event, or what travels with it, cannot be stored so that it reads back equal.
+
+    Attributes:
+        problem: what is wrong, without what has become of it.
+    """
 
     code = "invalid_event"
+
+    def __init__(self, problem: str, then: str = "") -> None:
+        self.problem = problem
+        super().__init__(f"{problem}{then}")
 
 
 class PayloadTooLarge(InvalidInput):

@@ -12,7 +12,7 @@ import msgspec
 from commands.cloud_event import CloudEvent
 from commands.errors import InvalidMessage
 from commands.message import Message, NewMessage, channel_of, message_type, message_version
-from eventstore import EventfoldError, InvalidInput, PayloadTooLarge
+from eventstore import InvalidEvent, InvalidInput, PayloadTooLarge
 from eventstore.encoding import Form, decoder_of, encode
 from eventstore.errors import shown
 from eventstore.identifier import new_id
@@ -159,11 +159,11 @@ def _encode(message: Message, form: _Form) -> bytes:
     except PayloadTooLarge:
         size = len(msgspec.json.encode(message))
         raise InvalidMessage(
-            f"{form.name}: expected at most {MAX_DATA:,} bytes as JSON, got {size:,}; nothing was stored. Keep large content "
-            "elsewhere and send a reference to it."
+            f"{form.name}: expected at most {MAX_DATA:,} bytes as JSON, got {size:,}; keep large content elsewhere and "
+            "send a reference to it"
         ) from None
-    except EventfoldError as error:
-        raise InvalidMessage(str(error)) from error
+    except InvalidEvent as error:
+        raise InvalidMessage(error.problem) from error
 
 
 def _channel(form: _Form, given: Any) -> str:

@@ -106,8 +106,7 @@ def published(function: ToMessage, recorded: Recorded[Any]) -> list[Outgoing]:
 
 def failure(function: ToMessage, recorded: Recorded[Any], reason: str) -> PublishFailed:
     """Why an append is refused, or why nobody is told of an event that is stored."""
-    told = reason.replace("; nothing was stored", "").removesuffix(".")  # the error says itself what was
-    return PublishFailed(_name(function), recorded.type, recorded.stream, told, recorded.position)
+    return PublishFailed(_name(function), recorded.type, recorded.stream, reason.removesuffix("."), recorded.position)
 
 
 def _name(function: Any) -> str:

@@ -164,6 +164,28 @@ def test_a_map_that_returns_what_cannot_be_sent_refuses_the_append(url: str, ret
         assert not told(app)
 
 
+@pytest.mark.parametrize("returned", [Texts("\0"), Texts("x" * (1 << 20))])
+def test_that_nothing_was_stored_is_said_once(returned: Any) -> None:
+    with Application("memory://", publish={Ordered: lambda _: returned}) as app:
+        with pytest.raises(PublishFailed) as refused:
+            app.store.append("order-1", [Ordered(1)])
+        with pytest.raises(InvalidMessage) as unfit:
+            app.outbox.send(returned)
+
+    assert str(refused.value).count("nothing was stored") == 1
+    assert refused.value.reason == str(unfit.value)
+
+
+def test_what_a_map_raises_is_told_as_it_is() -> None:
+    def ask(_: Any) -> Any:
+        raise ValueError("the tariff was refused; nothing was stored there")
+
+    with Application("memory://", publish={Ordered: ask}) as app, pytest.raises(PublishFailed) as refused:
+        app.store.append("order-1", [Ordered(1)])
+
+    assert refused.value.reason == "ValueError: the tariff was refused; nothing was stored there"
+
+
 def test_appending_in_ones_own_transaction_tells_of_it_with_the_commit(sql_url: str) -> None:
     with Application(sql_url, publish=PUBLISH, migrate=True) as app:
         engine = app.store.backend.engine
