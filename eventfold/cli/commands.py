@@ -9,7 +9,7 @@ from rich.text import Text
 from commands import Handler
 from commands.fields import fields_of
 from eventfold.cli.completion import command_names
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import Format, put, show_record, show_rows
 from eventfold.cli.session import Session, command
 from eventfold.cli.table import Column, word
@@ -26,7 +26,7 @@ FIELD_COLUMNS = (word("name"), Column("type"), word("required"), Column("default
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold commands list")(list_commands)
     command(group, "show", example="eventfold commands show Withdraw")(show_command)
     app.add_typer(group, name="commands", help="See what can be sent.", rich_help_panel=panel)

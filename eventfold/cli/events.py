@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from eventfold.cli.help import PlainGroup
 from eventfold.cli.instants import since as since_instant
 from eventfold.cli.instants import until as until_instant
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record
 from eventfold.cli.paging import LimitOption, page_size, show_page
 from eventfold.cli.recorded import LOG_COLUMNS, event_row, show_live
@@ -31,7 +31,7 @@ EventIdArgument = Annotated[str, typer.Argument(metavar="EVENT_ID", help="The ev
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold events list --type Withdrawn --since 2026-01-31")(list_events)
     command(group, "show", example="eventfold events show 019ad5c2-3e5f-7c1a-8b3e-0a4f5b6c7d8e")(show)
     command(group, "tail", example="eventfold events tail --category account --format jsonl")(tail)

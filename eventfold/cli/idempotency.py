@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from commands.idempotency.claim import Kept
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption
 from eventfold.cli.session import Session, command
@@ -25,7 +25,7 @@ COLUMNS = (
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold idempotency list --limit 20")(list_keys)
     command(group, "show", example="eventfold idempotency show req-7")(show_key)
     command(group, "forget", example="eventfold idempotency forget req-7")(forget_key)

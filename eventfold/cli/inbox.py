@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from commands.inbox.messages import InboxMessage
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption, show_page, with_one_more
 from eventfold.cli.session import Session, command
@@ -61,7 +61,7 @@ NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="Of the me
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "consume", example="eventfold inbox consume")(consume)
     command(group, "status", example="eventfold inbox status --format json")(status)
     command(group, "list", example="eventfold inbox list --limit 20")(list_messages)

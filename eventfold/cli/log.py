@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
@@ -27,7 +27,7 @@ PREFIX = "eventfold_"
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "copy", example="eventfold log copy postgresql://user@host/shop --transform app.moves:rename")(copy)
     app.add_typer(group, name="log", help="Copy the log into another database.", rich_help_panel=panel)
 

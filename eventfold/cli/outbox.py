@@ -14,7 +14,7 @@ from commands.outbox.relay import Relay
 from commands.outbox.row import STATES, OutboxRow
 from commands.outbox.slot import Slot
 from eventfold.application import Application
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption
 from eventfold.cli.session import Session, command, usage_error, warn
@@ -47,7 +47,7 @@ MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="The 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold outbox list --state parked")(list_messages)
     command(group, "show", example="eventfold outbox show 0192f0c1-7a2b-7000-8000-000000000001")(show_message)
     command(group, "status", example="eventfold outbox status")(show_status)

@@ -7,7 +7,7 @@ import typer
 
 from eventfold.application import Application
 from eventfold.cli.completion import projection_names
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import Column, builtin, number, word
@@ -55,7 +55,7 @@ NoKeyOption = Annotated[bool, typer.Option("--no-key", help="The events whose ke
 
 def add_to(group: typer.Typer) -> None:
     """Adds the noun to that of the projections."""
-    parked = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    parked = new_noun()
     command(parked, "list", example="eventfold projections parked list")(list_parked)
     command(parked, "show", example="eventfold projections parked show balances a-1")(show)
     command(parked, "retry", example="eventfold projections parked retry balances a-1")(retry)

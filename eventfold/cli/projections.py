@@ -6,7 +6,7 @@ import typer
 
 from eventfold.application import Application
 from eventfold.cli import parked, pausing
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_rows
 from eventfold.cli.rebuild import build_partitions, rebuild_projection
 from eventfold.cli.rollback import prune_projection, rollback_projection
@@ -46,7 +46,7 @@ STATUS_COLUMNS = (
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold projections list")(list_projections)
     command(group, "status", example="eventfold projections status --format json")(status)
     command(group, "rebuild", example="eventfold projections rebuild balances")(rebuild_projection)

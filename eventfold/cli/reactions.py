@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from eventfold.application import Application
 from eventfold.cli.completion import reaction_names
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import Column, builtin, number, word
@@ -49,7 +49,7 @@ NameArgument = Annotated[
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold reactions list")(list_reactions)
     command(group, "status", example="eventfold reactions status --format json")(status)
     command(group, "parked", example="eventfold reactions parked welcome")(parked)

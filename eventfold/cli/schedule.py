@@ -6,7 +6,7 @@ import msgspec
 import typer
 
 from commands import Scheduled
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record
 from eventfold.cli.paging import LimitOption, show_page, with_one_more
 from eventfold.cli.session import Session, command, usage_error
@@ -32,7 +32,7 @@ WhichArgument = Annotated[str, typer.Argument(metavar="ID", help="Its id, or its
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold schedule list --state failed")(list_scheduled)
     command(group, "show", example="eventfold schedule show nightly")(show)
     command(group, "cancel", example="eventfold schedule cancel nightly")(cancel)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import Format, console, put, show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
@@ -38,7 +38,7 @@ WRITERS = {"markdown": as_markdown, "json-schema": as_json_schema, "asyncapi": a
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(no_args_is_help=True, cls=PlainGroup)
+    group = new_noun()
     command(group, "lock", example="eventfold schema lock")(lock)
     command(group, "check", example="eventfold schema check --against-log --sample 100000")(check)
     command(group, "docs", example="eventfold schema docs --as asyncapi --output asyncapi.json")(docs)

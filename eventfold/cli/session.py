@@ -137,7 +137,7 @@ def command(group: typer.Typer, name: str, *, example: str, **options: Any) -> C
     def register(function: Callable[..., None]) -> Any:
         @functools.wraps(function)
         def run(ctx: typer.Context, **values: Any) -> None:
-            session = _session(ctx, {key: values.pop(key) for key in SHARED})
+            session = Session(**chosen(ctx, {key: values.pop(key) for key in SHARED}))
             with _Guard(session):
                 function(session, **values)
 
@@ -188,11 +188,10 @@ def _set_signature(function: Any, parameters: list[inspect.Parameter]) -> None:
     function.__annotations__ = {each.name: each.annotation for each in [context, *named]}
 
 
-def _session(ctx: typer.Context, given: dict[str, Any]) -> Session:
-    """The options given after the command's name, else those given before it."""
+def chosen(ctx: typer.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """The shared options given here, else those given before a name further left."""
     before: dict[str, Any] = ctx.obj or {}
-    chosen: dict[str, Any] = {key: value or before.get(key) for key, value in given.items()}
-    return Session(**chosen)
+    return {key: value or before.get(key) for key, value in given.items()}
 
 
 class _Guard:

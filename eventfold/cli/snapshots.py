@@ -10,7 +10,7 @@ from eventfold.application import Application
 from eventfold.cli.changes import COLUMNS as CHANGE_COLUMNS
 from eventfold.cli.changes import change_row, coloured_row
 from eventfold.cli.completion import aggregate_names
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import Format, show_rows
 from eventfold.cli.paging import LimitOption
 from eventfold.cli.progress import bar
@@ -48,7 +48,7 @@ IdArgument = Annotated[str | None, typer.Argument(metavar="ID", help="Only this 
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "status", example="eventfold snapshots status")(status)
     command(group, "build", example="eventfold snapshots build Account")(build_snapshots)
     command(group, "prune", example="eventfold snapshots prune")(prune_snapshots)

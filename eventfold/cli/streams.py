@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.paging import LimitOption, page_size, show_page, with_one_more
 from eventfold.cli.recorded import STREAM_COLUMNS, event_row
 from eventfold.cli.session import Session, command
@@ -25,7 +25,7 @@ LIST_COLUMNS = (
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold streams list --category account")(list_streams)
     command(group, "show", example="eventfold streams show account-a-1 --backwards --limit 5")(show)
     app.add_typer(group, name="streams", help="List streams, or show the events in one.", rich_help_panel=panel)

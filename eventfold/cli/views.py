@@ -6,7 +6,7 @@ import typer
 
 from eventfold.application import Application
 from eventfold.cli.completion import view_names
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_rows
 from eventfold.cli.session import Session, command, usage_error
 from eventfold.cli.table import Column, builtin, number, word
@@ -29,7 +29,7 @@ EMPTY = "the application has no reporting views"
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "list", example="eventfold views list --format json")(list_views)
     command(group, "refresh", example="eventfold views refresh revenue")(refresh)
     app.add_typer(group, name="views", help="List and refresh reporting views.", rich_help_panel=panel)

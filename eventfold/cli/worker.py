@@ -11,7 +11,7 @@ import typer
 
 from eventfold.application import Application
 from eventfold.children import Child, Orphaned, await_all
-from eventfold.cli.help import PlainGroup
+from eventfold.cli.noun import new_noun
 from eventfold.cli.outbox import relay_once, warn_of_memory
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
@@ -33,7 +33,7 @@ logger = logging.getLogger("eventfold.worker")
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Adds the noun."""
-    group = typer.Typer(cls=PlainGroup, no_args_is_help=True)
+    group = new_noun()
     command(group, "run", example="eventfold worker run --until-caught-up")(run)
     app.add_typer(group, name="worker", help="Keep the read models up to date.", rich_help_panel=panel)
 
