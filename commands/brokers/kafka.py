@@ -1,7 +1,8 @@
 """Kafka as a broker. Needs the extra `kafka`: aiokafka.
 
-A channel is a topic. A position is an offset. The messages of a partition are handed over as record batches, each of which the
-broker keeps whole or not at all, and one of which is confirmed by all replicas before the next one is sent.
+A channel is a topic. A position is an offset, and the id of the topic. The messages of a partition are handed over as record
+batches, each of which the broker keeps whole or not at all, and one of which is confirmed by all replicas before the next one is
+sent.
 """
 
 import asyncio

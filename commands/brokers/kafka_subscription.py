@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -10,21 +11,29 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from commands.brokers.broker import Delivery
 from commands.brokers.content import deliver
+from commands.brokers.kafka_topic_id import topic_id
 
 if TYPE_CHECKING:
     from commands.brokers.kafka import KafkaBroker
 
 LOG = logging.getLogger("eventfold.brokers")
+LOOK_SECONDS = 0.25
+"""How often is looked whether the topic is the same, while records come."""
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 
 
 class KafkaSubscription:
-    """See `commands.brokers.broker.Subscription`."""
+    """See `commands.brokers.broker.Subscription`.
+
+    A topic is known by its id: one that was made anew may have grown past the position. The broker does not say so by itself.
+    """
 
     def __init__(self, broker: "KafkaBroker", channel: str, partition: int, group: str, after: str | None) -> None:
         self._broker, self._channel, self._group = broker, channel, group
         self._partition = TopicPartition(channel, partition)
-        self._next = 0 if after is None else int(after) + 1
+        offset, _, self._made = (after or "-1").partition("@")
+        self._next = int(offset) + 1
+        self._look_at = 0.0
         self._consumer: AIOKafkaConsumer | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -37,11 +46,12 @@ class KafkaSubscription:
         try:
             async with asyncio.timeout(self._broker.seconds):
                 consumer = await self._connected()
+                made = await self._topic_id(consumer)
                 begin = (await consumer.beginning_offsets([self._partition]))[self._partition]
                 end = (await consumer.end_offsets([self._partition]))[self._partition]
         except AWAY as error:
             raise self._broker.unavailable(error) from error
-        if self._next > end:
+        if self._next > end or (self._next and self._made not in {"", made}):
             LOG.warning(
                 "%s: %s was made anew: it ends before %d, and %d was handled already; it is read from its beginning",
                 *(self._broker.description, self._partition, end, self._next - 1),
@@ -54,6 +64,7 @@ class KafkaSubscription:
                     *(self._broker.description, self._partition, begin, self._next - 1),
                 )
             self._next = begin
+        self._made = made
         consumer.seek(self._partition, self._next)
         return consumer
 
@@ -76,17 +87,28 @@ class KafkaSubscription:
         consumer = self._consumer or await self.open()
         try:
             found = await consumer.getmany(self._partition, timeout_ms=int(wait_seconds * 1000), max_records=limit)
+            records = found.get(self._partition, [])
+            look = bool(records) and time.monotonic() >= self._look_at
+            anew = look and await self._topic_id(consumer) != self._made
         except OffsetOutOfRangeError:
+            anew = True
+        except AWAY as error:
+            consumer.seek(self._partition, self._next)  # what was found is not given out
+            raise self._broker.unavailable(error) from error
+        if anew:
             await self.open()
             return []
-        except AWAY as error:
-            raise self._broker.unavailable(error) from error
-        return [self._given(each) for each in found.get(self._partition, ())]
+        return [self._given(each) for each in records]
+
+    async def _topic_id(self, consumer: AIOKafkaConsumer) -> str:
+        found = await topic_id(consumer._client, self._channel)  # noqa: SLF001 - it has no other way to ask
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        return found
 
     def _given(self, record: "ConsumerRecord[bytes, bytes]") -> Delivery:
         self._next = record.offset + 1
         return deliver(
-            str(record.offset),
+            f"{record.offset}@{self._made}",
             {name: (value or b"").decode(errors="replace") for name, value in record.headers},
             record.value or b"",
             channel=self._channel,
@@ -97,7 +119,7 @@ class KafkaSubscription:
     async def confirm(self, position: str) -> None:
         """Tells the broker how far the group is, for those who look; nothing is read from there."""
         if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell(int(position) + 1))
+            self._telling = asyncio.create_task(self._tell(int(position.partition("@")[0]) + 1))
 
     async def _tell(self, following: int) -> None:
         if self._consumer is not None:

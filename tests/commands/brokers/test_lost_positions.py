@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from commands.brokers import kafka_subscription
 from commands.brokers.broker import Broker
 from commands.brokers.opening import open_broker
 from commands.testing.brokers.base import message, numbers_of, read
@@ -75,8 +76,17 @@ async def trim_kafka(url: str, channel: str) -> None:
     await admin.close()
 
 
+async def forget_kafka(url: str, channel: str) -> None:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=url.removeprefix("kafka://"))
+    await admin.start()
+    await admin.delete_topics([channel])
+    await admin.close()
+
+
 TRIM: dict[str, Any] = {"nats": trim_nats, "redis": trim_redis, "kafka": trim_kafka}
-FORGET: dict[str, Any] = {"nats": forget_nats, "redis": forget_redis}
+FORGET: dict[str, Any] = {"nats": forget_nats, "redis": forget_redis, "kafka": forget_kafka}
 
 
 @pytest.fixture(params=kinds("nats", "redis", "kafka"))
@@ -84,7 +94,7 @@ def trimmed(request: pytest.FixtureRequest) -> tuple[str, Server]:
     return request.param, request.getfixturevalue(f"{request.param}_server")
 
 
-@pytest.fixture(params=kinds("nats", "redis"))
+@pytest.fixture(params=kinds("nats", "redis", "kafka"))
 def forgotten(request: pytest.FixtureRequest) -> tuple[str, Server]:
     return request.param, request.getfixturevalue(f"{request.param}_server")
 
@@ -149,6 +159,29 @@ def test_a_channel_that_was_made_anew_and_has_grown_past_the_position_is_read_fr
     with caplog.at_level(logging.WARNING, "eventfold.brokers"):
         run(server.url, case)
     assert "was made anew" in caplog.text or "is kept from" in caplog.text
+
+
+def test_a_channel_that_is_made_anew_and_grows_past_a_reader_that_stays_is_read_from_its_beginning(
+    forgotten: tuple[str, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, server = forgotten
+    monkeypatch.setattr(kafka_subscription, "LOOK_SECONDS", 0.0)
+
+    async def case(broker: Broker, channel: str) -> None:
+        await positions(broker, channel, 3)
+        reader = await broker.subscribe(channel, 0, "readers", None)
+        known = [each.position for each in await read(reader, 3)]
+        await FORGET[kind](server.url, channel)
+        other = open_broker(f"{server.url}?partitions=1")
+        assert await other.publish([message(channel, 10 + each) for each in range(6)]) == [None] * 6
+
+        found = await read(reader, 6)
+        await other.close()
+
+        assert numbers_of(found) == [10, 11, 12, 13, 14, 15]
+        assert not {each.position for each in found} & set(known)
+
+    run(server.url, case)
 
 
 def test_what_was_handled_to_the_end_is_read_on_without_a_warning(
