@@ -127,6 +127,10 @@ class RabbitmqBroker:
         self._groups.add((channel, group))
         return connection
 
+    def forget_group(self, channel: str, group: str) -> None:
+        """Has the queues of a group made anew where they are gone, when it reads next."""
+        self._groups.discard((channel, group))
+
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
         return BrokerUnavailable(

@@ -33,6 +33,7 @@ class RabbitmqSubscription:
         self._found: deque[DeliveredMessage] = deque()
         self._bell = asyncio.Event()
         self._opened = 0
+        self._tag: str | None = None
 
     async def open(self) -> None:
         """Begins with the oldest that the group has not confirmed.
@@ -49,7 +50,7 @@ class RabbitmqSubscription:
                 self._reading = reading
                 reading.closing.add_done_callback(lambda _: self._bell.set())
                 await reading.basic_qos(prefetch_count=PREFETCH)
-                await reading.basic_consume(self._queue, self._on_message)
+                self._tag = (await reading.basic_consume(self._queue, self._on_message)).consumer_tag
         except AWAY as error:
             raise self._broker.unavailable(error) from error
 
@@ -63,6 +64,9 @@ class RabbitmqSubscription:
         deadline = time.monotonic() + wait_seconds
         while not self._found:
             if self._reading is None or self._reading.is_closed:
+                await self.open()
+            elif self._tag not in self._reading.consumers:  # the broker has ended it: the queue was deleted, say
+                self._broker.forget_group(self._channel, self._group)
                 await self.open()
             left = deadline - time.monotonic()
             if left <= 0:

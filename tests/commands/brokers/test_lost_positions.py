@@ -241,6 +241,26 @@ def test_whatever_a_group_is_called_it_has_queues_of_its_own(rabbitmq_server: Se
     run(rabbitmq_server.url, case)
 
 
+def test_a_reader_whose_queue_was_deleted_goes_on_with_a_new_one(rabbitmq_server: Server) -> None:
+    import aiormq
+
+    async def case(broker: Broker, channel: str) -> None:
+        reader = await broker.subscribe(channel, 0, "readers", None)
+        assert await broker.publish([message(channel, 1)]) == [None]
+        assert numbers_of(await read(reader, 1)) == [1]
+        connection = await aiormq.connect(rabbitmq_server.url)
+        await (await connection.channel()).queue_delete(f"{channel}.readers.0")
+        await connection.close()
+
+        assert await reader.receive(1, 0.1) == []
+        assert await reader.receive(1, 0.1) == []
+
+        assert await broker.publish([message(channel, 2)]) == [None]
+        assert numbers_of(await read(reader, 1)) == [2]
+
+    run(rabbitmq_server.url, case)
+
+
 def test_redis_keeps_as_many_as_it_is_told(redis_server: Server) -> None:
     async def main() -> None:
         broker = open_broker(f"{redis_server.url}?partitions=1&keep=100")
