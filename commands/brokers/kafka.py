@@ -41,6 +41,7 @@ RETRY_MS = 200  # while the broker is away; each try is a line in the log
 UNKNOWN_LIMIT = 1 << 30
 OVERHEAD = 100  # of a record and its batch beside what is in it, and some more; bytes
 LIMIT = "max.message.bytes"
+BY_ITS_OWN_CLOCK = {"message.timestamp.type": "LogAppendTime"}  # it refuses what a clock that is far ahead has stamped
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 REFUSED = (InvalidTopicError, PolicyViolationError, TopicAuthorizationFailedError)
 
@@ -63,7 +64,8 @@ class Destination(NamedTuple):
 class Record(NamedTuple):
     """A message as Kafka keeps it.
 
-    Its time is when it is handed over, and not when it happened: by that Kafka forgets messages, and refuses what is too far off.
+    Its time is when it is handed over, and not when it happened: by that Kafka forgets messages, and refuses what is too far off,
+    unless the topic goes by the broker's clock, as those do that are made here.
     """
 
     key: bytes
@@ -206,7 +208,7 @@ class KafkaBroker:
 
     async def _made(self, admin: AIOKafkaAdminClient, channel: str) -> Topic:
         """What is known of a topic, which is made where there is none."""
-        wanted = NewTopic(channel, self._address.partitions, self._address.replicas)
+        wanted = NewTopic(channel, self._address.partitions, self._address.replicas, topic_configs=BY_ITS_OWN_CLOCK)
         answer = await admin.create_topics([wanted])
         for _, code, *_ in answer.topic_errors:
             error = for_code(code)

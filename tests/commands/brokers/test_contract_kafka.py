@@ -1,10 +1,14 @@
 """Kafka keeps the contract."""
 
+import asyncio
+
 import pytest
 
+from commands.brokers import kafka
 from commands.brokers.opening import open_broker
+from commands.clock import now_us
 from commands.testing.brokers import BrokerContract, Outage
-from commands.testing.brokers.base import Connect
+from commands.testing.brokers.base import Connect, message, numbers_of, read_all
 from commands.testing.brokers.outages import Outages
 from commands.testing.brokers.strangers import Put
 from tests.services.kafka import KafkaServer
@@ -28,6 +32,21 @@ class TestKafka(BrokerContract):
                 await producer.send_and_wait(channel, body, partition=partition)
 
         return put
+
+    @pytest.mark.parametrize("hours", [2, -24 * 30])
+    def test_a_clock_that_is_wrong_holds_up_nothing(
+        self, connect: Connect, channel: str, monkeypatch: pytest.MonkeyPatch, hours: int
+    ) -> None:
+        monkeypatch.setattr(kafka, "now_us", lambda: now_us() + hours * 3_600_000_000)
+
+        async def main() -> None:
+            broker = connect("partitions=1")
+            assert await broker.publish([message(channel, 1)]) == [None]
+            (found,) = await read_all(broker, channel, 1)
+            await broker.close()
+            assert numbers_of([found]) == [1]
+
+        asyncio.run(main())
 
 
 class TestKafkaFails(Outages):
