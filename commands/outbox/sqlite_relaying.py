@@ -10,7 +10,10 @@ from commands.outbox.sql_relaying import Head, SqlRelaying, SqlTaken, next_after
 from commands.outbox.sql_table import SqlOutboxTable, row_of
 
 LEASE_US = 30_000_000
-"""For how long a relay on SQLite has its turn. Where it takes longer over a batch, another one may say the same once more."""
+"""For how long a relay on SQLite has its turn. Where it takes longer over a batch, another one may say the same once more.
+
+A turn that ends later than that was taken by a clock that has been set back since, and holds nobody.
+"""
 
 
 class SqliteRelaying(SqlRelaying):
@@ -25,7 +28,9 @@ class SqliteRelaying(SqlRelaying):
             "WHERE o.sent IS NULL AND o.parked IS NULL "
             "AND (o.aggregatetype, o.aggregateid) > (?, ?) ORDER BY o.aggregatetype, o.aggregateid, o.seq LIMIT 1"
         )
-        self._lease = f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us <= ?"
+        self._lease = (
+            f"UPDATE {table.relay} SET owner = ?, until_us = ? WHERE owner = ? OR until_us NOT BETWEEN ? AND ?"
+        )
         self._renew = f"UPDATE {table.relay} SET until_us = ? WHERE owner = ?"
         self._rows = (
             f"SELECT {self.columns} FROM {name} o WHERE o.aggregatetype = ? AND o.aggregateid = ? "
@@ -69,7 +74,8 @@ class SqliteRelaying(SqlRelaying):
         return found
 
     def _take_turn(self, connection: Connection, owner: str, now_us: int) -> bool:
-        return connection.exec_driver_sql(self._lease, (owner, now_us + LEASE_US, owner, now_us)).rowcount == 1
+        until_us = now_us + LEASE_US
+        return connection.exec_driver_sql(self._lease, (owner, until_us, owner, now_us + 1, until_us)).rowcount == 1
 
     def _settle_in_turn(self, owner: str, connection: Connection, verdict: Verdict, now_us: int) -> bool:
         """Where it took longer than its lease, and another one has had its turn since, that one knows what became of them."""

@@ -410,3 +410,13 @@ def test_a_relay_that_comes_back_after_its_lease_leaves_what_another_one_has_par
         assert states(outbox) == [(1, "parked"), (2, "parked")]
         assert outbox.retry() == 2
         assert relay_once(outbox, Recording()) == 2
+
+
+def test_a_turn_by_a_clock_that_has_been_set_back_since_holds_nobody(sqlite_url: str) -> None:
+    hour = 3_600_000_000
+    with Outbox(sqlite_url) as outbox:
+        add(outbox, ("a", 1))
+        assert outbox.relays.take("killed", START, 10, hour, hold=True).rows
+        assert not outbox.relays.take("other", START, 10, hour + 1, hold=True).rows
+
+        assert outbox.relays.take("other", START, 10, 1, hold=True).rows
