@@ -33,7 +33,7 @@ async def topic_id(client: Any, topic: str) -> str:
     return str(found)
 
 
-class _Uuid(AbstractType[uuid.UUID]):
+class _Uuid(AbstractType[uuid.UUID]):  # type: ignore[misc]  # types of the library are not known
     @classmethod
     def encode(cls, value: uuid.UUID) -> bytes:
         return value.bytes
@@ -48,7 +48,7 @@ _NAME = CompactString("utf-8")
 _NUMBERS = CompactArray(Int32)
 
 
-class _Topics(Response):
+class _Topics(Response):  # type: ignore[misc]  # types of the library are not known
     API_KEY, API_VERSION = _METADATA, _WITH_IDS
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
@@ -84,7 +84,7 @@ class _Topics(Response):
     )
 
 
-class _TopicsRequest(RequestStruct):
+class _TopicsRequest(RequestStruct):  # type: ignore[misc]  # types of the library are not known
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION = _METADATA, _WITH_IDS
     RESPONSE_TYPE = _Topics
@@ -97,7 +97,7 @@ class _TopicsRequest(RequestStruct):
     )
 
 
-class _AskForTopic(Request[_TopicsRequest]):
+class _AskForTopic(Request[_TopicsRequest]):  # type: ignore[misc]  # types of the library are not known
     API_KEY = _METADATA
 
     def __init__(self, topic: str) -> None:

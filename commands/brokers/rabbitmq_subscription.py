@@ -65,7 +65,7 @@ class RabbitmqSubscription:
         while not self._found:
             if self._reading is None or self._reading.is_closed:
                 await self.open()
-            elif self._tag not in self._reading.consumers:  # the broker has ended it: the queue was deleted, say
+            elif self._ended(self._reading):
                 self._broker.forget_group(self._channel, self._group)
                 await self.open()
             left = deadline - time.monotonic()
@@ -75,6 +75,10 @@ class RabbitmqSubscription:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), left)
         return [self._given(self._found.popleft()) for _ in range(min(limit, len(self._found)))]
+
+    def _ended(self, reading: AbstractChannel) -> bool:
+        """Whether the broker has ended our reading alone, as where the queue was deleted."""
+        return self._tag not in reading.consumers  # type: ignore[attr-defined]  # every channel of the library has them
 
     def _given(self, message: DeliveredMessage) -> Delivery:
         properties = message.header.properties
