@@ -71,11 +71,7 @@ class NatsBroker:
         ):
             by_channel[events[place].channel].append(Outgoing(place, *sent))
         for messages in by_channel.values():
-            failed: Outcome = None
-            for chunk in chunks(messages):
-                found = [held_back(failed)] * len(chunk) if failed else await self._send(jetstream, chunk, events)
-                failed = failed or next(filter(None, found), None)
-                outcomes.update(zip((each.place for each in chunk), found, strict=True))
+            await self._send_all(jetstream, messages, events, outcomes)
         return [outcomes[place] for place in range(len(events))]
 
     async def partitions(self, channel: str) -> int:
@@ -197,6 +193,24 @@ class NatsBroker:
             )
         return f"{event.channel}.{partition_of(event.key, partitions)}", headers, body
 
+    async def _send_all(
+        self,
+        jetstream: JetStreamContext,
+        messages: Sequence[Outgoing],
+        events: Sequence[CloudEvent],
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        """Hands over messages of one channel, chunk after chunk; behind one that fails, nothing of its key."""
+        failed: dict[str, Exception] = {}
+        for chunk in chunks(messages):
+            behind = [each for each in chunk if events[each.place].key in failed]
+            outcomes.update((each.place, held_back(failed[events[each.place].key])) for each in behind)
+            ready = [each for each in chunk if events[each.place].key not in failed]
+            for each, outcome in zip(ready, await self._send(jetstream, ready, events), strict=True):
+                outcomes[each.place] = outcome
+                if outcome is not None:
+                    failed.setdefault(events[each.place].key, outcome)
+
     async def _send(
         self, jetstream: JetStreamContext, chunk: Sequence[Outgoing], events: Sequence[CloudEvent]
     ) -> list[Outcome]:
@@ -215,7 +229,10 @@ class NatsBroker:
         return await in_waves(own, lambda places: self._one_by_one(jetstream, [chunk[each] for each in places]))
 
     async def _one_by_one(self, jetstream: JetStreamContext, messages: Sequence[Outgoing]) -> list[Outcome]:
-        errors = await confirmations(jetstream, messages, self.seconds, self._answers)
+        try:
+            errors = await confirmations(jetstream._nc, messages, self.seconds, self._answers)  # noqa: SLF001 - as in the batch
+        except AWAY as error:
+            return [self.unavailable(error)] * len(messages)
         if any(isinstance(each, TimeoutError) for each in errors):
             await self.close()
         return [self._outcome(each) for each in errors]

@@ -1,15 +1,16 @@
 """Hands messages over to NATS: as a batch of which the server keeps all, in their order, or nothing (since 2.12), or one by one."""
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from nats.aio.client import Client
+from nats.aio.client import NO_RESPONDERS_STATUS, Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NoStreamResponseError
 
 MOST_AT_ONCE = 500
 MOST_BYTES_AT_ONCE = 8 << 20
@@ -42,40 +43,68 @@ async def publish_batch(client: Client, messages: Sequence[Outgoing], seconds: f
         "Nats-Batch-Commit": "1",
     }
     answer = await client.request(messages[-1].subject, messages[-1].body, timeout=seconds, headers=headers)
-    told = json.loads(answer.data)
-    if "error" in told:
-        APIError.from_error(told["error"])
+    if (error := _refusal(answer)) is not None:
+        raise error
 
 
 async def confirmations(
-    jetstream: JetStreamContext, messages: Sequence[Outgoing], seconds: float, answers: set["asyncio.Future[Any]"]
+    client: Client, messages: Sequence[Outgoing], seconds: float, answers: set["asyncio.Future[Any]"]
 ) -> list[BaseException | None]:
     """Hands over messages one by one, at once, and says for each why it is not kept.
 
+    Not by the library's own `publish_async`: where the server refuses a message, that hears no answer.
+
     Args:
-        jetstream: the connection.
+        client: the connection.
         messages: in any order.
         seconds: how long they may take.
         answers: where those are that somebody else ends when the connection is lost.
+
+    Raises:
+        NatsError: there is no connection.
     """
-    sent: list[asyncio.Future[Any] | Exception] = []
-    for each in messages:
-        try:
-            sent.append(await jetstream.publish_async(each.subject, each.body, headers=each.headers))
-        except (NatsError, OSError, TimeoutError) as error:
-            sent.append(error)
-    waiting = {each for each in sent if isinstance(each, asyncio.Future)}
-    answers |= waiting
+    inbox, loop = client.new_inbox(), asyncio.get_running_loop()
+    waiting = {f"{inbox}.{number}": loop.create_future() for number in range(len(messages))}
+
+    async def answered(answer: Msg) -> None:
+        if (future := waiting.get(answer.subject)) is not None and not future.done():
+            future.set_result(answer)
+
+    subscription = await client.subscribe(f"{inbox}.*", cb=answered)
+    futures = list(waiting.values())
+    answers.update(futures)
     try:
-        late = (await asyncio.wait(waiting, timeout=seconds))[1] if waiting else set()
+        for each, (reply, future) in zip(messages, waiting.items(), strict=True):
+            try:
+                await client.publish(each.subject, each.body, reply=reply, headers=each.headers)
+            except (NatsError, OSError, TimeoutError) as error:
+                future.set_exception(error)
+        await asyncio.wait(futures, timeout=seconds)
     finally:
-        answers -= waiting
-    for unanswered in late:
-        unanswered.cancel()
-    return [
-        each if isinstance(each, Exception) else TimeoutError("no confirmation") if each in late else each.exception()
-        for each in sent
-    ]
+        answers.difference_update(futures)
+        with contextlib.suppress(NatsError, OSError):
+            await subscription.unsubscribe()
+    return [_outcome(each) for each in futures]
+
+
+def _outcome(answer: "asyncio.Future[Msg]") -> BaseException | None:
+    if not answer.done():
+        answer.cancel()
+        return TimeoutError("no confirmation")
+    return answer.exception() or _refusal(answer.result())
+
+
+def _refusal(answer: Msg) -> Exception | None:
+    """Why the server does not keep what it answers to; None where it does."""
+    if (answer.headers or {}).get("Status") == NO_RESPONDERS_STATUS:
+        return NoStreamResponseError()
+    told = json.loads(answer.data)
+    if "error" in told:
+        try:
+            APIError.from_error(told["error"])
+        except APIError as error:
+            return error
+    return None
 
 
 def chunks(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
