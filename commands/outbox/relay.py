@@ -61,6 +61,7 @@ class Relay:
         self._after = START
         self._ahead: Taken | None = None  # read while the one before it was handed over
         self._retry_us: int | None = None
+        self._in_vain = True  # whether there was nothing to hand over since the first key
         self._prune_us = 0
         self._away = 0
         self._stale = True  # what an earlier relay has told of the broker may hold no more
@@ -123,10 +124,10 @@ class Relay:
         """Hands over one batch; False where there is nothing to do for now."""
         try:
             await asyncio.to_thread(self._prune)
-            began = self._after
             taken, self._ahead = self._ahead or await self._take(NONE), None
             if not taken.rows:
-                return not began == taken.after == START
+                return not (self._in_vain and taken.after == START)
+            self._in_vain = False
             verdict = await self._hand_over(taken)
             self.sent += len(verdict.sent)
             await self._tell(verdict.unavailable)
@@ -141,7 +142,7 @@ class Relay:
         taken = await uninterrupted(lambda: take(now_us()), lambda taken: taken.drop())
         self._after = taken.after
         if began == START:
-            self._retry_us = None
+            self._retry_us, self._in_vain = None, True
         if taken.retry_us is not None:
             self._retry_us = min(taken.retry_us, self._retry_us or taken.retry_us)
         return taken

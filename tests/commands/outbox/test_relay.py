@@ -147,6 +147,15 @@ def test_a_broker_that_is_away_counts_against_no_message_and_is_told_in_the_stat
     assert (outbox.status().broker_error, outbox.status().sent) == (None, 2)
 
 
+def test_a_round_of_more_keys_than_a_batch_that_all_wait_for_their_next_try_ends(outbox: Outbox) -> None:
+    broker = Recording(lambda _: BrokerError("no"))
+    policy = RelayPolicy(retry=RetryPolicy(attempts=2, base_seconds=3600.0, max_seconds=3600.0), batch=1)
+    add(outbox, ("a", 1), ("b", 2))
+
+    assert relay_once(outbox, broker, policy) == 0
+    assert broker.calls == 2
+
+
 def test_sent_messages_are_forgotten_after_their_time(outbox: Outbox) -> None:
     add(outbox, ("a", 1))
     relay_once(outbox, Recording())
