@@ -176,10 +176,18 @@ class BrokerError(EventfoldError):
 
 
 class BrokerUnavailable(BrokerError):
-    """A broker is away, or did not answer in time. Whether it has taken the message is unknown; it is handed over again."""
+    """A broker is away, or did not answer in time. Whether it has taken the message is unknown; it is handed over again.
+
+    Attributes:
+        channel: the one channel that takes nothing for now, since it is full, say; None where it is the whole broker.
+    """
 
     code = "broker_unavailable"
     status = 503
+
+    def __init__(self, message: str, channel: str | None = None) -> None:
+        self.channel = channel
+        super().__init__(message)
 
 
 class MessageRefused(BrokerError):

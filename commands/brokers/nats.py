@@ -31,6 +31,7 @@ from commands.errors import BrokerUnavailable, MessageRefused
 
 PARTITIONS_OF = "eventfold_partitions"
 TOO_LARGE = 10054
+FULL = 10077
 NAME_IN_USE = 10058
 SERVERS_FAULT = 500
 """From this code on, the server says that it cannot for now, and not that it will not."""
@@ -226,23 +227,33 @@ class NatsBroker:
             else:
                 return [None] * len(chunk)
         own = [events[each.place] for each in chunk]
-        return await in_waves(own, lambda places: self._one_by_one(jetstream, [chunk[each] for each in places]))
+        return await in_waves(
+            own, lambda places: self._one_by_one(jetstream, own[0].channel, [chunk[each] for each in places])
+        )
 
-    async def _one_by_one(self, jetstream: JetStreamContext, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def _one_by_one(
+        self, jetstream: JetStreamContext, channel: str, messages: Sequence[Outgoing]
+    ) -> list[Outcome]:
         try:
             errors = await confirmations(jetstream._nc, messages, self.seconds, self._answers)  # noqa: SLF001 - as in the batch
         except AWAY as error:
             return [self.unavailable(error)] * len(messages)
         if any(isinstance(each, TimeoutError) for each in errors):
             await self.close()
-        return [self._outcome(each) for each in errors]
+        return [self._outcome(channel, each) for each in errors]
 
-    def _outcome(self, error: BaseException | None) -> Outcome:
+    def _outcome(self, channel: str, error: BaseException | None) -> Outcome:
         if error is None:
             return None
         if isinstance(error, APIError) and error.err_code == TOO_LARGE:
             return MessageRefused(
                 f"{self.description}: {error.description}; make the message smaller, or the stream's limit larger"
+            )
+        if isinstance(error, APIError) and error.err_code == FULL:
+            return BrokerUnavailable(
+                f"{self.description}: channel {channel}: expected room in its stream, got {error.description}; raise its "
+                "limit, or wait until it forgets something",
+                channel,
             )
         self._partitions.clear()  # the stream may be gone
         return self.unavailable(error)

@@ -252,8 +252,13 @@ class RabbitmqBroker:
                 f"message {event.id}: nobody has subscribed to channel {event.channel} yet, and RabbitMQ keeps nothing for nobody; "
                 "start its consumers once"
             )
-        if not isinstance(error, DeliveryError):
-            self._partitions.pop(event.channel, None)  # its exchange may be gone
+        if isinstance(error, DeliveryError):
+            return BrokerUnavailable(
+                f"{self.description}: channel {event.channel}: expected every queue to take it, got a refusal; see whether "
+                "one of them is full",
+                event.channel,
+            )
+        self._partitions.pop(event.channel, None)  # its exchange may be gone
         return self.unavailable(error)
 
 

@@ -80,5 +80,5 @@ def prepared(
 
 def held_back(error: Exception) -> BrokerError:
     """What becomes of a message behind one that failed: it is not handed over, and where the broker is away, that is why."""
-    kind = BrokerUnavailable if isinstance(error, BrokerUnavailable) else BrokerError
-    return kind(f"held back behind a message that failed: {error}")
+    text = f"held back behind a message that failed: {error}"
+    return BrokerUnavailable(text, error.channel) if isinstance(error, BrokerUnavailable) else BrokerError(text)

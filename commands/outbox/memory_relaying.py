@@ -71,9 +71,9 @@ class MemoryTaken:
                 self._table.change(row, sent_us=now_us, error=None)
             for each in verdict.failed:
                 parked = now_us if each.next_try_us is None else None
-                attempts, next_try = each.row.attempts + 1, each.next_try_us or 0
+                next_try = each.next_try_us or 0
                 self._table.change(
-                    each.row, attempts=attempts, next_try_us=next_try, error=each.error, parked_us=parked
+                    each.row, attempts=each.attempts, next_try_us=next_try, error=each.error, parked_us=parked
                 )
             self.drop()
         return True

@@ -20,6 +20,9 @@ Ends: TypeAlias = Mapping[Key, tuple[int, int]]
 
 NONE: Ends = {}
 
+FULL_US = 5_000_000
+"""After so long a message is tried again whose channel takes nothing for now."""
+
 
 def key_of(row: OutboxRow) -> Key:
     """The channel and key of a message."""
@@ -42,11 +45,18 @@ class Failed(msgspec.Struct, frozen=True):
         row: the message.
         error: why.
         next_try_us: not before that instant is it handed over again; None parks it.
+        counts: whether it is one of the tries after which it is parked.
     """
 
     row: OutboxRow
     error: str
     next_try_us: int | None
+    counts: bool = True
+
+    @property
+    def attempts(self) -> int:
+        """How often the message was handed over in vain by now."""
+        return self.row.attempts + self.counts
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -127,8 +137,10 @@ def judge(rows: Sequence[OutboxRow], errors: Sequence[Exception | None], policy:
             sent.append(row)
             continue
         held.add(key)
-        if isinstance(error, BrokerUnavailable):
+        if isinstance(error, BrokerUnavailable) and error.channel is None:
             unavailable = unavailable or plain(str(error))
+        elif isinstance(error, BrokerUnavailable):
+            failed.append(Failed(row, plain(str(error)), now_us + FULL_US, counts=False))
         else:
             failed.append(_failed(row, error, policy, now_us))
     return Verdict(sent, failed, policy.on_parked == HOLD, unavailable)

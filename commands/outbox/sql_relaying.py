@@ -72,7 +72,7 @@ class SqlRelaying:
         self.columns = columns_of(self.database, "o.")
         name = table.table
         self._failed = table.marked(
-            f"UPDATE {name} SET attempts = attempts + 1, next_try = ?, error = ?, parked = ? WHERE seq = ?"
+            f"UPDATE {name} SET attempts = ?, next_try = ?, error = ?, parked = ? WHERE seq = ?"
         )
         free = "" if self.database.dialect == "sqlite" else " FOR UPDATE SKIP LOCKED"  # what another has follows later
         self._follow = table.marked(
@@ -90,7 +90,9 @@ class SqlRelaying:
             self.mark_sent(connection, [each.seq for each in verdict.sent], now_us)
         for each in verdict.failed:
             parked = now_us if each.next_try_us is None else None
-            connection.exec_driver_sql(self._failed, (each.next_try_us or 0, each.error, parked, each.row.seq))
+            connection.exec_driver_sql(
+                self._failed, (each.attempts, each.next_try_us or 0, each.error, parked, each.row.seq)
+            )
             if parked is not None and verdict.hold:
                 self.follow(connection, each.row.event.channel, each.row.event.key, now_us)
         return True

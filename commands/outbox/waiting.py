@@ -76,7 +76,7 @@ class WaitingRows:
             for failed in verdict.failed:
                 first, final = failed.row, failed.next_try_us is None
                 now = now_us() if final else None
-                state = first.attempts + 1, failed.next_try_us or DUE, failed.error, now
+                state = failed.attempts, failed.next_try_us or DUE, failed.error, now
                 connection.exec_driver_sql(self._put, (*_written(first), *state))
                 aside.append(first)
                 if verdict.hold or not final:

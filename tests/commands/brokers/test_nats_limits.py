@@ -68,5 +68,6 @@ def test_what_does_not_fit_any_more_holds_back_its_own_key_alone(
 
     assert outcomes[:3] == [None] * 3
     assert {type(each) for each in outcomes[3:6]} == {BrokerUnavailable}
+    assert {each.channel for each in outcomes[3:6] if isinstance(each, BrokerUnavailable)} == {"narrow"}
     assert "maximum messages per subject exceeded" in str(outcomes[3])
     assert outcomes[6:] == [None] * 3

@@ -12,6 +12,7 @@ import pytest
 
 from commands import BrokerError, BrokerUnavailable, CloudEvent, MessageRefused, RetryPolicy
 from commands.clock import now_us
+from commands.outbox import relaying
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.relaying import START, Taken, ends_of, judge
 from commands.outbox.sqlite_relaying import LEASE_US
@@ -154,6 +155,37 @@ def test_a_round_of_more_keys_than_a_batch_that_all_wait_for_their_next_try_ends
 
     assert relay_once(outbox, broker, policy) == 0
     assert broker.calls == 2
+
+
+def test_a_channel_that_is_full_holds_up_no_other_and_counts_against_no_message(outbox: Outbox) -> None:
+    broker = Recording(lambda event: BrokerUnavailable("full", "numbers") if event.key != "b" else None)
+    add(outbox, ("a", 1), ("a", 2), ("b", 3))
+    policy = RelayPolicy(retry=AT_ONCE.retry, batch=1)
+
+    assert relay_once(outbox, broker, policy) == 1
+    [first, second, third] = outbox.messages()
+    assert (first.attempts, first.error, first.parked_us) == (0, "full", None)
+    assert (second.attempts, second.error, third.state) == (0, None, "sent")
+    assert first.next_try_us > now_us()
+    assert outbox.status().broker_error is None
+
+
+def test_a_channel_that_is_full_for_long_parks_nothing(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaying, "FULL_US", 0)
+    left = 20
+
+    def answer(_: CloudEvent) -> Exception | None:
+        nonlocal left
+        left -= 1
+        return BrokerUnavailable("full", "numbers") if left else None
+
+    add(outbox, ("a", 1))
+    broker = Recording(answer)
+    while outbox.status().pending + outbox.status().waiting:
+        relay_once(outbox, broker)
+
+    assert broker.calls == 20
+    assert states(outbox) == [(1, "sent")]
 
 
 def test_sent_messages_are_forgotten_after_their_time(outbox: Outbox) -> None:
