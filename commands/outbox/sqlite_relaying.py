@@ -12,7 +12,8 @@ from commands.outbox.sql_table import SqlOutboxTable, row_of
 LEASE_US = 30_000_000
 """For how long a relay on SQLite has its turn. Where it takes longer over a batch, another one may say the same once more.
 
-A turn that ends later than that was taken by a clock that has been set back since, and holds nobody.
+A turn that ends later than twice that was taken by a clock that has been set back since, and holds nobody. Not once: whoever asks
+may have looked at the clock just before another one had the turn.
 """
 
 
@@ -74,8 +75,8 @@ class SqliteRelaying(SqlRelaying):
         return found
 
     def _take_turn(self, connection: Connection, owner: str, now_us: int) -> bool:
-        until_us = now_us + LEASE_US
-        return connection.exec_driver_sql(self._lease, (owner, until_us, owner, now_us + 1, until_us)).rowcount == 1
+        values = (owner, now_us + LEASE_US, owner, now_us + 1, now_us + 2 * LEASE_US)
+        return connection.exec_driver_sql(self._lease, values).rowcount == 1
 
     def _settle_in_turn(self, owner: str, connection: Connection, verdict: Verdict, now_us: int) -> bool:
         """Where it took longer than its lease, and another one has had its turn since, that one knows what became of them."""

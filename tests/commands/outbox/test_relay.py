@@ -459,5 +459,6 @@ def test_a_turn_by_a_clock_that_has_been_set_back_since_holds_nobody(sqlite_url:
         add(outbox, ("a", 1))
         assert outbox.relays.take("killed", START, 10, hour, hold=True).rows
         assert not outbox.relays.take("other", START, 10, hour + 1, hold=True).rows
+        assert not outbox.relays.take("other", START, 10, hour - 1, hold=True).rows
 
         assert outbox.relays.take("other", START, 10, 1, hold=True).rows
