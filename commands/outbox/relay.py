@@ -180,6 +180,7 @@ class Relay:
     async def _drop_ahead(self) -> None:
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
+            self._in_vain = False  # these come in the next round
             await _let_go(ahead)
 
     async def _release(self) -> None:
