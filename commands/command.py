@@ -1,15 +1,14 @@
 """Commands: what somebody wants to happen, as frozen Structs, validated before anything looks at them."""
 
-import enum
 import math
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
 
 from commands.errors import InvalidCommand
+from commands.faults import faulty_in, field_types, missing_in, name_of_type, sentence
 from eventstore import DefinitionError
 from eventstore.frozen import FrozenMeta
 
@@ -38,12 +37,6 @@ def _codec(cls: type[Command]) -> tuple[Any, Any]:
     return msgspec.json.Encoder().encode, msgspec.json.Decoder(cls).decode
 
 
-@cache
-def _field_types(cls: type[Command]) -> dict[str, Any]:
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in msgspec.structs.fields(cls)}
-
-
 def validate(command: Command) -> None:
     """Holds every field against its declared type and constraints, and then the command against its own rules.
 
@@ -58,7 +51,7 @@ def validate(command: Command) -> None:
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         fits = False  # found out field by field below
     if not fits:
-        faults = [fault for name in _field_types(cls) if (fault := _fault(command, name))]
+        faults = [fault for name in field_types(cls) if (fault := _fault(command, name))]
         raise InvalidCommand(cls.__name__, faults or ["a field would not read back equal"])
     if cls.validate is not Command.validate and (faults := gathered(cls, command.validate())):
         raise InvalidCommand(cls.__name__, faults)
@@ -78,13 +71,13 @@ def gathered(cls: type[Command], found: Any) -> list[str]:
 
 
 def _fault(command: Command, name: str) -> str | None:
-    value, declared = getattr(command, name), _field_types(type(command))[name]
+    value, declared = getattr(command, name), field_types(type(command))[name]
     try:
         read = msgspec.json.decode(msgspec.json.encode(value), type=declared)
     except msgspec.ValidationError as error:
         if isinstance(value, float) and not math.isfinite(value):
             return f"{name}: expected a finite number, got {value}"
-        return f"{name}: {_sentence(error, declared)}, got {value!r}"
+        return f"{name}: {sentence(error, declared)}, got {value!r}"
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         return f"{name}: {error}"
     return None if read == value else f"{name}: expected {name_of_type(declared)}, got {value!r}"
@@ -98,50 +91,13 @@ def read_command(cls: type[C], fields: Mapping[str, Any]) -> C:
     """
     if not isinstance(fields, Mapping):
         raise InvalidCommand(cls.__name__, [f"expected an object of fields, got {fields!r}"])
-    types = _field_types(cls)
-    required = {field.encode_name: field.name for field in msgspec.structs.fields(cls) if field.required}
-    known = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
-    faults = [
-        f"{name}: missing; expected {name_of_type(types[own])}" for name, own in required.items() if name not in fields
-    ]
+    known = [field.encode_name for field in msgspec.structs.fields(cls)]
     names = f"one of {', '.join(known)}" if known else "no fields"
-    faults += [f"{name}: unknown; expected {names}" for name in fields if name not in known]
-    for name, own in known.items():
-        if name in fields:
-            try:
-                msgspec.convert(fields[name], types[own], str_keys=True)
-            except msgspec.ValidationError as error:
-                faults.append(f"{name}: {_sentence(error, types[own])}, got {fields[name]!r}")
+    unknown = [f"{name}: unknown; expected {names}" for name in fields if name not in known]
+    faults = [*missing_in(cls, fields), *unknown, *faulty_in(cls, fields)]
     if faults:
         raise InvalidCommand(cls.__name__, faults)
     try:
         return msgspec.convert(dict(fields), cls, str_keys=True)
     except msgspec.ValidationError as error:  # the class's own __post_init__ refuses fields that are good one by one
         raise InvalidCommand(cls.__name__, [str(error)]) from error
-
-
-def _sentence(error: msgspec.ValidationError, declared: Any) -> str:
-    """What msgspec expected, and where; the caller says what it got."""
-    text, _, place = str(error).partition(" - at `$")
-    where = f" at `{place.removeprefix('.')}" if place else ""
-    if text.startswith("Invalid enum value") and not place:
-        return f"expected {name_of_type(declared)}"
-    return text[:1].lower() + re.sub(", got `[^`]*`", "", text[1:]) + where
-
-
-def name_of_type(declared: Any) -> str:
-    """A declared type as people call it; of an enumeration, its values."""
-    if get_origin(declared) is Annotated:
-        declared = get_args(declared)[0]
-    if choices := _choices(declared):
-        return f"one of {', '.join(map(repr, choices))}"
-    return str(declared) if get_args(declared) else getattr(declared, "__name__", str(declared))
-
-
-def _choices(declared: Any) -> list[Any]:
-    """The values that a `Literal`, an enumeration or a union of them can have."""
-    if get_origin(declared) is Literal:
-        return list(get_args(declared))
-    if isinstance(declared, type) and issubclass(declared, enum.Enum):
-        return [each.value for each in declared]
-    return [choice for each in get_args(declared) for choice in _choices(each)]

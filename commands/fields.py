@@ -1,10 +1,11 @@
 """The fields of a command, in words."""
 
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from commands.command import Command, name_of_type
+from commands.command import Command
+from commands.faults import field_types, name_of_type
 
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "multiple_of": "a multiple of", "pattern": "like"}
 
@@ -27,7 +28,7 @@ class CommandField(msgspec.Struct, frozen=True):
 
 def fields_of(cls: type[Command]) -> list[CommandField]:
     """The fields of a command, in their order."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = field_types(cls)
     return [
         CommandField(
             field.encode_name,

@@ -7,12 +7,14 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_type_hints, o
 import msgspec
 
 from commands.command import Command
+from commands.message import Message
 from commands.stream_rule import StreamRule, rule_for
 from eventstore import Aggregate, DefinitionError, Event, Query
 from eventstore.aggregate import initial as initial_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -68,7 +70,12 @@ class Handler(Generic[P, R]):
     @property
     def yields(self) -> tuple[type[Event], ...]:
         """The events that it may decide on, as far as its return annotation says."""
-        return tuple(dict.fromkeys(_events_in(self.returns)))
+        return tuple(dict.fromkeys(_classes_in(self.returns, Event)))
+
+    @property
+    def tells(self) -> tuple[type[Message], ...]:
+        """The messages for others that it may decide on, as far as its return annotation says."""
+        return tuple(dict.fromkeys(_classes_in(self.returns, Message)))
 
     def start(self, command: Command) -> Aggregate[Any]:
         """The state of a decision over a query before the first event.
@@ -86,11 +93,11 @@ class Handler(Generic[P, R]):
         return f"<handler {self.name} of {self.command.__name__}>"
 
 
-def _events_in(annotation: Any) -> Iterator[type[Event]]:
-    if isinstance(annotation, type) and issubclass(annotation, Event):
+def _classes_in(annotation: Any, base: type[T]) -> Iterator[type[T]]:
+    if isinstance(annotation, type) and issubclass(annotation, base):
         yield annotation
     for inner in get_args(getattr(annotation, "__value__", annotation)):  # `type X = A | B`, Python 3.12
-        yield from _events_in(inner)
+        yield from _classes_in(inner, base)
 
 
 @overload

@@ -9,6 +9,7 @@ import msgspec
 from commands.brokers.broker import Delivery
 from commands.cloud_event import CloudEvent
 from commands.failure import plain
+from commands.faults import faults_in
 from commands.inbox.consumer import Consumer, Reading
 from commands.inbox.group import Group
 from commands.message import Message, message_type, message_version
@@ -80,7 +81,8 @@ def read_arrival(group: Group, partition: int, delivery: Delivery) -> Arrival:
     try:
         message = _message(consumer, event)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        return Arrival(delivery, key, identity, error=f"cannot be read as {event.type}: {told(error)}", attempts=1)
+        said = "; ".join(faults_in(consumer.messages[event.type], event.data)) or told(error)
+        return Arrival(delivery, key, identity, error=f"cannot be read as {event.type}: {plain(said)}", attempts=1)
     return Arrival(delivery, key, identity, Readable(consumer, message, event))
 
 

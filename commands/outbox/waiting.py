@@ -35,7 +35,9 @@ class WaitingRows:
         )
         put = f"INSERT INTO {table} AS kept ({columns}) OVERRIDING SYSTEM VALUE VALUES ({', '.join(['%s'] * 12)}) ON CONFLICT (id)"
         state = ("attempts", "next_try", "error", "parked")
-        self._put = f"{put} DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in state)}"
+        self._put = (
+            f"{put} DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in state)} WHERE kept.sent IS NULL"
+        )
         self._put_new = (
             f"{put} DO UPDATE SET next_try = greatest({DUE}, kept.next_try), parked = coalesce(kept.parked, excluded.parked) "
             "WHERE kept.sent IS NULL"

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from commands import Handler
 from commands.fields import fields_of
+from commands.message import message_type
 from eventfold.cli.completion import command_names
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import Format, put, show_record, show_rows
@@ -20,6 +21,7 @@ COLUMNS = (
     Column("fields"),
     word("handler"),
     Column("events", needed=lambda row: bool(row["events"])),
+    Column("messages", needed=lambda row: bool(row["messages"])),
 )
 FIELD_COLUMNS = (word("name"), Column("type"), word("required"), Column("default"))
 
@@ -33,7 +35,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
 
 
 def list_commands(session: Session) -> None:
-    """List the commands, each with its fields, its handler, and the events that the handler's annotation names.
+    """List the commands, each with its fields, its handler, and the events and messages that the handler's annotation names.
 
     Below the table stands the way that each command goes, from the outside to the decision.
     """
@@ -57,7 +59,8 @@ def show_command(
     handler = next(each for each in parts.handlers if each.command is cls)
     said = {"description": text} if (text := inspect.cleandoc(vars(cls).get("__doc__") or "")) else {}
     row = _row(handler)
-    record = {"command": row["command"], **said, "handler": row["handler"], "events": row["events"]}
+    record = {"command": row["command"], **said, "handler": row["handler"]}
+    record |= {"events": row["events"], "messages": row["messages"]}
     record |= {"fields": row["fields"], "pipeline": list(session.declared.pipeline)}
     show_record(record, session.format, {"fields": FIELD_COLUMNS})
 
@@ -71,6 +74,7 @@ def _row(handler: Handler[..., Any]) -> dict[str, Any]:
         ],
         "handler": f"{handler.__wrapped__.__module__}.{handler.name}",
         "events": [event_type(each) for each in handler.yields],
+        "messages": [message_type(each) for each in handler.tells],
     }
 
 

@@ -105,6 +105,7 @@ def test_what_cannot_be_read_is_set_aside_and_stops_nobody(backend: Backend, dat
     assert shipped(database) == [7]
     assert desk.aside == [("1", 1), ("2", 0), ("3", 0), ("4", 0), ("5", 0), ("8", 0)]
     errors = [str(each.error) for each, _ in desk.table.heads(10, 0)]
+    assert errors[0] == "cannot be read as OrderPlaced: number: missing; expected int; order: expected `str`, got 1"
     assert "expected at most version 1 of OrderPlaced, got 2" in errors[2]
     assert errors[5] == r"expected 1.0, got \0 and half a \ud800"
 

@@ -188,7 +188,7 @@ def test_a_refused_message_waits_in_the_table_with_what_follows_and_others_go_on
         await asyncio.to_thread(say, outbox, 11, key="other")
         await until(lambda: numbers(broker, "other") == [10, 11])
         assert numbers(broker) == [1]
-        assert outbox.status().parked == 3
+        await until(lambda: outbox.status().parked == 3)
         broker.refused = set()
         first = outbox.messages(state="parked")[0]
         assert first.error == "too large"

@@ -10,6 +10,12 @@ def test_every_command_is_listed_with_its_fields_handler_and_events(cli: Cli) ->
     assert rows["OpenOrder"]["pipeline"][-1] == "decision"
 
 
+def test_the_messages_that_a_handler_names_are_told(cli: Cli) -> None:
+    shown = cli.json("commands", "show", "Place", "--app", "tests.eventfold.cli.telling:app")
+
+    assert (shown["events"], shown["messages"]) == (["Ordered"], ["Reminder"])
+
+
 def test_for_people_fields_are_words_and_the_way_of_a_command_stands_below(cli: Cli) -> None:
     shown = cli("commands", "list").stdout
 
