@@ -60,8 +60,9 @@ def look_up(*checks: Check) -> LookUp:
 
         Application(..., middleware=[look_up(name_is_free)])
 
-    A read model may be a moment behind the log, and two commands may pass at once: such a check spares people most of the
-    refusals, but what must never happen belongs into a decision over a query.
+    A read model is a moment behind the log where a worker keeps it, for ever where nothing does, and never where it is inline; and
+    two commands may pass at once. Such a check spares people most of the refusals, but what must never happen belongs into a
+    decision over a query.
 
     Args:
         checks: functions of the command that their first annotation names, and of `app.query`, to one sentence a fault.
