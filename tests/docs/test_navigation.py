@@ -21,6 +21,8 @@ def test_what_stands_in_the_navigation_is_there() -> None:
 
 def test_the_first_page_links_to_every_page_that_is_no_decision() -> None:
     linked = set(re.findall(r"\]\(([\w/.-]+\.md)(?:#[\w-]+)?\)", (DOCS / "index.md").read_text(encoding="utf-8")))
-    pages = {name_of(page) for folder in ("how-to", "reference", "explanation") for page in (DOCS / folder).glob("*.md")}
+    pages = {
+        name_of(page) for folder in ("how-to", "reference", "explanation") for page in (DOCS / folder).glob("*.md")
+    }
     assert pages - linked == set()
     assert [each for each in sorted(linked) if not (DOCS / each).is_file()] == []
