@@ -60,6 +60,7 @@ class Relay:
         self._owner = new_id()
         self._after = START
         self._ahead: Taken | None = None  # read while the one before it was handed over
+        self._unsettled: tuple[Taken, Verdict] | None = None  # handed over; settled while the next one is
         self._retry_us: int | None = None
         self._in_vain = True  # whether there was nothing to hand over since the first key
         self._prune_us = 0
@@ -129,10 +130,9 @@ class Relay:
                 return not (self._in_vain and taken.after == START)
             self._in_vain = False
             verdict = await self._hand_over(taken)
-            self.sent += len(verdict.sent)
             await self._tell(verdict.unavailable)
         except BaseException:
-            await self._drop_ahead()  # what has happened meanwhile, it does not know
+            await self._end_round()  # what has happened meanwhile, it does not know
             raise
         return verdict.unavailable is None
 
@@ -148,34 +148,51 @@ class Relay:
         return taken
 
     async def _hand_over(self, taken: Taken) -> Verdict:
-        """Whatever comes in between, they are settled or let go."""
+        """Whatever comes in between, they are settled or let go: at once, or while those that were read ahead are handed over."""
         try:
             errors = await self._answers(taken.rows)
-            verdict = judge(taken.rows, errors, self._policy, now_us())
-            kept = await uninterrupted(lambda: taken.settle(verdict, now_us()))
-            if self._ahead is not None:
-                self._ahead.rows = may_follow(self._ahead.rows, taken.rows, verdict) if kept else []
-                if not self._ahead.rows:
-                    await self._drop_ahead()
         except BaseException:
             await _let_go(taken)
             raise
+        verdict = judge(taken.rows, errors, self._policy, now_us())
+        self._unsettled = taken, verdict
+        if self._ahead is not None:
+            self._ahead.rows = may_follow(self._ahead.rows, taken.rows, verdict)
+        if self._ahead is None or not self._ahead.rows:
+            await self._settle()
+            await self._drop_ahead()
         return verdict
 
     async def _answers(self, rows: Sequence[OutboxRow]) -> Sequence[Exception | None]:
-        """What the broker says of each. Where there is much to do, the next ones are read meanwhile."""
+        """What the broker says of each. Meanwhile those before are settled, and those behind are read, where there are many."""
         handing_over = hand_over(self._broker, [each.event for each in rows])
-        if 2 * len(rows) < self._policy.batch:
-            return await handing_over
-        answers, failure = await asyncio.gather(handing_over, self._read_ahead(rows), return_exceptions=True)
-        if isinstance(answers, BaseException):
-            raise answers
-        if failure is not None and not isinstance(failure, EventfoldError):
-            raise failure
-        return answers  # whether the database is gone, settling these shows
+        answers, failure = await asyncio.gather(handing_over, self._meanwhile(rows), return_exceptions=True)
+        for each in (failure, answers):
+            if isinstance(each, BaseException):
+                raise each
+        return answers  # type: ignore[return-value]  # it is no exception
 
-    async def _read_ahead(self, rows: Sequence[OutboxRow]) -> None:
-        self._ahead = await self._take(ends_of(rows))
+    async def _meanwhile(self, rows: Sequence[OutboxRow]) -> None:
+        kept = await self._settle()
+        if kept and 2 * len(rows) >= self._policy.batch:
+            with suppress(EventfoldError):  # whether the database is gone, settling these shows
+                self._ahead = await self._take(ends_of(rows))
+
+    async def _settle(self) -> bool:
+        """Says what became of those that were handed over last; false where another relay has taken them meanwhile.
+
+        Always before those behind them are settled: else these alone would be said once more, behind the later ones.
+        """
+        if self._unsettled is None:
+            return True
+        (taken, verdict), self._unsettled = self._unsettled, None
+        try:
+            kept = await uninterrupted(lambda: taken.settle(verdict, now_us()))
+        except BaseException:
+            await _let_go(taken)
+            raise
+        self.sent += len(verdict.sent)
+        return kept
 
     async def _drop_ahead(self) -> None:
         ahead, self._ahead = self._ahead, None
@@ -183,8 +200,13 @@ class Relay:
             self._in_vain = False  # these come in the next round
             await _let_go(ahead)
 
-    async def _release(self) -> None:
+    async def _end_round(self) -> None:
         await self._drop_ahead()
+        with suppress(EventfoldError):
+            await self._settle()
+
+    async def _release(self) -> None:
+        await self._end_round()
         await asyncio.to_thread(self._outbox.relays.release, self._owner)
 
     async def _tell(self, error: str | None) -> None:

@@ -158,7 +158,7 @@ def test_a_transform_without_a_name_goes_by_that_of_its_function(open_one: Open)
     copy_log(source, target, reshape)
 
     assert target_position_of(target, 2) == 3  # a withdrawal has become two
-    with pytest.raises(InvalidInput, match=r"begun with tests\.eventstore\.test_log_copy:reshape, got none"):
+    with pytest.raises(InvalidInput, match=r"begun with tests\.eventstore\.copy_victim:reshape, got none"):
         copy_log(source, target)
 
 

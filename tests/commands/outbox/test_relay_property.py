@@ -8,7 +8,7 @@ import pytest
 
 from commands import NewMessage, Outbox
 from commands.outbox.policy import RelayPolicy
-from commands.outbox.relaying import START, Taken, ends_of, judge, may_follow
+from commands.outbox.relaying import START, Taken, Verdict, ends_of, judge, may_follow
 from tests.commands.outbox.shop import Numbered
 from tests.commands.outbox.simulated_broker import SimulatedBroker
 
@@ -42,6 +42,7 @@ class World:
         self.added: defaultdict[str, int] = defaultdict(int)
         self.taken: dict[str, tuple[Taken, list[Exception | None] | None]] = {}
         self.ahead: dict[str, Taken] = {}
+        self.unsettled: dict[str, tuple[Taken, Verdict]] = {}
         self.after = {f"relay-{number}": START for number in range(RELAYS)}
 
     def step(self) -> None:
@@ -75,7 +76,10 @@ class World:
                 self.taken[relay] = taken, None
             return
         taken, answers = self.taken[relay]
-        if relay not in self.ahead and self.chance.random() < 0.3:
+        if relay in self.unsettled and (answers is not None or self.chance.random() < 0.5):
+            before, verdict = self.unsettled.pop(relay)
+            before.settle(verdict, self.now_us)
+        elif relay not in self.ahead and relay not in self.unsettled and self.chance.random() < 0.3:
             self.ahead[relay] = self.take(relay, taken)
         elif answers is None:
             self.taken[relay] = taken, self.broker.publish([each.event for each in taken.rows])
@@ -91,11 +95,14 @@ class World:
     def settle(self, relay: str, taken: Taken, answers: list[Exception | None]) -> None:
         del self.taken[relay]
         verdict = judge(taken.rows, answers, POLICY, self.now_us)
-        kept = taken.settle(verdict, self.now_us)
         if (ahead := self.ahead.get(relay)) is not None:
-            ahead.rows = may_follow(ahead.rows, taken.rows, verdict) if kept else []
+            ahead.rows = may_follow(ahead.rows, taken.rows, verdict)
             if not ahead.rows:
                 self.ahead.pop(relay).drop()
+        if relay in self.ahead:
+            self.unsettled[relay] = taken, verdict
+        else:
+            taken.settle(verdict, self.now_us)
 
     def crash(self, relay: str) -> None:
         """Killed before, in the middle of, or after handing over; the database lets its locks go."""
@@ -107,6 +114,8 @@ class World:
             taken.drop()
         if relay in self.ahead:
             self.ahead.pop(relay).drop()
+        if relay in self.unsettled:
+            self.unsettled.pop(relay)[0].drop()
         self.after[relay] = START
 
     def heal(self) -> None:
