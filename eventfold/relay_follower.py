@@ -4,10 +4,13 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from commands.brokers.opening import BrokerSource, open_broker
+from commands.outbox.outbox import Outbox
+from commands.outbox.policy import RelayPolicy
 from commands.outbox.relay import Relay
-from eventfold.parts import Parts
 from eventstore.subscription import backoff
 
 if TYPE_CHECKING:
@@ -23,16 +26,17 @@ class RelayFollower:
     """A worker's relay, or stream. Nothing but `stop` ends it.
 
     Args:
-        parts: of an application that has a broker.
-        streamed: whether PostgreSQL's write-ahead log says what is to be sent; by default as the application's policy has it.
+        outbox: opens it; called in the thread, so that a database that is away is waited for.
+        broker: where connections to it come from.
+        policy: how it goes about it, and whether PostgreSQL's write-ahead log says what is to be sent.
 
     Attributes:
         sent: how many messages it has handed over.
     """
 
-    def __init__(self, parts: Parts, *, streamed: bool | None = None) -> None:
-        self._parts = parts
-        self._kind = _kind(streamed=parts.relay.streamed if streamed is None else streamed)
+    def __init__(self, outbox: Callable[[], Outbox], broker: BrokerSource, policy: RelayPolicy) -> None:
+        self._outbox, self._broker, self._policy = outbox, broker, policy
+        self._kind = _kind(streamed=policy.streamed)
         self._relay: Relay | OutboxStream | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="eventfold-relay", daemon=True)
@@ -68,9 +72,9 @@ class RelayFollower:
                 self._stopping.wait(backoff(failures))
 
     async def _serve(self) -> None:
-        broker = self._parts.open_broker()
+        broker = open_broker(self._broker)
         try:
-            self._relay = self._kind(self._parts.outbox, broker, self._parts.relay)
+            self._relay = self._kind(self._outbox(), broker, self._policy)
             if not self._stopping.is_set():
                 await self._relay.run()
         finally:

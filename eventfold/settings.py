@@ -71,14 +71,21 @@ def load_application(name: ApplicationName) -> Application | AsyncApplication:
     return expect_application(name, load_declared(name))
 
 
-def expect_application(name: ApplicationName, found: object) -> Application | AsyncApplication:
+def expect_application(
+    name: ApplicationName, found: object, expected: str = "an Application"
+) -> Application | AsyncApplication:
     """What was found under a name, where it is an application.
+
+    Args:
+        name: where it was looked for.
+        found: what was there.
+        expected: what could have been there, for the error.
 
     Raises:
         ApplicationNotFound: it is something else.
     """
     if not isinstance(found, Application | AsyncApplication):
-        raise ApplicationNotFound(f"{_where(name)}: expected an Application, got {type(found).__name__}")
+        raise ApplicationNotFound(f"{_where(name)}: expected {expected}, got {type(found).__name__}")
     return found
 
 

@@ -192,7 +192,7 @@ class Worker:
             *[view_keeper(parts, each) for each in engine.views.values()],
             *([schedule_follower(parts, self._loop)] if parts.commands else []),
             *([parts.inbox.worker()] if parts.consumers and parts.broker is not None else []),
-            *([RelayFollower(parts)] if parts.broker is not None else []),
+            *([] if parts.broker is None else [RelayFollower(lambda: parts.outbox, parts.broker, parts.relay)]),
         ]
 
     def _step(self, leases: Leases) -> bool:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from eventfold.cli.completion import reaction_names
-from eventfold.cli.outbox import warn_of_memory
 from eventfold.cli.output import show_rows
 from eventfold.cli.reactions import STATUS_COLUMNS, reaction_rows
+from eventfold.cli.relay import warn_of_memory
 from eventfold.cli.session import Session, command, usage_error
 from eventfold.cli.signals import LOOK_SECONDS, signals_end
 from eventfold.follower import Follower

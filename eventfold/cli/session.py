@@ -73,7 +73,7 @@ class Session:
     @cached_property
     def declared(self) -> Application | AsyncApplication:
         """The application as its module declares it, with the database that was asked for."""
-        declared = expect_application(find_application(self._app), self.named)
+        declared = self._expect("an Application")
         if self._database:
             _sync(declared).parts.use_database(self._database)
         return declared
@@ -81,12 +81,21 @@ class Session:
     @property
     def inbox(self) -> Inbox:
         """The application's, or one that was named itself."""
-        return self._alone(self.named) if isinstance(self.named, Inbox) else self.application.inbox
+        if isinstance(self.named, Inbox):
+            return self._alone(self.named)
+        self._expect("an Application or an Inbox")
+        return self.application.inbox
 
     @property
     def outbox(self) -> Outbox:
         """The application's, or one that was named itself."""
-        return self._alone(self.named) if isinstance(self.named, Outbox) else self.application.outbox
+        if isinstance(self.named, Outbox):
+            return self._alone(self.named)
+        self._expect("an Application or an Outbox")
+        return self.application.outbox
+
+    def _expect(self, expected: str) -> Application | AsyncApplication:
+        return expect_application(find_application(self._app), self.named, expected)
 
     def _alone(self, found: Alone) -> Alone:
         if self._database:

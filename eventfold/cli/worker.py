@@ -12,11 +12,11 @@ import typer
 from eventfold.application import Application
 from eventfold.children import Child, Orphaned, await_all
 from eventfold.cli.noun import new_noun
-from eventfold.cli.outbox import relay_once, warn_of_memory
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.projections import STATUS_COLUMNS, status_rows
 from eventfold.cli.rebuild import rebuild_with_bar
+from eventfold.cli.relay import relay_once, warn_of_memory
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import LOOK_SECONDS, signals_end, signals_interrupt
 from eventfold.parallel_rebuild import rebuild_in_processes
@@ -105,7 +105,7 @@ def _hand_over(app: Application) -> None:
     if app.parts.broker is None or app.parts.relay.streamed:
         return
     warn_of_memory(app.parts.broker)
-    sent = relay_once(app)
+    sent = relay_once(app.outbox, app.parts.broker, app.parts.relay)
     warn(f"{sent:,} message{'' if sent == 1 else 's'} handed to the broker", style="green")
 
 

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from eventfold import Application, relay_follower
+from eventfold import Outbox, RelayPolicy, relay_follower
 from eventfold.relay_follower import WELL_SECONDS, RelayFollower
 
 
@@ -21,8 +22,9 @@ def test_who_has_worked_for_long_before_it_fails_begins_again_at_once(
             follower._stopping.set()
         return 0
 
-    with Application(sqlite_url, broker=lambda: None) as app:  # type: ignore[arg-type, return-value]  # which fails each time
-        follower = RelayFollower(app.parts)
+    with Outbox(sqlite_url) as outbox:
+        broker: Any = lambda: None  # noqa: E731 - which fails each time
+        follower = RelayFollower(lambda: outbox, broker, RelayPolicy())
         monkeypatch.setattr(relay_follower, "backoff", backoff)
         monkeypatch.setattr(relay_follower, "time", instants)
         follower.start()

@@ -10,7 +10,7 @@ import pytest
 from commands.brokers.memory import MemoryBroker
 from commands.cloud_event import CloudEvent
 from commands.idempotency import ledger
-from eventfold import EventStore, open_store
+from eventfold import EventStore, Outbox, open_store
 from tests.eventfold.cli.conftest import Cli
 from tests.eventfold.cli.shipping import OrderPlaced, Strength, app
 
@@ -149,9 +149,18 @@ def test_an_inbox_and_an_outbox_that_stand_alone_are_looked_after_too(
     assert "an Inbox has its own" in cli("inbox", "list", *inbox, code=2).stderr
     del cli.environment["EVENTFOLD_DATABASE"]
 
-    assert "expected an Application, got Outbox" in cli("outbox", "relay", *outbox, code=1).stderr
     assert "expected an Application, got Inbox" in cli("status", *inbox, code=1).stderr
+    assert "expected an Application or an Outbox, got Inbox" in cli("outbox", "list", *inbox, code=1).stderr
+    assert "expected an Application or an Inbox, got Outbox" in cli("inbox", "list", *outbox, code=1).stderr
     assert "name a broker" in cli("inbox", "consume", *inbox, code=1).stderr
+
+    with Outbox(cli.database) as told:
+        told.send(OrderPlaced("o-1", 5))
+    assert (
+        "an Outbox that stands alone names no broker: give --broker" in cli("outbox", "relay", *outbox, code=2).stderr
+    )
+    assert cli.json("outbox", "relay", "--once", "--broker", "memory://alone", *outbox) == {"sent": 1}
+    assert "only PostgreSQL" in cli("outbox", "stream", "--broker", "memory://alone", *outbox, code=1).stderr
     assert cli.json("outbox", "status", *outbox)["pending"] == 0
 
 

@@ -91,7 +91,7 @@ def test_a_relay_ends_gracefully_when_it_is_terminated(told: Cli) -> None:
     process = told.start("outbox", "relay")
     assert process.stderr is not None
     assert "in this process's memory alone" in process.stderr.readline()
-    assert "handing the messages of shop over" in process.stderr.readline()
+    assert "handing the messages of /shop over" in process.stderr.readline()
 
     process.send_signal(signal.SIGTERM)
 
