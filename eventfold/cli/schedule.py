@@ -1,6 +1,6 @@
 """`eventfold schedule`: commands that are dispatched later."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -9,13 +9,14 @@ from commands import Scheduled
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record
 from eventfold.cli.paging import LimitOption, show_page, with_one_more
-from eventfold.cli.session import Session, command, usage_error
+from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.table import Column, number, word
 from eventfold.fire import fire_due, fire_now
 from eventfold.parts import Parts
 from eventstore.recorded import to_datetime
 
 STATES = ("waiting", "done", "failed", "cancelled")
+ENDED = ("done", "cancelled")
 COLUMNS = (
     word("id"),
     Column("name", whole=True, needed=lambda row: row["name"] is not None),
@@ -62,7 +63,7 @@ def list_scheduled(
         COLUMNS,
         session.format,
         limit=limit,
-        how_to_go_on=lambda _: "a larger --limit",
+        how_to_go_on=lambda _: "a larger --limit, only some with --state",
         empty="nothing is scheduled",
     )
 
@@ -81,9 +82,10 @@ def cancel(session: Session, which: WhichArgument) -> None:
     """
     parts = session.application.parts
     cancelled = parts.schedules.cancel(which)
-    show_record(_record(parts, parts.schedules.get(which)), session.format)
+    row = parts.schedules.get(which)
+    show_record(_record(parts, row), session.format)
     if not cancelled:
-        raise typer.Exit(1)
+        _refuse(which, row)
 
 
 def run(
@@ -95,16 +97,24 @@ def run(
     """Dispatch now, in this process: one, or all that are due.
 
     One that has failed is tried again. One that recurs stays due when it was. Workers need not be stopped. It ends with exit code 1
-    where the one was refused.
+    where the one was refused, is done already, or is cancelled.
     """
     parts = session.application.parts
     if which is None:
         show_record({"dispatched": fire_due(parts)}, session.format)
         return
-    row = fire_now(parts, which)
+    before = parts.schedules.get(which)
+    row = before if before.state in ENDED else fire_now(parts, which)
     show_record(_record(parts, row), session.format)
+    if before.state in ENDED:
+        _refuse(which, before)
     if row.error is not None:
         raise typer.Exit(1)
+
+
+def _refuse(which: str, row: Scheduled) -> NoReturn:
+    warn(f"{which} is {row.state}; nothing was done", style="red")
+    raise typer.Exit(1)
 
 
 def _row(parts: Parts, row: Scheduled) -> dict[str, Any]:

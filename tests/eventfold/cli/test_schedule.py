@@ -72,7 +72,8 @@ def test_a_refusal_out_of_turn_is_not_tried_again_before_its_time(scheduled: Cli
 def test_cancelled_it_is_never_done(scheduled: Cli) -> None:
     assert scheduled.json("schedule", "cancel", "daily")["state"] == "cancelled"
 
-    assert "cancelled" in scheduled("schedule", "cancel", "daily", code=1).stdout
+    assert "daily is cancelled; nothing was done" in scheduled("schedule", "cancel", "daily", code=1).stderr
+    assert "daily is cancelled; nothing was done" in scheduled("schedule", "run", "daily", code=1).stderr
     assert "no scheduled command has the id or name 'never'" in scheduled("schedule", "cancel", "never", code=1).stderr
     assert [each["name"] for each in scheduled.json("schedule", "list", "--state", "cancelled")] == ["daily"]
 
