@@ -25,7 +25,7 @@ LIST_COLUMNS = (
     number("position", "from"),
     number("events"),
     number("attempts"),
-    word("parked_at", "since"),
+    word("parked_at", "since (UTC)"),
     _ERROR,
 )
 SHOW_COLUMNS = (
@@ -34,7 +34,7 @@ SHOW_COLUMNS = (
     word("type"),
     word("stream"),
     number("attempts"),
-    word("parked_at", "since"),
+    word("parked_at", "since (UTC)"),
     Column("data"),
     _ERROR,
 )

@@ -32,7 +32,7 @@ PARKED_COLUMNS = (
     number("position", "from"),
     number("events"),
     number("attempts"),
-    word("parked_at", "since"),
+    word("parked_at", "since (UTC)"),
     Column("error", style="red"),
 )
 RETRY_COLUMNS = (
