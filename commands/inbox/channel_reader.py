@@ -33,6 +33,19 @@ class ChannelReader:
         self._partitions, self._count_at = 0, 0.0
         self._readers: dict[int, LaneReader] = {}
         self._ending: dict[int, asyncio.Task[None]] = {}
+        self._error: Exception | None = None
+        self._shared = False  # whether it has its part
+
+    @property
+    def settled(self) -> bool:
+        """Whether what falls to this process is read to its end, or cannot be read for now."""
+        lanes = self._readers.values()
+        return self.error is not None or (self._shared and not self._ending and all(each.settled for each in lanes))
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it, or one of its partitions, waits; None where all is read."""
+        return next((each.error for each in self._readers.values() if each.error is not None), self._error)
 
     async def work(self, ended: asyncio.Event) -> None:
         """Reads until `ended` is set, and then ends after what is in hand."""
@@ -41,9 +54,9 @@ class ChannelReader:
             while not ended.is_set():
                 try:
                     await self._share()
-                    failures, pause = 0, self._leases.due_in
+                    failures, pause, self._error = 0, self._leases.due_in, None
                 except Exception as error:  # nothing but `ended` ends it
-                    failures += 1
+                    failures, self._error = failures + 1, error
                     expected = isinstance(error, (BrokerError, StoreError))
                     logger.warning("channel %s waits: %s", self._channel, error, exc_info=None if expected else error)
                     pause = backoff(failures)
@@ -63,6 +76,7 @@ class ChannelReader:
         self._end([number for number in self._readers if number not in mine])
         for number in sorted(mine - self._readers.keys() - self._ending.keys()):
             self._readers[number] = self._read(number)
+        self._shared = not self._leases.hungry
 
     async def _count(self) -> None:
         try:

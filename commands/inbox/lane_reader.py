@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 1.0
 """How long is waited for messages at a time."""
 
+QUIET_SECONDS = 2.0
+"""How long a lane must have brought nothing to be taken for read to its end."""
+
 
 class LaneReader:
     """Nothing but `end` ends it: after an error it waits, longer each time, and begins again where the lane stands.
@@ -32,15 +35,25 @@ class LaneReader:
         retrying: of the lane.
         batch: up to so many messages are handled at once.
         threads: where they are handled.
+
+    Attributes:
+        error: why it waits; None where it reads.
     """
 
     def __init__(self, broker: Broker, handling: Handling, retrying: Retrying, batch: int, threads: Executor) -> None:
         self._broker, self._handling, self._retrying = broker, handling, retrying
         self._batch, self._threads = batch, threads
         self._ended = asyncio.Event()
+        self.error: Exception | None = None
         self._failures, self._told = 0, ""
+        self._quiet_seconds = 0.0
         self._retry_at: float | None = None
         self._task = asyncio.create_task(self._work())
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has read to the end of what there is, or cannot for now."""
+        return self.error is not None or self._quiet_seconds >= QUIET_SECONDS
 
     async def end(self) -> None:
         """Ends after what is in hand, and waits for that."""
@@ -59,6 +72,7 @@ class LaneReader:
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
+        self.error = error
         if str(error) != self._told:  # once, and not at each try
             expected = isinstance(error, (BrokerError, StoreError))
             logger.warning("%s waits: %s", self._where, error, exc_info=None if expected else error)
@@ -72,7 +86,7 @@ class LaneReader:
         try:
             while not self._ended.is_set():
                 await self._step(subscription)
-                self._failures, self._told = 0, ""
+                self._failures, self._told, self.error = 0, "", None
         finally:
             await subscription.close()
 
@@ -80,6 +94,7 @@ class LaneReader:
         wait = WAIT_SECONDS if self._retry_at is None else min(WAIT_SECONDS, max(0.0, self._retry_at - _now()))
         deliveries = await unless_ended(self._ended, subscription.receive(self._batch, wait))
         aside = False
+        self._quiet_seconds = 0.0 if deliveries else self._quiet_seconds + wait
         if deliveries:
             aside = await self._in_thread(self._handling.handle, deliveries)
             await subscription.confirm(deliveries[-1].position)

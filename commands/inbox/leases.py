@@ -30,11 +30,12 @@ class Leases:
 
     Attributes:
         due_in: seconds until it is time to call `keep` again.
+        hungry: whether it has less than its share.
     """
 
     def __init__(self, table: InboxTable, group: str, channel: str, name: str, seconds: float) -> None:
         self._table, self._whose, self._name, self._seconds = table, (group, channel), name, seconds
-        self.due_in = 0.0
+        self.due_in, self.hungry = 0.0, True
 
     def keep(self, partitions: int) -> set[int]:
         """Shows that this process is alive, lets go of what is too much and takes what is free; the partitions that it has."""
@@ -49,7 +50,8 @@ class Leases:
         found = {
             number for number, owner in table.owners(*self._whose).items() if owner == name and number < partitions
         }
-        self.due_in = _HUNGRY_SECONDS if len(found) < share else seconds / _PARTS
+        self.hungry = len(found) < share
+        self.due_in = _HUNGRY_SECONDS if self.hungry else seconds / _PARTS
         return found
 
     def release(self) -> None:

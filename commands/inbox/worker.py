@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 PRUNE_SECONDS = 60.0
 """How often is looked for what was handled so long ago that it is forgotten."""
 
+SETTLED_SECONDS = 0.05
+"""How often is looked whether all is read to its end."""
+
 
 class InboxWorker:
     """Consumes the messages of an inbox in this thread (`run`) or in one of its own (`start`, or a `with` block).
@@ -79,6 +82,17 @@ class InboxWorker:
         """Works until `stop` is called."""
         asyncio.run(self._main())
 
+    def run_once(self) -> None:
+        """Handles what the broker has now, and the retries that are due, and ends.
+
+        Partitions that another process holds are left to it. `end` ends it sooner.
+
+        Raises:
+            BrokerError: the broker is away, or refuses.
+            StoreError: the database is away, or refuses.
+        """
+        asyncio.run(self._main(once=True))
+
     def start(self) -> Self:
         """Works in a background thread, also after `stop`; where it does so already, nothing happens."""
         if not self.running:
@@ -114,7 +128,7 @@ class InboxWorker:
     async def __aexit__(self, *_exception: object) -> None:
         await asyncio.to_thread(self.stop)
 
-    async def _main(self) -> None:
+    async def _main(self, *, once: bool = False) -> None:
         ended = asyncio.Event()
         self._ending = asyncio.get_running_loop(), ended
         if self._stopping.is_set():  # it was told so before there was anybody to tell
@@ -128,7 +142,11 @@ class InboxWorker:
             parts = Parts(self._consuming.parallel_keys, of_keys) if self._table.shares else None
             readers = [self._reader(each, broker, threads, parts) for each in self._groups]
             try:
-                await asyncio.gather(*[each.work(ended) for each in readers], self._prune(ended))
+                beside = _until_settled(readers, ended) if once else self._prune(ended)
+                outcomes = await asyncio.gather(*[each.work(ended) for each in readers], beside, return_exceptions=once)
+                for each in outcomes:
+                    if isinstance(each, BaseException):
+                        raise each
             finally:
                 self._ending = None
                 await broker.close()
@@ -153,3 +171,17 @@ class InboxWorker:
                 await asyncio.to_thread(prune, self._table, self._consuming.keep_seconds)
             except StoreError as error:
                 logger.warning("what was handled long ago is not forgotten yet: %s", error)
+
+
+async def _until_settled(readers: Sequence[ChannelReader], ended: asyncio.Event) -> None:
+    """Ends everybody when all is read to its end.
+
+    Raises:
+        Exception: what one of them waits for, when nothing is left to read for the others.
+    """
+    while not ended.is_set() and not all(each.settled for each in readers):
+        await unless_ended(ended, asyncio.sleep(SETTLED_SECONDS))
+    errors = [each.error for each in readers if each.error is not None]
+    ended.set()
+    if errors:
+        raise errors[0]

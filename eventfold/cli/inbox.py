@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from commands.inbox.inbox import Inbox
 from commands.inbox.messages import InboxMessage
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
 from eventfold.cli.paging import LimitOption, show_page, with_one_more
-from eventfold.cli.session import Session, command
-from eventfold.cli.signals import signals_call
+from eventfold.cli.session import Session, command, warn
+from eventfold.cli.signals import signals_call, signals_end
 from eventfold.cli.table import Column, builtin, number, word
 
 logger = logging.getLogger("eventfold.inbox")
@@ -72,18 +73,43 @@ def add_to(app: typer.Typer, panel: str) -> None:
     app.add_typer(group, name="inbox", help="Consume and look after messages of other services.", rich_help_panel=panel)
 
 
-def consume(session: Session) -> None:
+def consume(
+    session: Session,
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when all that the broker has now is handled, or set aside.")
+    ] = False,
+) -> None:
     """Consume messages until SIGTERM or Ctrl-C, which end it after those in hand, with exit code 0.
 
     Any number of processes may do so at once, on any number of machines: they share the partitions among themselves. A worker does
-    it, too, beside its other work.
+    it, too, beside its other work. With --once, retries that are due are included, what other processes read is left to them, and
+    it ends with exit code 1 where messages are set aside.
     """
+    if once:
+        worker = session.inbox.worker()
+        with signals_call(worker.end):
+            worker.run_once()
+        status(session)
+        if warn_of_aside(session.inbox):
+            raise typer.Exit(1)
+        return
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    worker = session.inbox.worker()
-    with signals_call(worker.end):
-        logger.info("consuming for %s", worker.description)
-        worker.run()
+    with signals_end() as ended:  # before the application is imported, which takes a while
+        worker = session.inbox.worker()
+        with signals_call(worker.end):
+            logger.info("consuming for %s", worker.description)
+            if not ended():
+                worker.run()
     logger.info("stopped")
+
+
+def warn_of_aside(inbox: Inbox) -> int:
+    """How many messages are set aside; says so if any are."""
+    aside = sum(each.aside for each in inbox.status())
+    if aside:
+        warn(f"{aside:,} message{'' if aside == 1 else 's'} set aside: `eventfold inbox list` shows what is wrong")
+    return aside
 
 
 def status(session: Session) -> None:
@@ -142,13 +168,17 @@ def retry(
 
 def discard(
     session: Session,
-    message: NumberArgument,
+    numbers: Annotated[list[int], typer.Argument(metavar="NUMBER...", help="Of the messages.", show_default=False)],
     *,
-    followers: Annotated[bool, typer.Option("--followers", help="What follows it under its key, too.")] = False,
+    followers: Annotated[bool, typer.Option("--followers", help="What follows them under their keys, too.")] = False,
 ) -> None:
-    """Give up a message that is set aside: it is never handled. What follows it is tried by the next consumer."""
-    discarded = session.inbox.discard(message, followers=followers)
-    show_record({"number": message, "discarded": discarded}, session.format)
+    """Give up messages that are set aside: they are never handled. What follows them is tried by the next consumer."""
+    inbox = session.inbox
+    for each in numbers:
+        inbox.message(each)  # so that all are given up, or none
+    last_first = sorted(set(numbers), reverse=True)  # what follows another is not gone with it before its turn
+    discarded = sum(inbox.discard(each, followers=followers) for each in last_first)
+    show_record({"numbers": numbers, "discarded": discarded}, session.format)
 
 
 def prune(session: Session) -> None:

@@ -11,13 +11,16 @@ from eventfold.cli.completion import reaction_names
 from eventfold.cli.output import show_rows
 from eventfold.cli.reactions import STATUS_COLUMNS, reaction_rows
 from eventfold.cli.relay import warn_of_memory
-from eventfold.cli.session import Session, command, usage_error
+from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import LOOK_SECONDS, signals_end
+from eventfold.cli.table import word
 from eventfold.follower import Follower
 from eventfold.parts import Parts
 from eventfold.react import react
 
 logger = logging.getLogger("eventfold.publish")
+
+COLUMNS = (word("publication"), *STATUS_COLUMNS[1:])
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -39,22 +42,35 @@ def publish(
     A worker does so, too, beside its other work. Each publication remembers how far it has come; `eventfold reactions` shows and
     mends it.
     """
-    parts = session.application.parts
-    chosen = _chosen(parts, names or [])
-    warn_of_memory(parts.broker)
     if once:
-        react(parts, chosen)
-        rows = [each for each in reaction_rows(session.application) if each["reaction"] in chosen]
-        show_rows(rows, STATUS_COLUMNS, session.format)
-        return
+        _publish_once(session, names or [])
+    else:
+        _serve(session, names or [])
+
+
+def _publish_once(session: Session, names: list[str]) -> None:
+    parts = session.application.parts
+    chosen = _chosen(parts, names)
+    react(parts, chosen)
+    stands = [each for each in reaction_rows(session.application) if each["reaction"] in chosen]
+    rows = [{"publication": each.pop("reaction"), **each} for each in stands]
+    show_rows(rows, COLUMNS, session.format)
+    if parked := [each["publication"] for each in rows if each["parked"]]:
+        warn(f"some is parked of publication {', '.join(parked)}: `eventfold reactions parked` shows what is wrong")
+        raise typer.Exit(1)
+
+
+def _serve(session: Session, names: list[str]) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    parts.store.listen()
 
     def going() -> bool:
         return not follower.stopping
 
-    follower = Follower(parts.store, "publications", lambda: react(parts, chosen, going) > 0, lambda: None)
-    with signals_end() as ended:
+    with signals_end() as ended:  # before the application is imported, which takes a while
+        parts = session.application.parts
+        chosen = _chosen(parts, names)
+        parts.store.listen()
+        follower = Follower(parts.store, "publications", lambda: react(parts, chosen, going) > 0, lambda: None)
         follower.start()
         logger.info("publishing %s of %s", ", ".join(chosen), session.application.name)
         try:
@@ -72,4 +88,5 @@ def _chosen(parts: Parts, names: list[str]) -> list[str]:
         usage_error("the application has no publications; declare one, as in reactions=[publication(...)]")
     if unknown := [each for each in names if each not in known]:
         usage_error(f"no publication is called {unknown[0]!r} (there are: {', '.join(known)})")
+    warn_of_memory(parts.broker)
     return names or known

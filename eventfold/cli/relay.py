@@ -45,11 +45,11 @@ def relay(
     These end it after the batch in hand, with exit code 0. Any number of relays may run at once, on any number of machines: each
     key keeps its order. An Outbox that stands alone needs --broker.
     """
-    chosen, policy, outbox = _broker(session, broker), _policy(session), session.outbox
     if once:
-        show_record({"sent": relay_once(outbox, chosen, policy)}, session.format)
+        source = _broker(session, broker)
+        show_record({"sent": relay_once(session.outbox, source, _policy(session))}, session.format)
     else:
-        _serve(outbox, chosen, replace(policy, streamed=False))
+        _serve(session, broker, streamed=False)
 
 
 def stream(session: Session, *, broker: BrokerOption = None) -> None:
@@ -59,9 +59,7 @@ def stream(session: Session, *, broker: BrokerOption = None) -> None:
     is at work, and others wait for their turn. `eventfold outbox status` says how much the slot holds back. An Outbox that stands
     alone needs --broker.
     """
-    chosen, policy, outbox = _broker(session, broker), _policy(session), session.outbox
-    Slot(_postgresql(outbox)).make()
-    _serve(outbox, chosen, replace(policy, streamed=True))
+    _serve(session, broker, streamed=True)
 
 
 def _broker(session: Session, given: str | None) -> BrokerSource:
@@ -111,10 +109,13 @@ async def _relay_once(outbox: Outbox, source: BrokerSource, policy: RelayPolicy)
         await broker.close()
 
 
-def _serve(outbox: Outbox, broker: BrokerSource, policy: RelayPolicy) -> None:
+def _serve(session: Session, given: str | None, *, streamed: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    follower = RelayFollower(lambda: outbox, broker, policy)
-    with signals_end() as ended:
+    with signals_end() as ended:  # before the application is imported, which takes a while
+        source, outbox = _broker(session, given), session.outbox
+        if streamed:
+            Slot(_postgresql(outbox)).make()
+        follower = RelayFollower(lambda: outbox, source, replace(_policy(session), streamed=streamed))
         follower.start()
         logger.info("handing the messages of %s over", outbox.source)
         try:

@@ -97,6 +97,6 @@ def run() -> None:
 
     A command says itself what went wrong: what is logged beside that shows only where a command, or the application, asks for it.
     """
-    for room in ("commands.inbox", "projections"):
+    for room in ("commands.inbox", "commands.outbox", "projections"):
         logging.getLogger(room).addHandler(logging.NullHandler())
     app(prog_name="eventfold")

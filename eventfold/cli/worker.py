@@ -1,4 +1,4 @@
-"""`eventfold worker`: keeps the read models up to date, carries out reactions, and dispatches scheduled commands."""
+"""`eventfold worker`: does all that goes on beside commands and queries."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ import typer
 
 from eventfold.application import Application
 from eventfold.children import Child, Orphaned, await_all
+from eventfold.cli.inbox import warn_of_aside
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_rows
 from eventfold.cli.progress import bar
@@ -20,7 +21,8 @@ from eventfold.cli.relay import relay_once, warn_of_memory
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import LOOK_SECONDS, signals_end, signals_interrupt
 from eventfold.parallel_rebuild import rebuild_in_processes
-from eventstore import EventfoldError
+from eventfold.parts import Parts
+from eventstore import DefinitionError, EventfoldError
 from projections import status_of
 from projections.leases import LEASE_SECONDS, worker_name
 from projections.partition_build import Limits
@@ -44,7 +46,8 @@ def run(
     until_caught_up: Annotated[
         bool,
         typer.Option(
-            "--until-caught-up", help="End when all that is due now is dispatched, folded, carried out and sent."
+            "--until-caught-up",
+            help="End when all that is due now is dispatched, consumed, folded, carried out and sent.",
         ),
     ] = False,
     processes: Annotated[
@@ -52,9 +55,11 @@ def run(
     ] = 1,
     parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
-    """Keep the read models up to date, carry out reactions, and dispatch scheduled commands, until SIGTERM or Ctrl-C.
+    """Do all that goes on beside commands and queries, until SIGTERM or Ctrl-C.
 
-    These end it after the batch in hand, with exit code 0. Rows that another version of the code has made are rebuilt
+    It keeps the read models up to date, carries out reactions, dispatches scheduled commands and, where the application names a
+    broker, consumes the inbox, hands the outbox over, and publishes what publications say. SIGTERM and Ctrl-C end it after the
+    batch in hand, with exit code 0. Rows that another version of the code has made are rebuilt
     first. Any number of workers may run at once, on any number of machines: they share the partitions among themselves.
     """
     if until_caught_up and processes > 1:
@@ -64,10 +69,12 @@ def run(
         show_rows(
             status_rows(session.application), STATUS_COLUMNS, session.format, empty="the application has no projections"
         )
+        if session.application.parts.consumers and warn_of_aside(session.inbox):
+            raise typer.Exit(1)
     elif processes > 1:
         _supervise(session, processes)
     else:
-        _serve(session.application, None if parent is None else Orphaned(parent))
+        _serve(session, None if parent is None else Orphaned(parent))
 
 
 def _catch_up(app: Application) -> None:
@@ -77,7 +84,7 @@ def _catch_up(app: Application) -> None:
         if outdated(track):
             rebuild_with_bar(app, track)
     errors = list[EventfoldError]()
-    for work in (partial(_fold, app), app.react, partial(_hand_over, app)):
+    for work in (partial(_consume, app), partial(_fold, app), app.react, partial(_hand_over, app)):
         try:
             work()
         except EventfoldError as error:
@@ -86,6 +93,12 @@ def _catch_up(app: Application) -> None:
         warn(f"error: {other}", style="red")
     if errors:  # becomes the command's one error; what else stands still was said here
         raise errors[0]
+
+
+def _consume(app: Application) -> None:
+    """What other services have said, before what it leads to."""
+    if app.parts.consumers and app.parts.broker is not None:
+        app.inbox.worker().run_once()
 
 
 def _fold(app: Application) -> None:
@@ -102,21 +115,34 @@ def _fold(app: Application) -> None:
 
 def _hand_over(app: Application) -> None:
     """What reactions have told others, too. What PostgreSQL's write-ahead log says is a stream's to send."""
-    if app.parts.broker is None or app.parts.relay.streamed:
+    if app.parts.relay.streamed:
+        return
+    if app.parts.broker is None:
+        _expect_nothing_to_send(app)
         return
     warn_of_memory(app.parts.broker)
     sent = relay_once(app.outbox, app.parts.broker, app.parts.relay)
     warn(f"{sent:,} message{'' if sent == 1 else 's'} handed to the broker", style="green")
 
 
-def _serve(app: Application, orphaned: Orphaned | None) -> None:
+def _expect_nothing_to_send(app: Application) -> None:
+    counts = app.outbox.status()
+    left = counts.pending + counts.waiting
+    if left:
+        raise DefinitionError(
+            f"{left:,} message{'s wait' if left > 1 else ' waits'} in the outbox, and the application names no broker: name one, "
+            "as in Application(broker='nats://...'), or run `eventfold outbox relay --broker URL`"
+        )
+
+
+def _serve(session: Session, orphaned: Orphaned | None) -> None:
     """Works in a thread of its own, so that a signal never interrupts a batch: the main thread only waits for it."""
     _log_to_stderr()
     with signals_end() as ended, ThreadPoolExecutor(1, "eventfold-worker") as threads:
+        app = session.application  # imported only now, so that a signal meanwhile ends it as ever
         worker = app.worker()
         working = threads.submit(worker.run)
-        reactions = f" and carrying out {len(app.parts.reactions)} reactions" if app.parts.reactions else ""
-        logger.info("keeping %d projections of %s up to date%s", len(app.parts.projections), app.name, reactions)
+        logger.info("at work for %s: %s", app.name, _work_of(app.parts))
         try:
             while not wait([working], LOOK_SECONDS).done:
                 if ended():
@@ -131,17 +157,32 @@ def _serve(app: Application, orphaned: Orphaned | None) -> None:
     logger.info("stopped")
 
 
+def _work_of(parts: Parts) -> str:
+    """What a worker does, for people."""
+    publications = sum(each.many is not None for each in parts.reactions)
+    connected = parts.broker is not None
+    counts = {
+        "projection": len(parts.projections),
+        "reaction": len(parts.reactions) - publications,
+        "publication": publications,
+        "consumer": len(parts.consumers) if connected else 0,
+        "schedule": len(parts.declared_schedules),
+    }
+    found = [f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count]
+    return ", ".join([*found, "scheduled commands", *(["the outbox"] if connected else [])])
+
+
 def _supervise(session: Session, processes: int) -> None:
     """Starts workers and keeps them running. What is outdated is rebuilt by all of them together, before."""
     _log_to_stderr()
-    app = session.application
     with signals_interrupt():
         children: list[Child] = []
         try:
+            app = session.application  # as above
             for track in app.engine.tracks:
                 _rebuild_by_all(session, track, processes)
             app.close()
-            logger.info("keeping %d projections of %s up to date", len(app.parts.projections), app.name)
+            logger.info("at work for %s: %s", app.name, _work_of(app.parts))
             arguments = ["worker", "run", "--parent", str(os.getpid())]
             for _ in range(processes):
                 children.append(Child(arguments, session.environment, forever=True))

@@ -80,8 +80,8 @@ def test_messages_are_retried_with_what_follows_them(shipping: Cli, monkeypatch:
 def test_messages_are_given_up(shipping: Cli) -> None:
     numbers = {row["key"]: str(row["number"]) for row in shipping.json("inbox", "list")}
 
-    assert shipping.json("inbox", "discard", numbers["o-4"])["discarded"] == 1
-    assert shipping.json("inbox", "discard", numbers["o-2"], "--followers")["discarded"] == 2
+    assert "no message 99" in shipping("inbox", "discard", numbers["o-4"], "99", code=1).stderr
+    assert shipping.json("inbox", "discard", numbers["o-4"], numbers["o-2"], "--followers")["discarded"] == 3
 
     assert shipping.json("inbox", "list") == []
     assert "nothing is set aside" in shipping("inbox", "list").stderr
@@ -93,6 +93,38 @@ def test_the_status_tells_how_far_each_partition_is_read(shipping: Cli) -> None:
     assert len(rows) == 8
     assert sum(row["aside"] for row in rows) == 3
     assert {row["reader"] for row in rows} == {None}
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker in memory has nothing under way."""
+    monkeypatch.setattr("commands.inbox.lane_reader.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("commands.inbox.lane_reader.QUIET_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_the_broker_has_now_is_consumed_and_what_is_set_aside_is_told(shipping: Cli) -> None:
+    asyncio.run(MemoryBroker("cli-shipping").publish([said("o-5", 1)]))
+
+    assert "3 messages set aside" in shipping("inbox", "consume", "--once", code=1).stderr
+    assert "shipment-o-5" in shipping("streams", "list").stdout
+
+    asyncio.run(MemoryBroker("cli-shipping").publish([said("o-6", 1)]))
+    assert "3 messages set aside" in shipping("worker", "run", "--until-caught-up", code=1).stderr
+    assert "shipment-o-6" in shipping("streams", "list").stdout
+
+    shipping("inbox", "discard", *[str(each["number"]) for each in shipping.json("inbox", "list")], "--followers")
+    assert len(shipping.json("inbox", "consume", "--once")) == 8
+
+
+def test_consuming_once_says_that_the_broker_is_away(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.environment["EVENTFOLD_APP"] = "tests.eventfold.cli.shipping:app"
+    monkeypatch.setattr(app.parts, "broker", "nats://127.0.0.1:1")
+    app.parts._inbox = None
+    try:
+        assert "NATS 127.0.0.1:1" in cli("inbox", "consume", "--once", code=1).stderr
+    finally:
+        app.parts._inbox = None
 
 
 def test_what_was_handled_long_ago_is_forgotten(shipping: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from commands.outbox.relaying import START, Failed, Verdict
 from eventfold import Outbox
+from tests.eventfold.cli import telling
 from tests.eventfold.cli.conftest import Cli
 
 
@@ -58,6 +59,14 @@ def test_they_are_sent_once_and_forgotten(told: Cli) -> None:
 def test_a_worker_that_ends_when_it_has_caught_up_sends_them_too(told: Cli) -> None:
     assert "3 messages handed to the broker" in told("worker", "run", "--until-caught-up").stderr
     assert told.json("outbox", "status")["sent"] == 3
+
+
+def test_a_worker_without_a_broker_says_what_it_leaves_unsent(told: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling.app.parts, "broker", None)
+
+    said = told("worker", "run", "--until-caught-up", code=1).stderr
+
+    assert "3 messages wait in the outbox, and the application names no broker" in said
 
 
 def test_check_lists_what_is_told_to_others_and_heard_of_them(told: Cli) -> None:

@@ -34,7 +34,7 @@ def _await_line(process: subprocess.Popen[str], part: str) -> None:
 def test_a_worker_keeps_read_models_up_to_date_until_a_signal_ends_it(cli: Cli, number: signal.Signals) -> None:
     cli("migrate")
     worker = cli.start("worker", "run")
-    _await_line(worker, "keeping 2 projections of shop up to date")
+    _await_line(worker, "at work for shop: 2 projections")
     fill(cli)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not _caught_up(cli):
