@@ -30,6 +30,7 @@ from commands.brokers.broker import partition_of
 from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
 from commands.brokers.kafka_subscription import KafkaSubscription
+from commands.brokers.unanswered import unanswered
 from commands.brokers.waves import Outcome, held_back, prepared
 from commands.clock import now_us
 from commands.cloud_event import CloudEvent
@@ -172,10 +173,8 @@ class KafkaBroker:
 
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
-        return BrokerUnavailable(
-            f"{self.description}: expected an answer within {self.seconds:g} s, got {str(error) or type(error).__name__}; "
-            "see whether the servers run, and let this user in"
-        )
+        advice = "see whether the servers run, and let this user in"
+        return unanswered(self.description, error, self.seconds, advice)
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:

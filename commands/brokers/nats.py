@@ -25,6 +25,7 @@ from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.nats_batch import Outgoing, chunks, confirmations, publish_batch
 from commands.brokers.nats_content import headers_and_body, size_of, stream_of
 from commands.brokers.nats_subscription import NatsSubscription
+from commands.brokers.unanswered import unanswered
 from commands.brokers.waves import Outcome, held_back, in_waves, prepared
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerUnavailable, MessageRefused
@@ -120,11 +121,8 @@ class NatsBroker:
 
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
-        what = str(error).removeprefix("nats: ") or type(error).__name__
-        return BrokerUnavailable(
-            f"{self.description}: expected an answer of NATS with JetStream within {self.seconds:g} s, got {what}; "
-            "see whether the server runs and what its log says"
-        )
+        advice = "see whether the server runs with JetStream, and what its log says"
+        return unanswered(self.description, error, self.seconds, advice)
 
     async def _connected(self) -> Client:
         client, address = Client(), self._address

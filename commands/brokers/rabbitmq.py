@@ -30,6 +30,7 @@ from commands.brokers.broker import partition_of
 from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import CONTENT_TYPE, write
 from commands.brokers.rabbitmq_subscription import RabbitmqSubscription, queue_of
+from commands.brokers.unanswered import unanswered
 from commands.brokers.waves import Outcome, in_waves
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
@@ -133,10 +134,8 @@ class RabbitmqBroker:
 
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
-        return BrokerUnavailable(
-            f"{self.description}: expected an answer within {self.seconds:g} s, got {str(error) or type(error).__name__}; "
-            "see whether the server runs, has disk and memory left, and lets this user in"
-        )
+        advice = "see whether the server runs, has disk and memory left, and lets this user in"
+        return unanswered(self.description, error, self.seconds, advice)
 
     def _of_a_queue(self, connection: AbstractConnection) -> dict[str, Any]:
         found: dict[str, Any] = {"x-queue-type": "quorum", "x-single-active-consumer": True}

@@ -18,6 +18,7 @@ from commands.brokers.broker import partition_of
 from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
 from commands.brokers.redis_subscription import BODY, RedisSubscription, stream_of
+from commands.brokers.unanswered import unanswered
 from commands.brokers.waves import Outcome, prepared
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable, MessageRefused
@@ -122,10 +123,8 @@ class RedisBroker:
 
     def unavailable(self, error: BaseException) -> BrokerUnavailable:
         """What is said where an answer did not come."""
-        return BrokerUnavailable(
-            f"{self.description}: expected an answer within {self.seconds:g} s, got {str(error) or type(error).__name__}; "
-            "see whether the server runs, has memory left, and lets this user in"
-        )
+        advice = "see whether the server runs, has memory left, and lets this user in"
+        return unanswered(self.description, error, self.seconds, advice)
 
     def _failure(self, channel: str, error: BaseException) -> BrokerError:
         """Whether the server is away, or lives and does not let us have a channel."""

@@ -96,6 +96,16 @@ def test_without_a_broker_it_says_what_to_give(cli: Cli) -> None:
     assert "--broker" in cli("outbox", "relay", code=2).stderr
 
 
+def test_a_broker_that_is_away_is_told_of_once(told: Cli) -> None:
+    process = told.start("outbox", "relay", "--once", "--broker", "nats://127.0.0.1:1")
+
+    said = process.communicate()[1]
+
+    assert process.returncode == 1
+    assert said.startswith("error: NATS 127.0.0.1:1: expected an answer, got no servers available")
+    assert said.count("NATS 127.0.0.1:1") == 1
+
+
 def test_a_relay_ends_gracefully_when_it_is_terminated(told: Cli) -> None:
     process = told.start("outbox", "relay")
     assert process.stderr is not None
