@@ -147,7 +147,7 @@ class PublishFailed(EventfoldError):
     def __init__(self, name: str, event_type: str, stream: str, reason: str, position: int = 0) -> None:
         self.type, self.stream, self.reason, self.position = event_type, stream, reason, position
         then = (
-            f"the event is stored at position {position}, and nobody was told of it. Mend it, and retry."
+            f"the event is stored at position {position}, and nobody was told of it"
             if position
             else "nothing was stored. Mend it, and send the command again."
         )

@@ -145,7 +145,16 @@ class ReactionFailed(EventfoldError):
 
     code = "reaction_failed"
 
-    def __init__(self, reaction: str, position: int, key: str | None, reason: str, *, parked: bool = False) -> None:
+    def __init__(
+        self,
+        reaction: str,
+        position: int,
+        key: str | None,
+        reason: str,
+        *,
+        parked: bool = False,
+        kind: str = "reaction",
+    ) -> None:
         self.reaction, self.position, self.key, self.reason, self.parked = reaction, position, key, reason, parked
         reason = reason.removesuffix(".")
         if parked:
@@ -156,7 +165,7 @@ class ReactionFailed(EventfoldError):
             )
         else:
             text = f"failed on the event at position {position}, key {key!r}: {reason}. It waits before that event and tries again."
-        super().__init__(f"reaction {reaction!r} {text}")
+        super().__init__(f"{kind} {reaction!r} {text}")
 
 
 class RebuildRefused(EventfoldError):

@@ -75,6 +75,11 @@ class Reaction:
         return self.function(*arguments)
 
     @property
+    def kind(self) -> str:
+        """What it is for people: one that does many at once is a publication."""
+        return "reaction" if self.many is None else "publication"
+
+    @property
     def events(self) -> tuple[type[Event], ...]:
         """The event classes that it wants."""
         return self.reading.events
@@ -93,10 +98,10 @@ class Reaction:
         try:
             keys = keys_of(self.reading, recorded)
         except ProjectionFailed as failure:
-            raise ReactionFailed(self.name, recorded.position, None, failure.reason) from failure
+            raise ReactionFailed(self.name, recorded.position, None, failure.reason, kind=self.kind) from failure
         if len(keys) > 1:
             reason = f"key=: expected one key, within which events are carried out in order, or None, got {keys!r}"
-            raise ReactionFailed(self.name, recorded.position, None, reason)
+            raise ReactionFailed(self.name, recorded.position, None, reason, kind=self.kind)
         return keys[0] if keys else None
 
     def __repr__(self) -> str:

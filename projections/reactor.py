@@ -144,7 +144,9 @@ class Reactor:
             keyed = self._keyed(self._reader.decode(list(rows)))
             self._call_many(self._reaction, [recorded for _, recorded in keyed])
         except self._reaction.outages as error:
-            self._stand_still(rows[0][0], ReactionFailed(self._reaction.name, rows[0][0], None, str(error)))
+            self._stand_still(
+                rows[0][0], ReactionFailed(self._reaction.name, rows[0][0], None, str(error), kind=self._reaction.kind)
+            )
             return True
         except (StoreUnavailable, StoreBusy):
             raise
@@ -174,7 +176,9 @@ class Reactor:
         try:
             failures = self._call_each(due)
         except _Outage as outage:
-            return self._stand_still(position, ReactionFailed(self._reaction.name, position, None, str(outage)))
+            return self._stand_still(
+                position, ReactionFailed(self._reaction.name, position, None, str(outage), kind=self._reaction.kind)
+            )
         if failures:
             return self._failed(position, failures, waiting)
         if waiting:
@@ -195,7 +199,9 @@ class Reactor:
                 raise _Outage(str(error)) from error
             except (Exception, *ENDINGS) as error:  # noqa: BLE001 - reported in the reaction's status
                 reason = f"{type(error).__name__}: {error}"
-                failures[key] = ReactionFailed(self._reaction.name, recorded.position, key, reason)
+                failures[key] = ReactionFailed(
+                    self._reaction.name, recorded.position, key, reason, kind=self._reaction.kind
+                )
         return list(failures.values())
 
     def _keyed(self, events: Sequence[Recorded[Any]]) -> Keyed:
@@ -216,7 +222,9 @@ class Reactor:
         if not self._advance(position, parked=[*waiting, *parked]):
             return False
         for each in failures:
-            self.gave_up = ReactionFailed(each.reaction, position, each.key, each.reason, parked=True)
+            self.gave_up = ReactionFailed(
+                each.reaction, position, each.key, each.reason, parked=True, kind=self._reaction.kind
+            )
             logger.error("%s", self.gave_up)
         self._parked |= {each.key for each in failures}
         return True

@@ -83,7 +83,7 @@ def status(session: Session) -> None:
 
 def reaction_rows(app: Application) -> list[dict[str, Any]]:
     """The status of every reaction."""
-    return [_status(app, track) for _, track in app.parts.reactions_in_log]
+    return [_status(app, reaction.kind, track) for reaction, track in app.parts.reactions_in_log]
 
 
 def parked(
@@ -152,11 +152,11 @@ def resume(session: Session, name: NameArgument) -> None:
     warn(f"reaction {name} goes on", style="green")
 
 
-def _status(app: Application, track: Track) -> dict[str, Any]:
+def _status(app: Application, kind: str, track: Track) -> dict[str, Any]:
     found = status_of(app.store, track)
     if found.state == "parked":
         last = max(parked_of(track), key=lambda each: each.parked_at)
-        failure = ReactionFailed(found.projection, last.position, last.key, str(last.error), parked=True)
+        failure = ReactionFailed(found.projection, last.position, last.key, str(last.error), parked=True, kind=kind)
         found = replace(found, error=str(failure))
     shown = builtin(found)
     own = (
