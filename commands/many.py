@@ -8,10 +8,25 @@ from commands.bus import HandlerMap
 from commands.command import Command
 from commands.dispatched import Dispatched
 from commands.receipt import Receipt
+from eventstore import InvalidInput
 from eventstore.bounds import check_number
+from eventstore.errors import shown
 
 PARALLEL = 32
 """How many commands are under way at once: enough to fill a transaction that they share."""
+
+
+def check_keys(given: object) -> None:
+    """Refuses idempotency keys that no function makes, before any command is sent.
+
+    Raises:
+        InvalidInput: they are not.
+    """
+    if given is not None and not callable(given):
+        raise InvalidInput(
+            "idempotency_key: expected a function from a command to its key, as in lambda command: command.order_id, got "
+            f"{shown(given)}"
+        )
 
 
 def dispatch_many(

@@ -23,7 +23,7 @@ from commands.dispatched import Dispatched
 from commands.inbox.consumer import Consumer
 from commands.inbox.consuming import Consuming
 from commands.inbox.inbox import Inbox
-from commands.many import PARALLEL, dispatch_many
+from commands.many import PARALLEL, check_keys, dispatch_many
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import RelayPolicy
@@ -276,7 +276,11 @@ class Application:
 
         Returns:
             What came of each, in the order given.
+
+        Raises:
+            InvalidInput: `idempotency_key` is no function, or `parallel` no number.
         """
+        check_keys(idempotency_key)
 
         def send(command: Command) -> Receipt:
             key = None if idempotency_key is None else idempotency_key(command)

@@ -24,7 +24,7 @@ from commands.bus import check_middleware, pipeline
 from commands.dispatched import Dispatched
 from commands.inbox.consumer import Consumer
 from commands.inbox.consuming import Consuming
-from commands.many import PARALLEL, dispatch_many_async
+from commands.many import PARALLEL, check_keys, dispatch_many_async
 from commands.middleware.look_up import LookUp, bound
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.publish import ToMessage
@@ -213,6 +213,7 @@ class AsyncApplication:
         **options: Any,
     ) -> list[Dispatched]:
         """Dispatches many commands, each on its own, in tasks. See `Application.dispatch_many`."""
+        check_keys(idempotency_key)
 
         async def send(command: Command) -> Receipt:
             key = None if idempotency_key is None else idempotency_key(command)

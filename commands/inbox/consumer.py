@@ -196,6 +196,11 @@ def _parameters(
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, Message)):
             raise DefinitionError(f"{where}: expected Message classes, got {each!r}")
+        if each is Message:
+            raise DefinitionError(
+                f"{where}: expected classes of messages, got their base; declare one for each kind of message, as in "
+                'class OrderPlaced(Message, channel="orders")'
+            )
     if not classes:
         raise DefinitionError(
             f"{where}: {first}: annotate it with a Message class, or name one: @consumes(channel, OrderPlaced)"

@@ -144,10 +144,18 @@ class _Form(NamedTuple):
     declared: str
 
 
+def _instead(cls: type) -> str:
+    if cls in {list, tuple, set, frozenset}:
+        return "pass several messages as arguments of their own"
+    if cls.__module__ == "builtins":
+        return "pass an instance of a class that you declare, as in `class OrderPlaced(Message)`"
+    return f"declare it as `class {cls.__name__}(Message)`"
+
+
 @cache
 def _form(cls: type[Message]) -> _Form:
     if not (isinstance(cls, type) and issubclass(cls, Message)):
-        raise InvalidMessage(f"expected a Message, got {cls.__name__}: declare it as `class {cls.__name__}(Message)`")
+        raise InvalidMessage(f"expected a Message, got {cls.__name__}: {_instead(cls)}")
     name, version = message_type(cls), message_version(cls)
     encoded = Form(name, version, tagged=False, decode=decoder_of(cls))
     return _Form(name, f"{name}/{version}", channel_of(cls), encoded, cls.__name__)

@@ -99,3 +99,12 @@ def test_a_command_whose_own_rule_raises_fails_alone(many: Any) -> None:
 def test_a_bad_number_is_refused(parallel: Any) -> None:
     with Application("memory://", handlers=HANDLERS) as app, pytest.raises(InvalidInput, match="parallel"):
         app.dispatch_many([Deposit("a-1", 1)], parallel=parallel)
+
+
+@pytest.mark.parametrize("many", [sync, in_tasks])
+def test_a_key_that_no_function_makes_is_refused_before_anything_is_sent(many: Any) -> None:
+    with Application("memory://", handlers=HANDLERS) as app:
+        with pytest.raises(InvalidInput, match=r"expected a function from a command to its key.*got 'x'"):
+            many(app, [Deposit("a-1", 1)], idempotency_key="x")
+
+        assert app.store.head() == 0

@@ -39,6 +39,9 @@ def takes_anything(message: Any) -> None: ...
 def takes_loose(message: Loose) -> None: ...
 
 
+def takes_the_base(message: Message) -> None: ...
+
+
 def takes_more(message: OrderPlaced, other: int) -> None: ...
 
 
@@ -53,6 +56,7 @@ async def awaits(message: OrderPlaced) -> None: ...
     [
         (takes_nothing, "expected \\(message"),
         (takes_anything, "expected Message classes"),
+        (takes_the_base, "expected classes of messages, got their base"),
         (takes_loose, "expected one channel that its messages name"),
         (takes_more, "expected \\(message"),
         (awaits, "drop async"),

@@ -325,7 +325,9 @@ def test_everything_that_travels_beside_a_message_is_kept(url: str) -> None:
 @pytest.mark.parametrize(
     ("message", "problem"),
     [
-        (Ordered(1), "expected a Message, got Ordered"),
+        (Ordered(1), r"expected a Message, got Ordered: declare it as `class Ordered\(Message\)`"),
+        ({"a": 1}, r"expected a Message, got dict: pass an instance of a class that you declare"),
+        ([Numbered(1)], "expected a Message, got list: pass several messages as arguments of their own"),
         (Homeless(1), "Homeless: channel: expected to be told"),
         (Numbered("one"), "Numbered: n: .*got 'one'"),
         (Texts("x" * 1_000_000), "Texts: expected at most 1,000,000 bytes as JSON, got 1,000,011"),
