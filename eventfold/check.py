@@ -7,6 +7,7 @@ import msgspec
 
 from commands.brokers.memory import MemoryBroker
 from commands.brokers.opening import open_broker
+from commands.message import Message, NewMessage
 from eventfold.parts import Parts
 from eventstore import Aggregate, EventfoldError
 from eventstore.aggregate import codec_for, initial, policy_of
@@ -30,9 +31,12 @@ def hints(parts: Parts) -> list[str]:
             found.append(f"projection {each.projection.name}: {', '.join(unseen)}: no aggregate is folded from it")
     if not list(parts.handlers) and not parts.consumers:
         found.append("the application has no handlers: it takes no commands")
-    if parts.broker is None and (parts.consumers or parts.publish):
+    telling = [each.name for each in parts.handlers if any(map(_is_message, _classes_in(each.returns)))]
+    if parts.broker is None and (telling or parts.publish):
+        whose = f" (handlers {', '.join(telling)})" if telling else ""
         found.append(
-            "the application names no broker: it consumes nothing, and what it tells others waits in the outbox"
+            f"the application names no broker: what it tells others{whose} waits in the outbox until it is handed over, as "
+            "`eventfold outbox relay --broker URL` does"
         )
     return found
 
@@ -45,7 +49,10 @@ def broker_of(parts: Parts) -> str | None:
 
 
 def _in_broker(parts: Parts) -> Iterator[str]:
-    """A URL that is none, or a library that is missing; nothing is connected to."""
+    """None to consume from, a URL that is none, or a library that is missing; nothing is connected to."""
+    if parts.consumers and parts.broker is None:
+        names = ", ".join(each.name for each in parts.consumers)
+        yield f"consumers {names}: there is no broker to consume from; name one, as in Application(broker='nats://...')"
     if isinstance(parts.broker, str):
         try:
             open_broker(parts.broker)
@@ -100,6 +107,19 @@ def _events(aggregate: Any) -> tuple[Any, ...]:
         return codec_for(aggregate).classes
     except EventfoldError:
         return ()
+
+
+def _classes_in(annotation: Any) -> Iterator[Any]:
+    """Everything that an annotation names, at whatever depth."""
+    annotation = getattr(annotation, "__value__", annotation)  # `type X = A | B`, Python 3.12
+    yield annotation
+    for each in getattr(annotation, "__args__", ()):
+        yield from _classes_in(each)
+
+
+def _is_message(named: Any) -> bool:
+    named = getattr(named, "__origin__", named)
+    return isinstance(named, type) and issubclass(named, Message | NewMessage)
 
 
 def _returned(annotation: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from commands import Handler
 from commands.brokers.memory import MemoryBroker
-from eventfold import Aggregate, Application, Command, Event, MemoryTable, SnapshotPolicy, consumes, handles
+from eventfold import Aggregate, Application, Command, Event, MemoryTable, NewMessage, SnapshotPolicy, consumes, handles
 from eventfold.check import broker_of, hints, problems
 from tests.commands.bank import HANDLERS, Account, AccountEvent, Deposit
 from tests.commands.outbox.shop import Numbered
@@ -106,9 +106,20 @@ def hear(_message: Numbered) -> None:
 
 def test_one_that_only_consumes_needs_no_handlers_but_a_broker() -> None:
     assert hints(Application("memory://", consumers=[hear], broker="memory://x").parts) == []
-    assert hints(Application("memory://", consumers=[hear]).parts) == [
-        "the application names no broker: it consumes nothing, and what it tells others waits in the outbox"
+    assert problems(Application("memory://", consumers=[hear]).parts) == [
+        "consumers hear: there is no broker to consume from; name one, as in Application(broker='nats://...')"
     ]
+
+
+@handles
+def tell(account: Account, command: Deposit) -> list[AccountEvent | NewMessage[Numbered]]:
+    return []
+
+
+def test_messages_that_wait_until_somebody_hands_them_over_are_pointed_out() -> None:
+    (found,) = hints(Application("memory://", handlers=[tell]).parts)
+    assert "what it tells others (handlers tell) waits in the outbox" in found
+    assert hints(Application("memory://", handlers=[tell], broker="memory://x").parts) == []
 
 
 def connect() -> MemoryBroker:
