@@ -49,6 +49,8 @@ def _described(declared: Any) -> str:
 
 
 def _rules(meta: msgspec.Meta) -> list[str]:
+    if meta.ge is not None and meta.le is not None and meta.multiple_of is None:
+        return [f"of {meta.ge} to {meta.le}"]
     signs = [f"{sign} {value}" for name, sign in _SIGNS.items() if (value := getattr(meta, name)) is not None]
     return signs + _lengths(meta.min_length, meta.max_length)
 

@@ -319,7 +319,9 @@ class Parts:
         """
         if name not in self.commands:
             known = ", ".join(sorted(self.commands)) or "none"
-            raise NoHandler(f"no command is called {name!r} (there are: {known})")
+            plain = name.replace("_", "").lower()  # as the handler is called, perhaps
+            meant = [f"; did you mean {each}?" for each in self.commands if each.lower() == plain]
+            raise NoHandler(f"no command is called {name!r} (there are: {known}){''.join(meant)}")
         found: type[Command] = self.commands[name]
         return found
 

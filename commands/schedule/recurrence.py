@@ -13,6 +13,9 @@ Missed: TypeAlias = Literal["all", "latest", "skip"]
 """What is done about instants that have passed while no worker was at work."""
 
 
+_UNITS = (("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000))
+
+
 class Every(msgspec.Struct, frozen=True, tag="every"):
     """An instant after each interval.
 
@@ -31,7 +34,12 @@ class Every(msgspec.Struct, frozen=True, tag="every"):
         return due_us + (now_us - due_us) // self.us * self.us
 
     def __str__(self) -> str:
-        return f"every {timedelta(microseconds=self.us)}"
+        left, parts = self.us, list[str]()
+        for unit, us in _UNITS:
+            count, left = divmod(left, us)
+            parts += [f"{count} {unit}"] if count else []
+        seconds = [f"{left / 1_000_000:g} s"] if left else []
+        return f"every {' '.join([*parts, *seconds])}"
 
 
 Recurrence: TypeAlias = Cron | Every

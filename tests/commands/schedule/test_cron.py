@@ -71,7 +71,8 @@ def test_intervals_go_on_from_where_they_began() -> None:
 
     assert [every.following(105, after) for after in (0, 104, 105, 114, 115)] == [105, 105, 115, 115, 125]
     assert [every.latest(105, now) for now in (105, 114, 115)] == [105, 105, 115]
-    assert str(Every(3_600_000_000)) == "every 1:00:00"
+    assert str(Every(3_600_000_000)) == "every 1 h"
+    assert str(Every(90_010_500_000)) == "every 1 d 1 h 10.5 s"
     assert str(Cron("0 6 * * *", BERLIN)) == "0 6 * * * Europe/Berlin"
 
 

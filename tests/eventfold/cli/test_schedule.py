@@ -29,7 +29,7 @@ def test_they_are_listed_and_shown(scheduled: Cli) -> None:
 
     assert [each["command"] for each in rows] == ["AddItem", "OpenOrder", "AddItem"]
     assert [each["state"] for each in rows] == ["waiting"] * 3
-    assert rows[2]["recurs"] == "every 1 day, 0:00:00"
+    assert rows[2]["recurs"] == "every 1 d"
     assert "daily" in scheduled("schedule", "list").stdout
     shown = scheduled.json("schedule", "show", rows[0]["id"])
     assert shown["data"] == {"order_id": "o-1", "name": "tea", "cents": 100}
