@@ -8,6 +8,7 @@ from commands.brokers.broker import Broker
 from commands.errors import BrokerError
 from commands.inbox.lane_reader import LaneReader
 from commands.inbox.leases import Leases
+from commands.inbox.trouble import Trouble
 from commands.inbox.waiting import unless_ended
 from eventstore import StoreError
 from eventstore.subscription import backoff
@@ -26,9 +27,13 @@ class ChannelReader:
         channel: which of its channels.
         leases: on its partitions.
         read: begins to read a partition.
+        trouble: told of what it waits for.
     """
 
-    def __init__(self, broker: Broker, channel: str, leases: Leases, read: Callable[[int], LaneReader]) -> None:
+    def __init__(
+        self, broker: Broker, channel: str, leases: Leases, read: Callable[[int], LaneReader], trouble: Trouble
+    ) -> None:
+        self._trouble, self._where = trouble, f"channel {channel}"
         self._broker, self._channel, self._leases, self._read = broker, channel, leases, read
         self._partitions, self._count_at = 0, 0.0
         self._readers: dict[int, LaneReader] = {}
@@ -55,10 +60,10 @@ class ChannelReader:
                 try:
                     await self._share()
                     failures, pause, self._error = 0, self._leases.due_in, None
-                except Exception as error:  # nothing but `ended` ends it
+                    self._trouble.over(self._where)
+                except Exception as error:  # noqa: BLE001 - nothing but `ended` ends it
                     failures, self._error = failures + 1, error
-                    expected = isinstance(error, (BrokerError, StoreError))
-                    logger.warning("channel %s waits: %s", self._channel, error, exc_info=None if expected else error)
+                    self._trouble.met(self._where, error)
                     pause = backoff(failures)
                 await unless_ended(ended, asyncio.sleep(pause))
         finally:

@@ -7,11 +7,10 @@ from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 from commands.brokers.broker import Broker, Subscription
-from commands.errors import BrokerError
 from commands.inbox.handling import Handling, MovedOn
 from commands.inbox.retrying import Retrying
+from commands.inbox.trouble import Trouble
 from commands.inbox.waiting import unless_ended
-from eventstore import StoreError
 from eventstore.subscription import backoff
 
 P = ParamSpec("P")
@@ -35,17 +34,27 @@ class LaneReader:
         retrying: of the lane.
         batch: up to so many messages are handled at once.
         threads: where they are handled.
+        trouble: told of what it waits for.
 
     Attributes:
         error: why it waits; None where it reads.
     """
 
-    def __init__(self, broker: Broker, handling: Handling, retrying: Retrying, batch: int, threads: Executor) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        handling: Handling,
+        retrying: Retrying,
+        batch: int,
+        threads: Executor,
+        trouble: Trouble,
+    ) -> None:
+        self._trouble = trouble
         self._broker, self._handling, self._retrying = broker, handling, retrying
         self._batch, self._threads = batch, threads
         self._ended = asyncio.Event()
         self.error: Exception | None = None
-        self._failures, self._told = 0, ""
+        self._failures = 0
         self._quiet_seconds = 0.0
         self._retry_at: float | None = None
         self._task = asyncio.create_task(self._work())
@@ -59,6 +68,7 @@ class LaneReader:
         """Ends after what is in hand, and waits for that."""
         self._ended.set()
         await self._task
+        self._trouble.over(self._where)
 
     async def _work(self) -> None:
         while not self._ended.is_set():
@@ -73,10 +83,7 @@ class LaneReader:
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         self.error = error
-        if str(error) != self._told:  # once, and not at each try
-            expected = isinstance(error, (BrokerError, StoreError))
-            logger.warning("%s waits: %s", self._where, error, exc_info=None if expected else error)
-        self._told = str(error)
+        self._trouble.met(self._where, error)
 
     async def _read(self) -> None:
         lane = self._handling.lane
@@ -86,7 +93,8 @@ class LaneReader:
         try:
             while not self._ended.is_set():
                 await self._step(subscription)
-                self._failures, self._told, self.error = 0, "", None
+                self._failures, self.error = 0, None
+                self._trouble.over(self._where)
         finally:
             await subscription.close()
 

@@ -22,6 +22,7 @@ from commands.inbox.parts import Parts
 from commands.inbox.pruning import prune
 from commands.inbox.retrying import Retrying
 from commands.inbox.table import InboxTable
+from commands.inbox.trouble import Trouble
 from commands.inbox.waiting import unless_ended
 from eventstore import StoreError
 
@@ -140,7 +141,8 @@ class InboxWorker:
             ThreadPoolExecutor(parallel, "eventfold-inbox") as threads,
         ):
             parts = Parts(self._consuming.parallel_keys, of_keys) if self._table.shares else None
-            readers = [self._reader(each, broker, threads, parts) for each in self._groups]
+            trouble = Trouble()
+            readers = [self._reader(each, broker, threads, parts, trouble) for each in self._groups]
             try:
                 beside = _until_settled(readers, ended) if once else self._prune(ended)
                 outcomes = await asyncio.gather(*[each.work(ended) for each in readers], beside, return_exceptions=once)
@@ -151,16 +153,18 @@ class InboxWorker:
                 self._ending = None
                 await broker.close()
 
-    def _reader(self, group: Group, broker: Broker, threads: Executor, parts: Parts | None) -> ChannelReader:
+    def _reader(
+        self, group: Group, broker: Broker, threads: Executor, parts: Parts | None, trouble: Trouble
+    ) -> ChannelReader:
         table, reading = self._table, group.reading
 
         def read(partition: int) -> LaneReader:
             handling = Handling(table, group, partition, self._reach, self._chain, parts)
             retrying = Retrying(table, group, handling.lane, self._reach, self._chain)
-            return LaneReader(broker, handling, retrying, self._consuming.batch, threads)
+            return LaneReader(broker, handling, retrying, self._consuming.batch, threads, trouble)
 
         leases = Leases(table, reading.group, reading.channel, self._name, self._lease_seconds)
-        return ChannelReader(broker, reading.channel, leases, read)
+        return ChannelReader(broker, reading.channel, leases, read, trouble)
 
     async def _prune(self, ended: asyncio.Event) -> None:
         while True:  # what was begun before a long absence is ended first, as long as it is known
