@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec.structs import asdict
 
 from commands.inbox.inbox import Inbox
 from commands.inbox.messages import InboxMessage
@@ -114,7 +115,7 @@ def warn_of_aside(inbox: Inbox) -> int:
 
 def status(session: Session) -> None:
     """Show how far each partition of each channel is read, and what is set aside."""
-    rows = [builtin(each) for each in session.inbox.status()]
+    rows = [asdict(each) for each in session.inbox.status()]
     show_rows(rows, STATUS_COLUMNS, session.format, empty="nothing was read yet")
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec.structs import asdict
 
 from eventfold.application import Application
 from eventfold.cli.completion import projection_names
@@ -75,7 +76,7 @@ def list_parked(
     """
     engine = session.application.engine
     tracks = engine.tracks if name is None else engine.find(name)
-    rows = [builtin(each) for track in tracks for each in parked_of(track)]
+    rows = [asdict(each) for track in tracks for each in parked_of(track)]
     show_rows(rows, LIST_COLUMNS, session.format, empty="nothing is parked")
 
 

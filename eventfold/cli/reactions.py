@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import typer
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from eventfold.application import Application
 from eventfold.cli.completion import reaction_names
@@ -176,6 +176,6 @@ def _status(app: Application, kind: str, track: Track) -> dict[str, Any]:
 
 def _named(found: ParkedEvents | Retried) -> dict[str, Any]:
     """In the words of reactions, which have no rows."""
-    shown = builtin(found)
+    shown = asdict(found)
     names = {"projection": "reaction", "folded": "done"}
     return {names.get(name, name): value for name, value in shown.items() if name != "target"}

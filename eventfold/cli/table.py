@@ -93,15 +93,21 @@ def grid_of(record: Row) -> Table:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for key, value in record.items():
-        grid.add_row(key, cell(value))
+        grid.add_row(key, _in_record(value))
     return grid
 
 
 def width_of(record: Row) -> int:
     """The width in which `grid_of` breaks no digest or URL of a line's length in two, so that it can be copied."""
-    words = (word for value in record.values() for word in cell(value).plain.split())
+    words = (word for value in record.values() for word in _in_record(value).plain.split())
     longest = max((len(each) for each in words if len(each) <= _WORD), default=0)
     return max(map(len, record), default=0) + _GAP + longest
+
+
+def _in_record(value: Any) -> Text:
+    """A value as in a cell; no heading says that an instant is in UTC."""
+    known = isinstance(value, datetime) and value.tzinfo is not None
+    return Text(f"{plain(value)} UTC") if known else cell(value)
 
 
 def cell(value: Any) -> Text:
@@ -110,8 +116,8 @@ def cell(value: Any) -> Text:
 
 
 def plain(value: Any) -> str:
-    """A value as text: instants in UTC, nested values as `name=value`."""
-    if value is None:
+    """A value as text: instants in UTC, nested values as `name=value`, nothing as a dash."""
+    if value is None or value == "":
         return "-"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if value.tzinfo else value.isoformat(" ")

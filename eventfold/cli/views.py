@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from eventfold.application import Application
 from eventfold.cli.completion import view_names
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_rows
 from eventfold.cli.session import Session, command, usage_error
-from eventfold.cli.table import Column, builtin, number, word
+from eventfold.cli.table import Column, number, word
 
 COLUMNS = (
     word("view"),
@@ -18,7 +19,7 @@ COLUMNS = (
     number("position"),
     number("lag"),
     Column("events_behind", "behind", right=True, whole=True, needed=lambda row: row["events_behind"] > 0),
-    Column("refreshed_at", "refreshed", whole=True, needed=lambda row: row["materialized"]),
+    Column("refreshed_at", "refreshed (UTC)", whole=True, needed=lambda row: row["materialized"]),
     Column("refresh_seconds", "took", right=True, whole=True, needed=lambda row: row["materialized"]),
     Column("refresh", whole=True, needed=lambda row: row["refresh"] is not None),
     Column("error", style="red", needed=lambda row: row["error"] is not None),
@@ -75,4 +76,4 @@ def _undone(stands: dict[str, Any]) -> str:
 
 
 def _rows(app: Application) -> list[dict[str, Any]]:
-    return [builtin(each) for each in app.views()]
+    return [asdict(each) for each in app.views()]

@@ -1,7 +1,9 @@
 import asyncio
 import itertools
+import re
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -93,6 +95,11 @@ def test_the_status_tells_how_far_each_partition_is_read(shipping: Cli) -> None:
     assert len(rows) == 8
     assert sum(row["aside"] for row in rows) == 3
     assert {row["reader"] for row in rows} == {None}
+    shipping.environment["COLUMNS"] = "120"
+    moved = next(row["moved_at"] for row in rows if row["moved_at"])
+    assert datetime.fromisoformat(moved).strftime("%Y-%m-%d %H:%M:%S") in shipping("inbox", "status").stdout
+    shown = shipping("inbox", "show", str(shipping.json("inbox", "list")[0]["number"])).stdout
+    assert re.search(r"kept_at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", shown)
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ def test_where_a_line_is_too_short_for_names_they_go_on_in_the_next_and_nothing_
         ({"amount": 5, "owner": "Ada"}, 'amount=5 owner="Ada"'),
         (["a", "b"], "a, b"),
         ([], "-"),
+        ("", "-"),
         ([1, 2], "[1,2]"),
         (True, "true"),
     ],
