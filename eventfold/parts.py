@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from commands import Command, Handler, HandlerMap, NoHandler, Schedule
-from commands.brokers.opening import BrokerSource, check_broker
+from commands.brokers.broker import Broker
+from commands.brokers.opening import BrokerSource, check_broker, open_broker
 from commands.brokers.sender import Sender
 from commands.idempotency.ledger import Ledger
 from commands.idempotency.opening import open_ledger
@@ -134,6 +135,17 @@ class Parts:
             if self._outbox is None:
                 self._outbox = Outbox(store, source=self.source, publish=self.publish, passing=self.relay.streamed)
             return self._outbox
+
+    def open_broker(self) -> Broker:
+        """A connection to the broker, for the event loop that asks for it, and closes it.
+
+        Raises:
+            DefinitionError: the application names none.
+            InvalidInput: its URL is not one of a broker.
+        """
+        if self.broker is None:
+            raise DefinitionError("the application names no broker: give Application(broker=...) a URL")
+        return open_broker(self.broker)
 
     @property
     def schedules(self) -> Schedules:
