@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("eventfold.brokers")
 LOOK_SECONDS = 0.25
 """How often is looked whether the topic is the same, while records come."""
+STALLED_SECONDS = 10.0
+"""After so long without a record is looked whether there are some that the client does not fetch, as it happens after a restart of
+the server."""
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 
 
@@ -34,6 +37,8 @@ class KafkaSubscription:
         offset, _, self._made = (after or "-1").partition("@")
         self._next = int(offset) + 1
         self._look_at = 0.0
+        self._quiet_since = time.monotonic()
+        self._stalled_at = -1  # an offset behind which there may be nothing to read, such as marks of transactions
         self._consumer: AIOKafkaConsumer | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -89,16 +94,36 @@ class KafkaSubscription:
             found = await consumer.getmany(self._partition, timeout_ms=int(wait_seconds * 1000), max_records=limit)
             records = found.get(self._partition, [])
             look = bool(records) and time.monotonic() >= self._look_at
-            anew = look and await self._topic_id(consumer) != self._made
+            async with asyncio.timeout(self._broker.seconds):
+                anew = look and await self._topic_id(consumer) != self._made
+                stalled = not records and await self._stalled(consumer)
         except OffsetOutOfRangeError:
-            anew = True
+            records, anew, stalled = [], True, False
         except AWAY as error:
             consumer.seek(self._partition, self._next)  # what was found is not given out
             raise self._broker.unavailable(error) from error
-        if anew:
+        if records:
+            self._quiet_since = time.monotonic()
+        if stalled:
+            self._consumer = None
+            with contextlib.suppress(*AWAY):
+                await asyncio.wait_for(consumer.stop(), self._broker.seconds)
+        if anew or stalled:
             await self.open()
             return []
         return [self._given(each) for each in records]
+
+    async def _stalled(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether records lie behind the last one that the client does not fetch; true once for each place."""
+        if time.monotonic() < self._quiet_since + STALLED_SECONDS:
+            return False
+        self._quiet_since = time.monotonic()
+        end = (await consumer.end_offsets([self._partition]))[self._partition]
+        if end <= self._next or self._next == self._stalled_at:
+            return False
+        self._stalled_at = self._next
+        LOG.warning("%s: %s: begins again at %d of %d", self._broker.description, self._partition, self._next, end)
+        return True
 
     async def _topic_id(self, consumer: AIOKafkaConsumer) -> str:
         found = await topic_id(consumer._client, self._channel)  # noqa: SLF001 - it has no other way to ask

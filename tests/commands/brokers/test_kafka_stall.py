@@ -1,0 +1,41 @@
+"""A client of Kafka that fetches nothing any more, as it happens after a restart of the server, is replaced by another one."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from commands.brokers import kafka_subscription
+from commands.brokers.kafka_subscription import KafkaSubscription
+from commands.brokers.opening import open_broker
+from commands.testing.brokers.base import message, numbers_of, read
+from tests.services.server import Server
+
+
+@pytest.mark.kafka
+def test_what_the_client_does_not_fetch_is_read_by_another_one(
+    kafka_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_subscription, "STALLED_SECONDS", 0.0)
+    channel = f"things-{uuid.uuid4().hex[:12]}"
+
+    async def nothing(*_: Any, **_options: Any) -> dict[Any, Any]:
+        return {}
+
+    async def main() -> None:
+        broker = open_broker(f"{kafka_server.url}?partitions=1")
+        try:
+            assert await broker.publish([message(channel, number) for number in range(3)]) == [None] * 3
+            reader = await broker.subscribe(channel, 0, "readers", None)
+            assert isinstance(reader, KafkaSubscription)
+            stalled = reader._consumer
+            monkeypatch.setattr(stalled, "getmany", nothing)
+
+            assert numbers_of(await read(reader, 3)) == [0, 1, 2]
+            assert reader._consumer is not stalled
+            await reader.close()
+        finally:
+            await broker.close()
+
+    asyncio.run(main())
