@@ -105,9 +105,7 @@ class KafkaSubscription:
         if records:
             self._quiet_since = time.monotonic()
         if stalled:
-            self._consumer = None
-            with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(consumer.stop(), self._broker.seconds)
+            await self._let_go()
         if anew or stalled:
             await self.open()
             return []
@@ -156,8 +154,12 @@ class KafkaSubscription:
         self._broker.subscriptions.discard(self)
         if self._telling is not None:
             self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+            await asyncio.wait([self._telling], timeout=self._broker.seconds)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Ends the client, which waits for ever where the broker went away in the middle of a commit, say."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(*AWAY):
-                await consumer.stop()
+                await asyncio.wait_for(consumer.stop(), self._broker.seconds)

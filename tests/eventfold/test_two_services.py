@@ -47,13 +47,20 @@ BROKERS: dict[str, type[PrivateServer]] = {
 class Service:
     """One of the services, in a process of its own that can be killed and started again."""
 
-    def __init__(self, name: str, database: str, broker: str) -> None:
+    def __init__(self, name: str, database: str, broker: str, log: Path) -> None:
         self._command = [sys.executable, "-m", "examples.orders.serve", name, database]
+        self.log = log
         self._environment = os.environ | {BROKER_VARIABLE: broker}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, env=self._environment, stderr=subprocess.DEVNULL)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, env=self._environment, stderr=log)
+
+    @property
+    def ended(self) -> int | None:
+        """The exit code, where nobody has killed it."""
+        return None if self._process is None else self._process.poll()
 
     def kill(self) -> None:
         if self._process is not None:
@@ -69,7 +76,8 @@ class World:
         orders = f"sqlite:///{folder / 'orders.db'}" if postgres is None else postgres.create_database()
         self.databases = {"orders": orders, "shipping": f"sqlite:///{folder / 'shipping.db'}"}
         self.services = {
-            name: [Service(name, self.databases[name], broker.url) for _ in range(2)] for name in self.databases
+            name: [Service(name, self.databases[name], broker.url, folder / f"{name}.log") for _ in range(2)]
+            for name in self.databases
         }
 
     def restart(self, rng: random.Random) -> None:
@@ -87,6 +95,15 @@ class World:
         elif self.postgres is not None:
             self.postgres.kill()
             self.postgres.start()
+
+    def ended(self) -> dict[str, str]:
+        """What the services said last of which a process has ended by itself."""
+        return {
+            name: each.log.read_text(errors="replace")[-3_000:]
+            for name, both in self.services.items()
+            for each in both
+            if each.ended is not None
+        }
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -144,6 +161,7 @@ def balance(world: World, orders: list[PlaceOrder], kills: int) -> None:
         deadline, last = time.monotonic() + PATIENCE_SECONDS, -1
         while (now := noted(app)) < len(orders):
             assert time.monotonic() < deadline, f"{now} of {len(orders)} orders are known to be shipped"
+            assert not world.ended(), world.ended()
             deadline = time.monotonic() + PATIENCE_SECONDS if now > last else deadline
             last = max(now, last)
             threading.Event().wait(0.1)

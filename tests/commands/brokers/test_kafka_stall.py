@@ -1,4 +1,4 @@
-"""A client of Kafka that fetches nothing any more, as it happens after a restart of the server, is replaced by another one."""
+"""A client of Kafka that fetches nothing any more, or does not end, as it happens after restarts of the server, holds nobody up."""
 
 import asyncio
 import uuid
@@ -37,5 +37,25 @@ def test_what_the_client_does_not_fetch_is_read_by_another_one(
             await reader.close()
         finally:
             await broker.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.kafka
+def test_a_client_that_does_not_end_is_given_up_in_time(kafka_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        broker = open_broker(f"{kafka_server.url}?partitions=1")
+        reader = await broker.subscribe(f"things-{uuid.uuid4().hex[:12]}", 0, "readers", None)
+        assert isinstance(reader, KafkaSubscription)
+        client = reader._consumer
+        assert client is not None
+        stop = client.stop
+        monkeypatch.setattr(client, "stop", asyncio.Event().wait)
+        monkeypatch.setattr(broker, "seconds", 0.05)
+
+        await reader.close()
+
+        await stop()
+        await broker.close()
 
     asyncio.run(main())
