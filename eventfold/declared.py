@@ -1,27 +1,34 @@
 """What an application is declared with: everything that is wrong with it is found here, before a database is opened."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from commands import HandlerMap, Schedule
 from eventstore import Aggregate, DefinitionError, Event, EventfoldError
 from eventstore.aggregate import category_of, events_of, policy_of
 from eventstore.encoding import path_of
 from eventstore.event import event_classes
-from projections import BoundProjection, ReportingView
+from projections import BoundProjection
 from projections.reaction import Reaction
 
+T = TypeVar("T")
 
-def check_projections(given: Iterable[Any]) -> tuple[BoundProjection[Any], ...]:
-    """Those of `projections=`.
+
+def check_each(given: Iterable[Any], kind: type[T], expected: str) -> tuple[T, ...]:
+    """What an option names.
+
+    Args:
+        given: the option.
+        kind: what each must be.
+        expected: the option and what it takes, in words.
 
     Raises:
-        DefinitionError: one is none.
+        DefinitionError: one is something else.
     """
     found = tuple(given)
     for each in found:
-        if not isinstance(each, BoundProjection):
-            raise DefinitionError(f"projections: expected projection.into(...), got {each!r}")
+        if not isinstance(each, kind):
+            raise DefinitionError(f"{expected}, got {each!r}")
     return found
 
 
@@ -43,19 +50,6 @@ def check_targets(projections: Iterable[BoundProjection[Any]], url: str) -> None
                 )
 
 
-def check_views(given: Iterable[Any]) -> tuple[ReportingView, ...]:
-    """Those of `views=`.
-
-    Raises:
-        DefinitionError: one is none.
-    """
-    found = tuple(given)
-    for each in found:
-        if not isinstance(each, ReportingView):
-            raise DefinitionError(f"views: expected a ReportingView, got {each!r}")
-    return found
-
-
 def check_reactions(
     given: Iterable[Any], projections: Sequence[BoundProjection[Any]], broker: object
 ) -> tuple[Reaction, ...]:
@@ -64,11 +58,9 @@ def check_reactions(
     Raises:
         DefinitionError: one is none, has the name of another or of a projection, or publishes without a broker.
     """
-    found = tuple(given)
+    found = check_each(given, Reaction, "reactions: expected functions under @reaction")
     names = [each.projection.name for each in projections]
     for each in found:
-        if not isinstance(each, Reaction):
-            raise DefinitionError(f"reactions: expected functions under @reaction, got {each!r}")
         if each.many is not None and broker is None:
             raise DefinitionError(
                 f"publication {each.name!r}: expected a broker to publish to, got none; name one, as in broker='nats://...'"
@@ -87,11 +79,9 @@ def check_schedules(given: Iterable[Any], handlers: HandlerMap) -> tuple[Schedul
     Raises:
         DefinitionError: one is none, has the name of another, or a command that would be refused.
     """
-    found = tuple(given)
+    found = check_each(given, Schedule, "schedules: expected Schedule(name, command, cron= or every=)")
     names = set[str]()
     for each in found:
-        if not isinstance(each, Schedule):
-            raise DefinitionError(f"schedules: expected Schedule(name, command, cron= or every=), got {each!r}")
         if each.name in names:
             raise DefinitionError(f"schedules: two are called {each.name!r}; give each its own name")
         names.add(each.name)

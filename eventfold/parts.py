@@ -25,11 +25,10 @@ from commands.schedule.opening import open_schedules
 from commands.schedule.schedules import Schedules
 from eventfold.declared import (
     check_aggregates,
-    check_projections,
+    check_each,
     check_reactions,
     check_schedules,
     check_targets,
-    check_views,
     known_aggregates,
     known_events,
 )
@@ -90,9 +89,9 @@ class Parts:
         self.publish = check_publish(publish or {})
         self.source = check_source(source)
         self.handlers = HandlerMap(handlers)
-        self.projections = check_projections(projections)
+        self.projections = check_each(projections, BoundProjection, "projections: expected projection.into(...)")
         check_targets(self.projections, url)
-        self.views = check_views(views)
+        self.views = check_each(views, ReportingView, "views: expected a ReportingView")
         self.reactions = check_reactions(reactions, self.projections, self.broker)
         self.declared_schedules = check_schedules(schedules, self.handlers)
         self.application: Any = None  # whose parts these are: what a reaction is given
