@@ -167,10 +167,11 @@ class Relay:
         """What the broker says of each. Meanwhile those before are settled, and those behind are read, where there are many."""
         handing_over = hand_over(self._broker, [each.event for each in rows])
         answers, failure = await asyncio.gather(handing_over, self._meanwhile(rows), return_exceptions=True)
-        for each in (failure, answers):
-            if isinstance(each, BaseException):
-                raise each
-        return answers  # type: ignore[return-value]  # it is no exception
+        if failure is not None:
+            raise failure
+        if isinstance(answers, BaseException):
+            raise answers
+        return answers
 
     async def _meanwhile(self, rows: Sequence[OutboxRow]) -> None:
         kept = await self._settle()
