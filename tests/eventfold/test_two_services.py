@@ -96,14 +96,14 @@ class World:
             self.postgres.kill()
             self.postgres.start()
 
-    def ended(self) -> dict[str, str]:
-        """What the services said last of which a process has ended by itself."""
-        return {
-            name: each.log.read_text(errors="replace")[-3_000:]
-            for name, both in self.services.items()
-            for each in both
-            if each.ended is not None
-        }
+    def revive(self) -> None:
+        """Starts again, as a supervisor does, what ended because the database was away when it was started."""
+        for name, both in self.services.items():
+            for each in both:
+                if each.ended is not None:
+                    said = each.log.read_text(errors="replace")[-3_000:]
+                    assert "StoreUnavailable" in said.splitlines()[-1], f"{name} ended with {each.ended}: {said}"
+                    each.start()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -153,6 +153,7 @@ def balance(world: World, orders: list[PlaceOrder], kills: int) -> None:
     ):
 
         def placed(count: int) -> None:
+            world.revive()
             while moments and moments[0] < count:
                 moments.pop(0)
                 world.restart(rng)
@@ -161,7 +162,7 @@ def balance(world: World, orders: list[PlaceOrder], kills: int) -> None:
         deadline, last = time.monotonic() + PATIENCE_SECONDS, -1
         while (now := noted(app)) < len(orders):
             assert time.monotonic() < deadline, f"{now} of {len(orders)} orders are known to be shipped"
-            assert not world.ended(), world.ended()
+            world.revive()
             deadline = time.monotonic() + PATIENCE_SECONDS if now > last else deadline
             last = max(now, last)
             threading.Event().wait(0.1)
