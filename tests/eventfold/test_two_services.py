@@ -54,7 +54,7 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(self._command, env=self._environment, stderr=log)
 
     @property
@@ -76,7 +76,9 @@ class World:
         orders = f"sqlite:///{folder / 'orders.db'}" if postgres is None else postgres.create_database()
         self.databases = {"orders": orders, "shipping": f"sqlite:///{folder / 'shipping.db'}"}
         self.services = {
-            name: [Service(name, self.databases[name], broker.url, folder / f"{name}.log") for _ in range(2)]
+            name: [
+                Service(name, self.databases[name], broker.url, folder / f"{name}-{number}.log") for number in range(2)
+            ]
             for name in self.databases
         }
 
