@@ -6,7 +6,6 @@ sent.
 """
 
 import asyncio
-import contextlib
 import ssl
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from commands.brokers.address import Address, one_of, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
+from commands.brokers.kafka_client import end_client
 from commands.brokers.kafka_subscription import KafkaSubscription
 from commands.brokers.unanswered import unanswered
 from commands.brokers.waves import Outcome, held_back, prepared
@@ -149,8 +149,7 @@ class KafkaBroker:
         if sending is not None:
             sending.cancel()
             await asyncio.wait([sending], timeout=self.seconds)  # not for its outcome: it is cancelled, and not we
-        with contextlib.suppress(*AWAY):
-            await asyncio.wait_for(producer.stop(), self.seconds)
+        await end_client(producer, self.seconds)
 
     @property
     def connection(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from commands.brokers.broker import Delivery
 from commands.brokers.content import deliver
+from commands.brokers.kafka_client import end_client
 from commands.brokers.kafka_topic_id import topic_id
 
 if TYPE_CHECKING:
@@ -158,8 +159,6 @@ class KafkaSubscription:
         await self._let_go()
 
     async def _let_go(self) -> None:
-        """Ends the client, which waits for ever where the broker went away in the middle of a commit, say."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(consumer.stop(), self._broker.seconds)
+            await end_client(consumer, self._broker.seconds)

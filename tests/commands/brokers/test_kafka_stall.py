@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -49,13 +50,23 @@ def test_a_client_that_does_not_end_is_given_up_in_time(kafka_server: Server, mo
         assert isinstance(reader, KafkaSubscription)
         client = reader._consumer
         assert client is not None
-        stop = client.stop
-        monkeypatch.setattr(client, "stop", asyncio.Event().wait)
+        stop, released, stopped = client.stop, asyncio.Event(), asyncio.Event()
+
+        async def stubborn() -> None:
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await released.wait()
+            await stop()
+            stopped.set()
+
+        monkeypatch.setattr(client, "stop", stubborn)
         monkeypatch.setattr(broker, "seconds", 0.05)
 
         await reader.close()
 
-        await stop()
+        released.set()
+        await stopped.wait()
+        monkeypatch.undo()
         await broker.close()
 
     asyncio.run(main())
