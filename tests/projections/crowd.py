@@ -129,8 +129,8 @@ class Crowd:
         self.swaps = 0
         self.looks = 0
 
-    def run(self, seconds: float, *, swaps: int) -> None:
-        """Lets them loose for a while, at least until so many swaps. What any of them finds wrong ends it, and is raised."""
+    def run(self, seconds: float, *, swaps: int, looks: int) -> None:
+        """Lets them loose for a while, at least until so many swaps and looks. What any of them finds wrong ends it, and is raised."""
         with ExitStack() as stack:
             writing, reading, operating = (self._open(stack) for _ in range(3))
             for item in ITEMS:
@@ -143,7 +143,7 @@ class Crowd:
                 jobs += [pool.submit(self._guarded, self._read, reading, n) for n in range(READERS)]
                 jobs += [pool.submit(self._guarded, self._operate, operating, 0)]
                 self._over.wait(seconds)
-                while self.swaps < swaps and not self._over.wait(0.1):
+                while (self.swaps < swaps or self.looks < looks) and not self._over.wait(0.1):
                     pass
                 self._over.set()
             for job in jobs:
