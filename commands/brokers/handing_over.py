@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from commands.brokers.broker import Broker
+from commands.brokers.unanswered import given_up_is_away
 from commands.cloud_event import CloudEvent
 from commands.errors import BrokerError, BrokerUnavailable
 
@@ -13,7 +14,8 @@ async def hand_over(broker: Broker, events: Sequence[CloudEvent]) -> Sequence[Ex
     A failure of the broker itself counts against none of them: it is away. So it is where it does not say what became of each.
     """
     try:
-        outcomes = await broker.publish(events)
+        with given_up_is_away(broker.description):
+            outcomes = await broker.publish(events)
     except BrokerError as error:
         away = error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error))
         return [away] * len(events)

@@ -149,7 +149,7 @@ class KafkaBroker:
         if sending is not None:
             sending.cancel()
             await asyncio.wait([sending], timeout=self.seconds)  # not for its outcome: it is cancelled, and not we
-        await end_client(producer, self.seconds)
+        await end_client(producer, producer.client, self.seconds)
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class KafkaBroker:
                 try:
                     await producer.start()
                 except AWAY as error:
-                    await producer.stop()
+                    await end_client(producer, producer.client, self.seconds)
                     raise self.unavailable(error) from error
                 self._producer = producer
             return self._producer

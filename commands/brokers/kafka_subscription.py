@@ -161,4 +161,4 @@ class KafkaSubscription:
     async def _let_go(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await end_client(consumer, self._broker.seconds)
+            await end_client(consumer, consumer._client, self._broker.seconds)  # noqa: SLF001 - it leaves it open at times

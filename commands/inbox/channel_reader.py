@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from commands.brokers.broker import Broker
+from commands.brokers.unanswered import given_up_is_away
 from commands.errors import BrokerError
 from commands.inbox.lane_reader import LaneReader
 from commands.inbox.leases import Leases
@@ -85,7 +86,8 @@ class ChannelReader:
 
     async def _count(self) -> None:
         try:
-            self._partitions = await self._broker.partitions(self._channel)
+            with given_up_is_away(self._broker.description):
+                self._partitions = await self._broker.partitions(self._channel)
         except BrokerError:
             if not self._partitions:
                 raise

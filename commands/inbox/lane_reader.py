@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 from commands.brokers.broker import Broker, Subscription
+from commands.brokers.unanswered import given_up_is_away
 from commands.inbox.handling import Handling, MovedOn
 from commands.inbox.retrying import Retrying
 from commands.inbox.trouble import Trouble
@@ -73,7 +74,8 @@ class LaneReader:
     async def _work(self) -> None:
         while not self._ended.is_set():
             try:
-                await self._read()
+                with given_up_is_away(self._broker.description):
+                    await self._read()
             except MovedOn:
                 logger.info("%s: somebody else has read on; begins again where it stands", self._where)
             except Exception as error:  # noqa: BLE001 - nothing but `end` ends it

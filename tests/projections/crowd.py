@@ -130,7 +130,7 @@ class Crowd:
         self.looks = 0
 
     def run(self, seconds: float, *, swaps: int, looks: int) -> None:
-        """Lets them loose for a while, at least until so many swaps and looks. What any of them finds wrong ends it, and is raised."""
+        """Lets them loose for a while, and until so many swaps and looks. What any of them finds wrong ends it, and is raised."""
         with ExitStack() as stack:
             writing, reading, operating = (self._open(stack) for _ in range(3))
             for item in ITEMS:

@@ -70,3 +70,25 @@ def test_a_client_that_does_not_end_is_given_up_in_time(kafka_server: Server, mo
         await broker.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.kafka
+def test_a_client_that_ends_half_way_leaves_no_connection_open(kafka_server: Server) -> None:
+    async def main() -> None:
+        broker = open_broker(f"{kafka_server.url}?partitions=1")
+        reader = await broker.subscribe(f"things-{uuid.uuid4().hex[:12]}", 0, "readers", None)
+        assert isinstance(reader, KafkaSubscription)
+        client = reader._consumer
+        assert client is not None
+        waits_to_try_again = asyncio.ensure_future(asyncio.Event().wait())
+        client._fetcher._pending_tasks.add(waits_to_try_again)
+        connections = list(client._client._conns.values())
+        assert any(each.connected() for each in connections)
+
+        await reader.close()
+
+        assert waits_to_try_again.cancelled()
+        assert not any(each.connected() for each in connections)
+        await broker.close()
+
+    asyncio.run(main())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from commands.brokers.broker import Delivery
 from commands.brokers.memory import MemoryBroker
 from commands.inbox.leases import Leases
 from commands.inbox.memory_table import MemoryInbox
@@ -151,3 +152,43 @@ def test_partitions_that_are_added_are_read(url: str, database: SqlDatabase, mon
             broker.more = 1
 
             wait_until(lambda: shipped(database) == [1, 2])
+
+
+class GivingUp(MemoryBroker):
+    """Whose client cancels by itself what it is asked for, once each: as that of Kafka does after a restart of the server."""
+
+    def __init__(self) -> None:
+        super().__init__(partitions=1)
+        self.left = {"partitions", "subscribe", "receive"}
+
+    async def asked(self, what: str) -> None:
+        if what in self.left:
+            self.left.discard(what)
+            given_up = asyncio.ensure_future(asyncio.Event().wait())
+            given_up.cancel()
+            await given_up
+
+    async def partitions(self, channel: str) -> int:
+        await self.asked("partitions")
+        return await super().partitions(channel)
+
+    async def subscribe(self, channel: str, partition: int, group: str, after: str | None) -> Any:
+        await self.asked("subscribe")
+        subscription = await super().subscribe(channel, partition, group, after)
+        receive = subscription.receive
+
+        async def receive_or_not(limit: int, wait_seconds: float) -> list[Delivery]:
+            await self.asked("receive")
+            return await receive(limit, wait_seconds)
+
+        subscription.receive = receive_or_not  # type: ignore[method-assign]  # of this one alone
+        return subscription
+
+
+def test_a_client_that_gives_up_what_it_was_asked_for_ends_no_reader(url: str, database: SqlDatabase) -> None:
+    broker = GivingUp()
+    asyncio.run(broker.publish([placed(1, "a")]))
+    with Inbox(url, consumers=[shipping(Faults())], broker=broker) as inbox, inbox.worker():
+        wait_until(lambda: shipped(database) == [1])
+
+    assert broker.left == set()

@@ -462,3 +462,22 @@ def test_a_turn_by_a_clock_that_has_been_set_back_since_holds_nobody(sqlite_url:
         assert not outbox.relays.take("other", START, 10, hour - 1, hold=True).rows
 
         assert outbox.relays.take("other", START, 10, 1, hold=True).rows
+
+
+def test_a_client_that_gives_up_what_it_was_asked_for_ends_no_relay(outbox: Outbox) -> None:
+    class GivingUp(Recording):
+        async def publish(self, events: Sequence[CloudEvent]) -> list[Exception | None]:
+            if not self.calls:
+                self.calls += 1
+                given_up = asyncio.ensure_future(asyncio.Event().wait())
+                given_up.cancel()
+                await given_up
+            return await super().publish(events)
+
+    broker = GivingUp()
+    add(outbox, ("a", 1))
+
+    with pytest.raises(BrokerUnavailable, match="gave up asking"):
+        relay_once(outbox, broker)
+    assert states(outbox) == [(1, "pending")]
+    assert relay_once(outbox, broker) == 1
