@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from commands.schedule.scheduled import Scheduled, State
-from commands.schedule.table import Takes
+from commands.schedule.table import ScheduleCounts, Takes
 
 
 class MemorySchedules:
@@ -35,6 +35,13 @@ class MemorySchedules:
         """Those in these states, by when they are due."""
         found = [each for each in list(self._rows.values()) if each.state in states]
         return sorted(found, key=lambda each: (each.due_us, each.id))[:limit]
+
+    def counts(self, now_us: int) -> ScheduleCounts:
+        """How they do."""
+        rows = list(self._rows.values())
+        due_us = sorted(each.due_us for each in rows if each.state == "waiting")
+        due, failed = sum(each <= now_us for each in due_us), sum(each.state == "failed" for each in rows)
+        return ScheduleCounts(len(due_us), due, failed, due_us[0] if due_us else None)
 
     def next_look(self, takes: Takes) -> int | None:
         """When a worker is to look at one next."""

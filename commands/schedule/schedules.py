@@ -13,7 +13,7 @@ from commands.pruning import prune_all
 from commands.schedule.fire import Fire
 from commands.schedule.schedule import Schedule
 from commands.schedule.scheduled import Carried, Scheduled, State
-from commands.schedule.table import ScheduleTable
+from commands.schedule.table import ScheduleCounts, ScheduleTable
 from commands.schedule.when import When
 from eventstore import EventStore, InvalidInput, NotFound, Unsupported
 from eventstore.backend import WriteRequest
@@ -116,6 +116,10 @@ class Schedules:
     def page(self, states: Sequence[State] = (), limit: int | None = None) -> list[Scheduled]:
         """Those in these states (all by default), by when they are due."""
         return self.table.page(states or get_args(State), limit if limit is not None else ALL)
+
+    def counts(self) -> ScheduleCounts:
+        """How many wait, are due, and have failed."""
+        return self.table.counts(self.clock())
 
     def cancel(self, which: str) -> bool:
         """Ends one that waits or has failed: it is never dispatched any more.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from commands.schedule.recurrence import Recurrence
 from commands.schedule.scheduled import Carried, Scheduled, State
 from commands.schedule.sql_statements import statements
-from commands.schedule.table import Takes
+from commands.schedule.table import ScheduleCounts, Takes
 from eventstore.sql_database import SqlDatabase
 
 
@@ -45,6 +45,12 @@ class SqlSchedules:
         with self._database.reading() as connection:
             rows = connection.exec_driver_sql(self._sql["page"], (_list(states), limit)).all()
         return [_scheduled(each) for each in rows]
+
+    def counts(self, now_us: int) -> ScheduleCounts:
+        """How they do."""
+        with self._database.reading() as connection:
+            waiting, due, first, failed = connection.exec_driver_sql(self._sql["counts"], (now_us,)).one()
+        return ScheduleCounts(waiting, due, failed, first)
 
     def next_look(self, takes: Takes) -> int | None:
         """When a worker is to look at one next."""

@@ -25,6 +25,22 @@ class Takes(msgspec.Struct, frozen=True):
         return row.command in self.commands and (not row.declared or row.name in self.names)
 
 
+class ScheduleCounts(msgspec.Struct, frozen=True):
+    """How scheduled commands do.
+
+    Attributes:
+        waiting: how many wait, those that are due among them.
+        due: how many of them are due.
+        failed: how many were refused or given up.
+        next_us: when the first that waits is due, or was, microseconds since 1970 UTC; None where none waits.
+    """
+
+    waiting: int
+    due: int
+    failed: int
+    next_us: int | None
+
+
 class ScheduleTable(Protocol):
     """Where they are kept. Instants are microseconds since 1970 UTC; `which` is an id or a name."""
 
@@ -40,6 +56,9 @@ class ScheduleTable(Protocol):
 
     def page(self, states: Sequence[str], limit: int) -> list[Scheduled]:
         """Those in these states, by when they are due."""
+
+    def counts(self, now_us: int) -> ScheduleCounts:
+        """How they do."""
 
     def next_look(self, takes: Takes) -> int | None:
         """When a worker is to look at one next; None where there is none."""

@@ -78,7 +78,11 @@ def show_message(session: Session, message_id: MessageArgument) -> None:
 
 def show_status(session: Session) -> None:
     """Show how many messages wait, are parked and were sent, and whether the broker takes them."""
-    outbox = session.outbox
+    show_record(status_of(session.outbox), session.format)
+
+
+def status_of(outbox: Outbox) -> dict[str, Any]:
+    """How it does."""
     counts = outbox.status()
     record: dict[str, Any] = {
         "pending": counts.pending,
@@ -93,7 +97,7 @@ def show_status(session: Session) -> None:
     slot = None if database is None else Slot(database).status()
     if slot is not None:
         record["slot"] = builtin(slot)
-    show_record(record, session.format)
+    return record
 
 
 def retry(

@@ -84,7 +84,7 @@ def show_record(record: Row, form: Format, tables: Mapping[str, Sequence[Column]
     Args:
         record: its fields.
         form: the format.
-        tables: the fields that are lists of rows, with their columns.
+        tables: the fields that are lists of rows, or one row, with their columns.
     """
     match form:
         case Format.TABLE:
@@ -109,9 +109,9 @@ def _print_record(record: Row, tables: Mapping[str, Sequence[Column]]) -> None:
     fields = {key: value for key, value in record.items() if key not in tables}
     put(grid_of(fields), width_of(fields))
     for key, columns in tables.items():
-        if record.get(key):
+        if found := record.get(key):
             console().print(f"\n[bold]{key.replace('_', ' ')}[/bold]")
-            put(table_of(record[key], columns, console().width))
+            put(table_of([found] if isinstance(found, dict) else found, columns, console().width))
 
 
 def _json(value: Any, *, pretty: bool = False) -> str:

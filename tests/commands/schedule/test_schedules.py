@@ -16,6 +16,7 @@ from commands.schedule.fire import ATTEMPTS
 from commands.schedule.scheduled import Carried
 from commands.schedule.schedules import KEEP_US
 from commands.schedule.sql_statements import statements
+from commands.schedule.table import ScheduleCounts
 from commands.schedule.when import When
 from eventfold import (
     Application,
@@ -147,6 +148,19 @@ def test_in_memory_there_is_no_transaction_to_schedule_in() -> None:
         pytest.raises(Unsupported, match="no transaction to schedule in"),
     ):
         app.schedule(Deposit("a-1", 5), after=0, connection=object())  # type: ignore[arg-type]  # there is none
+
+
+@everywhere
+def test_those_that_wait_are_due_and_have_failed_are_counted(app: Application, clock: Clock) -> None:
+    assert app.parts.schedules.counts() == ScheduleCounts(0, 0, 0, None)
+    app.schedule(Deposit("a-1", 5), after=0)
+    app.schedule(Withdraw("a-2", 5), after=0)
+    app.fire_due()
+    overdue = app.schedule(Deposit("a-1", 5), after=60)
+    app.schedule(Deposit("a-1", 5), after=600)
+    clock.move(minutes=5)
+
+    assert app.parts.schedules.counts() == ScheduleCounts(waiting=2, due=1, failed=1, next_us=overdue.due_us)
 
 
 # -- cancelled --------------------------------------------------------------------------------------------------------

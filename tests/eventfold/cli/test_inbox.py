@@ -102,6 +102,24 @@ def test_the_status_tells_how_far_each_partition_is_read(shipping: Cli) -> None:
     assert re.search(r"kept_at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", shown)
 
 
+def test_the_status_of_the_application_has_a_row_for_each_channel(shipping: Cli) -> None:
+    [row] = shipping.json("status")["inbox"]
+
+    assert (row["group"], row["channel"], row["partitions"], row["read_now"]) == ("shipping", "orders", 8, 0)
+    assert (row["aside"], row["parked"]) == (3, 2)
+    assert row["moved_at"] == max(each["moved_at"] or "" for each in shipping.json("inbox", "status"))
+    assert "read now" in shipping("status").stdout
+
+
+def test_before_it_was_read_a_channel_is_in_the_status_too(cli: Cli) -> None:
+    cli.environment["EVENTFOLD_APP"] = "tests.eventfold.cli.hearing:app"
+    cli("migrate")
+
+    [row] = cli.json("status")["inbox"]
+
+    assert (row["group"], row["channel"], row["partitions"], row["moved_at"]) == ("hear", "numbers", 0, None)
+
+
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker in memory has nothing under way."""

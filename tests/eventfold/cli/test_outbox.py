@@ -56,6 +56,18 @@ def test_they_are_sent_once_and_forgotten(told: Cli) -> None:
     assert told.json("outbox", "prune", "--older-than-hours", "0") == {"pruned": 3}
 
 
+def test_the_status_of_the_application_tells_of_them_and_of_a_broker_that_is_away(told: Cli) -> None:
+    told("outbox", "relay", "--once", "--broker", "nats://127.0.0.1:1", code=1)
+
+    found = told.json("status")
+
+    assert found["outbox"] == told.json("outbox", "status")
+    assert (found["outbox"]["pending"], found["outbox"]["parked"]) == (3, 0)
+    shown = told("status").stdout
+    assert "oldest (UTC)" in shown
+    assert "no servers available" in shown
+
+
 def test_a_worker_that_ends_when_it_has_caught_up_sends_them_too(told: Cli) -> None:
     assert "3 messages handed to the broker" in told("worker", "run", "--until-caught-up").stderr
     assert told.json("outbox", "status")["sent"] == 3

@@ -39,6 +39,17 @@ def test_they_are_listed_and_shown(scheduled: Cli) -> None:
     )
 
 
+def test_the_status_counts_them(scheduled: Cli) -> None:
+    due = scheduled.json("schedule", "list")[0]["due_at"]
+
+    assert scheduled.json("status")["scheduled"] == {"waiting": 3, "due": 2, "failed": 0, "next_at": due}
+
+    scheduled("schedule", "run")
+    found = scheduled.json("status")["scheduled"]
+    assert (found["waiting"], found["due"], found["failed"]) == (1, 0, 1)
+    assert "next (UTC)" in scheduled("status").stdout
+
+
 def test_what_is_due_is_dispatched_and_a_refusal_is_seen(scheduled: Cli) -> None:
     assert scheduled.json("schedule", "run") == {"dispatched": 2}
     assert scheduled.json("schedule", "run") == {"dispatched": 0}

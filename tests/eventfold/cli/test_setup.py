@@ -88,6 +88,8 @@ def test_status_shows_the_head_and_the_lag(filled: Cli) -> None:
     assert found["events"] == found["head"] == 6
     assert [each["lag"] for each in found["projections"]] == [6, 6]
     assert found["stalled_appends"] == []
+    assert (found["outbox"], found["inbox"], found["scheduled"]) == (None, [], None)
+    assert "outbox" not in filled("status").stdout
 
 
 def test_a_postgresql_database_is_migrated_written_and_read(postgres_url: str) -> None:
