@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -32,14 +33,23 @@ class Unit:
         receipt: of all that was stored, once it is; None before, and where there was nothing to store.
     """
 
-    def __init__(self, inner: Innermost, enclose: Enclose, schedules: Callable[[], Schedules]) -> None:
+    _block: ClassVar[str]
+
+    def __init__(self, inner: Callable[[], Innermost], enclose: Enclose, schedules: Callable[[], Schedules]) -> None:
         self.receipt: Receipt | None = None
-        self._inner = replace(inner, policy=None)  # what the unit has read before cannot be decided again
+        self._open_log = inner
         self._enclose = enclose
         self._schedules = schedules
-        self._staging = Staging(inner.store)
         self._scheduled: list[Scheduled] = []
-        self._open = True
+        self._begun, self._open = False, True
+
+    @cached_property
+    def _inner(self) -> Innermost:
+        return replace(self._open_log(), policy=None)  # what the unit has read before cannot be decided again
+
+    @cached_property
+    def _staging(self) -> Staging:
+        return Staging(self._inner.store)
 
     def append(self, stream: str, events: Sequence[Event | NewEvent[Any]], *, expected: ExpectedVersion = ANY) -> None:
         """Takes events to be stored with the rest.
@@ -50,7 +60,7 @@ class Unit:
             expected: the version that the stream must be at, with what the unit has decided before.
 
         Raises:
-            InvalidInput: an argument is not acceptable, or the unit is over.
+            InvalidInput: an argument is not acceptable, or the unit has not begun, or is over.
             WrongExpectedVersion: the stream will be at another version.
         """
         self._check_open()
@@ -82,7 +92,15 @@ class Unit:
                 return None
         raise InvalidInput("idempotency_key: expected none within a unit of work; dispatch such a command by itself")
 
+    def _begin(self) -> None:
+        _ = self._inner  # opens the log, where nobody has done so yet
+        self._begun = True
+
     def _check_open(self) -> None:
+        if not self._begun:
+            raise InvalidInput(
+                f"unit of work: expected one that has begun, got one that would store nothing; use `{self._block} as work:`"
+            )
         if not self._open:
             raise InvalidInput("unit of work: expected an open one, got one that is over; begin another")
 
@@ -130,11 +148,21 @@ class UnitOfWork(Unit):
     streams or queries meanwhile, nothing is stored, and the block's end raises a `Conflict`.
     """
 
+    _block = "with app.unit_of_work()"
+
     def __init__(
-        self, inner: Innermost, middleware: Sequence[Middleware], enclose: Enclose, schedules: Callable[[], Schedules]
+        self,
+        inner: Callable[[], Innermost],
+        middleware: Sequence[Middleware],
+        enclose: Enclose,
+        schedules: Callable[[], Schedules],
     ) -> None:
         super().__init__(inner, enclose, schedules)
-        self._bus = Bus(self._inner, middleware, self.perform)
+        self._middleware = middleware
+
+    @cached_property
+    def _bus(self) -> Bus:
+        return Bus(self._inner, self._middleware, self.perform)
 
     def dispatch(self, command: Command, **options: Any) -> tuple[Any, ...]:
         """Validates and decides a command. See `Application.dispatch`.
@@ -149,12 +177,13 @@ class UnitOfWork(Unit):
         """Has a command dispatched later, if the unit is stored. See `Application.schedule`; it takes no `connection`.
 
         Raises:
-            InvalidInput: an argument is not acceptable, or the unit is over.
+            InvalidInput: an argument is not acceptable, or the unit has not begun, or is over.
             NoHandler: nothing handles the command.
         """
         return self._schedule(command, options)
 
     def __enter__(self) -> Self:
+        self._begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -169,7 +198,7 @@ class UnitOfWork(Unit):
             connection: a transaction that the caller has open on the log's database, and commits himself.
 
         Raises:
-            InvalidInput: the unit is over.
+            InvalidInput: the unit has not begun, or is over.
             Conflict: somebody else has moved one of its streams or queries; nothing was stored.
         """
         self._check_open()
@@ -185,15 +214,21 @@ class UnitOfWork(Unit):
 class AsyncUnitOfWork(Unit):
     """`UnitOfWork` for an asyncio task: `async with app.unit_of_work() as work: await work.dispatch(...)`."""
 
+    _block = "async with app.unit_of_work()"
+
     def __init__(
         self,
-        inner: Innermost,
+        inner: Callable[[], Innermost],
         middleware: Sequence[AsyncMiddleware],
         enclose: Enclose,
         schedules: Callable[[], Schedules],
     ) -> None:
         super().__init__(inner, enclose, schedules)
-        self._bus = AsyncBus(self._inner, middleware, self._perform)
+        self._middleware = middleware
+
+    @cached_property
+    def _bus(self) -> AsyncBus:
+        return AsyncBus(self._inner, self._middleware, self._perform)
 
     async def _perform(self, step: Step) -> Any:
         return await asyncio.to_thread(self.perform, step)
@@ -208,6 +243,7 @@ class AsyncUnitOfWork(Unit):
         return await asyncio.to_thread(self._schedule, command, options)
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._begin)
         return self
 
     async def __aexit__(

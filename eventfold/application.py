@@ -383,7 +383,7 @@ class Application:
 
     def unit_of_work(self) -> UnitOfWork:
         """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
-        return UnitOfWork(self.inner, self._middleware, enclose, lambda: self._parts.schedules)
+        return UnitOfWork(lambda: self.inner, self._middleware, enclose, lambda: self._parts.schedules)
 
     def load(
         self,

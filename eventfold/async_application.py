@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
@@ -274,12 +273,9 @@ class AsyncApplication:
         """Dispatches the scheduled commands that are due. See `Application.fire_due`; they run in an event loop of their own."""
         return await asyncio.to_thread(self.sync.fire_due)
 
-    @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[AsyncUnitOfWork]:
+    def unit_of_work(self) -> AsyncUnitOfWork:
         """Several commands and appends, stored together or not at all. See `UnitOfWork`."""
-        inner = await asyncio.to_thread(lambda: self.sync.inner)
-        async with AsyncUnitOfWork(inner, self._middleware, enclose, lambda: self.parts.schedules) as work:
-            yield work
+        return AsyncUnitOfWork(lambda: self.sync.inner, self._middleware, enclose, lambda: self.parts.schedules)
 
     async def load(
         self,

@@ -64,7 +64,7 @@ class Effects:
                     "dispatch and append need a log, and this inbox has none; pass the consumer to an Application, or write SQL "
                     "through `received.connection`"
                 )
-            self._unit = self._reach.unit()
+            self._unit = self._reach.unit().__enter__()  # `finish` ends it, in the transaction of the inbox
         return self._unit
 
     def publish(self, messages: Sequence[Outgoing], cause: CloudEvent, correlation_id: str) -> tuple[str, ...]:

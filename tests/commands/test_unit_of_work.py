@@ -241,6 +241,33 @@ def test_an_expected_version_counts_what_was_decided_before(unit: Sync) -> None:
     assert len(stored(unit)) == 3
 
 
+def test_one_that_has_not_begun_says_how_to_begin_it() -> None:
+    with Application("memory://", handlers=HANDLERS) as app:
+        work = app.unit_of_work()
+        for use in (
+            lambda: work.dispatch(Deposit("a-1", 1)),
+            lambda: work.append("audit-1", [Deposited(1)]),
+            lambda: work.schedule(Deposit("a-1", 1), after=0),
+            work.store,
+        ):
+            with pytest.raises(InvalidInput, match=r"would store nothing; use `with app\.unit_of_work\(\) as work:`"):
+                use()
+
+
+def test_an_asynchronous_one_that_has_not_begun_says_so_too() -> None:
+    async def within() -> None:
+        async with AsyncApplication("memory://", handlers=HANDLERS) as app:
+            work = app.unit_of_work()
+            with pytest.raises(InvalidInput, match=r"use `async with app\.unit_of_work\(\) as work:`"):
+                await work.dispatch(Deposit("a-1", 1))
+            with pytest.raises(InvalidInput, match="has begun"):
+                work.append("audit-1", [Deposited(1)])
+            with pytest.raises(InvalidInput, match="has begun"):
+                await work.schedule(Deposit("a-1", 1), after=0)
+
+    asyncio.run(within())
+
+
 def test_one_that_is_over_and_an_idempotency_key_within_are_refused(unit: Sync) -> None:
     with unit.app.unit_of_work() as work:
         for command in (Look("a-1"), Deposit("a-1", 1)):

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 from sqlalchemy import Connection, text
@@ -281,6 +281,9 @@ def test_while_the_database_is_away_no_message_is_at_fault(backend: Backend, dat
 
 class Unpublishable:
     """A unit of work whose events cannot be stored, since one of them cannot be published."""
+
+    def __enter__(self) -> Self:
+        return self
 
     def append(self, _stream: str, _events: object, **_options: Any) -> None:
         """Takes them."""

@@ -241,11 +241,8 @@ def test_messages_of_a_unit_of_work_are_told_with_all_of_it_or_not_at_all(app: A
         work.dispatch(Place("o-2", 5))
     with app.unit_of_work() as work:
         work.dispatch(Remind("o-3"))
-    work = app.unit_of_work()
-    work.dispatch(Remind("o-4"))
-    work.dispatch(Place("o-4", -1))
-    with pytest.raises(PublishFailed):
-        work.__exit__(None, None, None)
+    with pytest.raises(PublishFailed), app.unit_of_work() as work:
+        _ = work.dispatch(Remind("o-4")), work.dispatch(Place("o-4", -1))
 
     assert [each.key for each in told(app)] == ["o-2", "o-1", "post", "o-3", "post"]
 

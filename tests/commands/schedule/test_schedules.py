@@ -103,12 +103,12 @@ def test_in_a_unit_of_work_it_is_scheduled_with_the_events_or_not_at_all(app: Ap
     with app.unit_of_work() as work:
         work.dispatch(Deposit("a-1", 1))
         made = work.schedule(Withdraw("a-1", 1), after=0)
-    refused = app.unit_of_work()
-    refused.dispatch(Deposit("a-1", 1))
-    refused.schedule(Deposit("a-1", 1), after=0)
-    app.dispatch(Deposit("a-1", 1))
-    with pytest.raises(WrongExpectedVersion), refused:
-        pass
+    with pytest.raises(WrongExpectedVersion), app.unit_of_work() as refused:
+        _ = (
+            refused.dispatch(Deposit("a-1", 1)),
+            refused.schedule(Deposit("a-1", 1), after=0),
+            app.dispatch(Deposit("a-1", 1)),
+        )
     with app.unit_of_work() as work:
         alone = work.schedule(Deposit("a-1", 7), after=0)
 
