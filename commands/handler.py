@@ -70,12 +70,12 @@ class Handler(Generic[P, R]):
     @property
     def yields(self) -> tuple[type[Event], ...]:
         """The events that it may decide on, as far as its return annotation says."""
-        return tuple(dict.fromkeys(_classes_in(self.returns, Event)))
+        return tuple(dict.fromkeys(classes_in(self.returns, Event)))
 
     @property
     def tells(self) -> tuple[type[Message], ...]:
         """The messages for others that it may decide on, as far as its return annotation says."""
-        return tuple(dict.fromkeys(_classes_in(self.returns, Message)))
+        return tuple(dict.fromkeys(classes_in(self.returns, Message)))
 
     def start(self, command: Command) -> Aggregate[Any]:
         """The state of a decision over a query before the first event.
@@ -93,11 +93,12 @@ class Handler(Generic[P, R]):
         return f"<handler {self.name} of {self.command.__name__}>"
 
 
-def _classes_in(annotation: Any, base: type[T]) -> Iterator[type[T]]:
+def classes_in(annotation: Any, base: type[T]) -> Iterator[type[T]]:
+    """The classes under a base that an annotation names, however deep."""
     if isinstance(annotation, type) and issubclass(annotation, base):
         yield annotation
     for inner in get_args(getattr(annotation, "__value__", annotation)):  # `type X = A | B`, Python 3.12
-        yield from _classes_in(inner, base)
+        yield from classes_in(inner, base)
 
 
 @overload

@@ -12,6 +12,24 @@ from projections.reaction import Start
 PATIENT = Poison(attempts=8, pause=0.5)
 
 
+class Publishing:
+    """Hands events to the broker of an application.
+
+    Attributes:
+        maps: from classes of events to functions that make messages of them.
+    """
+
+    def __init__(self, name: str, maps: Mapping[type[Event], ToMessage]) -> None:
+        self.maps = maps
+        self._name = name
+
+    def __call__(self, events: Sequence[Recorded[Any]], app: Any) -> None:
+        """Publishes them, in their order."""
+        source, by = app.parts.source, f"{self._name}/"
+        told = [each for event in events for each in told_of(self.maps[type(event.event)], event, source, by=by)]
+        app.parts.sender.send(told)
+
+
 def publication(
     name: str,
     publish: Mapping[type[Event], ToMessage],
@@ -47,19 +65,14 @@ def publication(
             f"publication {name!r}: expected a dict from event classes to functions, got an empty one"
         )
 
-    def one(recorded: Recorded[Any], app: Any) -> None:
-        many([recorded], app)
+    publish_all = Publishing(name, maps)
 
-    def many(events: Sequence[Recorded[Any]], app: Any) -> None:
-        parts = app.parts
-        told = [
-            each for event in events for each in told_of(maps[type(event.event)], event, parts.source, by=f"{name}/")
-        ]
-        parts.sender.send(told)
+    def one(recorded: Recorded[Any], app: Any) -> None:
+        publish_all([recorded], app)
 
     define = reaction(
         name, events=list(maps), category=category, tags=tags, start=start, partitions=partitions, poison=PATIENT
     )
     found = define(one)
-    found.many, found.outages = many, (BrokerUnavailable,)
+    found.many, found.outages = publish_all, (BrokerUnavailable,)
     return found

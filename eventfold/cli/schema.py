@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.message_catalogue import messages_as_markdown
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import Format, console, put, show_rows
 from eventfold.cli.progress import bar
 from eventfold.cli.session import Session, command, usage_error, warn
 from eventfold.cli.signals import signals_interrupt
 from eventfold.cli.table import Column, number
+from eventfold.known_messages import known_messages
 from eventfold.schema_check import needed_by_category
 from eventstore import InvalidInput, NotFound, UnreadableEvent
 from eventstore.codec import Codec
@@ -176,13 +178,17 @@ def docs(
 ) -> None:
     """Print the catalogue of events: what each means, its fields, its versions.
 
-    As Markdown for people, as JSON Schema, or as an AsyncAPI 3 document.
+    As Markdown for people, with the messages for other services and of them, as far as annotations name them; as JSON Schema, or
+    as an AsyncAPI 3 document, of the events alone.
     """
     if session.format is not Format.TABLE:
         usage_error(f"--format: this prints a document, and no rows; --as names its kind: {', '.join(WRITERS)}")
     if form not in WRITERS:
         usage_error(f"--as: expected one of {', '.join(WRITERS)}, got {form!r}")
-    text = WRITERS[form](session.application.name, session.application.parts.events)
+    title, parts = session.application.name, session.application.parts
+    text = WRITERS[form](title, parts.events)
+    if form == "markdown" and (messages := known_messages(parts)):
+        text += f"\n\n{messages_as_markdown(title, messages)}"
     if output is None:
         print(text)  # noqa: T201 - data goes to stdout undecorated
     else:

@@ -86,17 +86,30 @@ def _section(cls: type[Event]) -> str:
     lines = [f"## {event_type(cls)}", "", f"Version {schema_version(cls)}."]
     if aliases_of(cls):
         lines[-1] += f" Also stored as {', '.join(aliases_of(cls))}."
-    if said := _said_of(cls):
-        lines += ["", said]
-    if schema.get("properties"):
-        lines += ["", "| field | type | default |", "|---|---|---|"]
-        lines += [_field(name, each, schema) for name, each in schema["properties"].items()]
+    lines += meaning_and_fields(cls, schema)
     if upcasters_of(cls):
         lines += ["", "| upcaster | reads | |", "|---|---|---|"]
         lines += [f"| `{each.name}` | {each.step} | {_first(each.__doc__)} |" for each in upcasters_of(cls)]
-    if (example := shape_of(cls).example) is not None:
-        lines += ["", "```json", msgspec.json.format(msgspec.json.encode(example), indent=2).decode(), "```"]
-    return "\n".join(lines)
+    return "\n".join(lines + block_of(shape_of(cls).example))
+
+
+def meaning_and_fields(cls: type[msgspec.Struct], schema: Schema) -> list[str]:
+    """Lines of Markdown: the docstring of a class of events or messages, and a table of its fields.
+
+    Args:
+        cls: the class.
+        schema: of it, flat.
+    """
+    lines = ["", said] if (said := _said_of(cls)) else []
+    if schema.get("properties"):
+        lines += ["", "| field | type | default |", "|---|---|---|"]
+        lines += [_field(name, each, schema) for name, each in schema["properties"].items()]
+    return lines
+
+
+def block_of(example: Any) -> list[str]:
+    """Lines of Markdown: an example; none where there is None."""
+    return [] if example is None else ["", "```json", _pretty(example), "```"]
 
 
 def _field(name: str, declared: Any, root: Schema) -> str:
@@ -105,7 +118,7 @@ def _field(name: str, declared: Any, root: Schema) -> str:
     return f"| `{name}` | {shown} | {default or ('required' if name in root.get('required', []) else '')} |"
 
 
-def _said_of(cls: type[Event]) -> str:
+def _said_of(cls: type[msgspec.Struct]) -> str:
     return inspect.cleandoc(vars(cls).get("__doc__") or "")
 
 

@@ -1,11 +1,9 @@
-"""The JSON Schema of an event class, with what msgspec leaves out of it."""
+"""The JSON Schema of a class of events or messages, with what msgspec leaves out of it."""
 
 from typing import Any, TypeAlias
 
 import msgspec
 import msgspec.inspect as kinds
-
-from eventstore.event import Event
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -25,8 +23,8 @@ _KEYS: dict[type, str] = {
 }
 
 
-def json_schema(cls: type[Event]) -> Schema:
-    """The JSON Schema of an event class, with its docstrings.
+def json_schema(cls: type[msgspec.Struct]) -> Schema:
+    """The JSON Schema of a class of events or messages, with its docstrings.
 
     msgspec says nothing of the format of instants that may lack a time zone, and nothing of the keys of a map that are no
     plain text. Here such instants are `date-time` and `time`, too; `x-timezone` says whether they must have a zone, or must

@@ -1,7 +1,7 @@
 """The shape of an event: its JSON Schema, a fingerprint of it, and an example made from it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -43,12 +43,17 @@ class Shape(msgspec.Struct, frozen=True):
 def shape_of(cls: type[Event]) -> Shape:
     """The present shape of an event class."""
     schema = flat(json_schema(cls))
+    return Shape(fingerprint_of(schema), schema, readable_example(schema, decoder_of(cls)))
+
+
+def readable_example(schema: Schema, decode: Callable[[bytes], Any]) -> Any:
+    """An example that can be read; None where none could be made up."""
     example = example_of(schema, schema)
     try:
-        decoder_of(cls)(msgspec.json.encode(example))
+        decode(msgspec.json.encode(example))
     except (msgspec.DecodeError, ValueError):  # a pattern, or a rule of the class's own
-        example = None
-    return Shape(fingerprint_of(schema), schema, example)
+        return None
+    return example
 
 
 def flat(schema: Schema) -> Schema:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from eventfold import Application, Event, JsonObject, upcasts
+from eventfold import Application, Event, JsonObject, Recorded, publication, upcasts
 from eventfold.cli.schema import LOCK
+from eventfold.known_messages import known_messages
 from eventfold.stored_types import what_read
+from tests.commands.outbox.shop import Cancelled, Ordered, OrderPlaced
 from tests.eventfold.cli import shop
 from tests.eventfold.cli.conftest import Cli
 
@@ -147,6 +149,33 @@ def test_the_catalogue_is_printed_for_people_and_for_programs(cli: Cli, folder: 
     )
     assert "prints a document, and no rows" in cli("schema", "docs", "--format", "json", code=2).stderr
     assert "expected one of markdown" in cli("schema", "docs", "--as", "xml", code=2).stderr
+
+
+def test_the_catalogue_has_the_messages_that_are_sent_and_consumed(cli: Cli) -> None:
+    page = cli("schema", "docs", "--app", "tests.eventfold.cli.hearing:app").stdout
+
+    assert "# Messages of application\n\n## Numbered\n" in page
+    assert "Version 1, on channel `numbers`: consumed by `hear` for group `hear`." in page
+    assert "Version 2, on channel `orders`: sent of `Ordered`.\n\n| field |" in page
+    assert "Version 1, on channel `letters`: sent by `place`, sent by `remind`." in page
+    assert "Messages of" not in cli("schema", "docs").stdout
+
+
+def test_the_catalogue_has_the_messages_of_a_publication_alone() -> None:
+    class Order:
+        """A map that is an object, and one whose annotation says nothing."""
+
+        def __call__(self, recorded: Recorded[Ordered]) -> list[OrderPlaced]:
+            return []
+
+    def silent(recorded: Any) -> "Nowhere":  # type: ignore[name-defined]  # noqa: F821 - as where only type checkers see it
+        return recorded
+
+    parts = Application(
+        "memory://", reactions=[publication("feed", {Ordered: Order(), Cancelled: silent})], broker="memory://x"
+    ).parts
+
+    assert [(each.message, each.uses) for each in known_messages(parts)] == [(OrderPlaced, ("sent of `Ordered`",))]
 
 
 def test_types_shows_what_older_shapes_are_read_as() -> None:
