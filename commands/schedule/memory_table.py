@@ -31,9 +31,11 @@ class MemorySchedules:
         """One of them."""
         return self._rows.get(which) or next((each for each in list(self._rows.values()) if each.name == which), None)
 
-    def page(self, states: Sequence[str], limit: int) -> list[Scheduled]:
-        """Those in these states, by when they are due."""
+    def page(self, states: Sequence[str], limit: int, after: Scheduled | None = None) -> list[Scheduled]:
+        """Those in these states, by when they are due; only those after one, where one is given."""
         found = [each for each in list(self._rows.values()) if each.state in states]
+        if after is not None:
+            found = [each for each in found if (each.due_us, each.id) > (after.due_us, after.id)]
         return sorted(found, key=lambda each: (each.due_us, each.id))[:limit]
 
     def counts(self, now_us: int) -> ScheduleCounts:

@@ -21,7 +21,8 @@ def statements(table: str, dialect: str) -> dict[str, str]:
         "insert": _insert(table),
         "declare": _declare(table),
         "find": f"SELECT {COLUMNS} FROM {table} WHERE {_NAMED}",
-        "page": f"SELECT {COLUMNS} FROM {table} WHERE state IN {listed} ORDER BY due_at, id LIMIT ?",
+        "page": f"SELECT {COLUMNS} FROM {table} WHERE state IN {listed} AND (due_at, id) > (?, ?) "
+        "ORDER BY due_at, id LIMIT ?",
         "counts": "SELECT count(*), count(CASE WHEN due_at <= ? THEN 1 END), min(due_at), "
         f"(SELECT count(*) FROM {table} WHERE state = 'failed' AND ended_at IS NOT NULL) FROM {table} WHERE state = 'waiting'",
         "next_look": f"SELECT min(look) FROM (SELECT (SELECT look_at {waiting} AND {ours} ORDER BY look_at LIMIT 1) AS look "

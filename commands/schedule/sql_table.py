@@ -13,6 +13,9 @@ from commands.schedule.sql_statements import statements
 from commands.schedule.table import ScheduleCounts, Takes
 from eventstore.sql_database import SqlDatabase
 
+_BEFORE_ALL = -(2**62)
+"""An instant before all others."""
+
 
 class SqlSchedules:
     """See `commands.schedule.table.ScheduleTable`.
@@ -40,10 +43,11 @@ class SqlSchedules:
             rows = connection.exec_driver_sql(self._sql["find"], (which, which)).all()
         return _scheduled(rows[0]) if rows else None
 
-    def page(self, states: Sequence[str], limit: int) -> list[Scheduled]:
-        """Those in these states, by when they are due."""
+    def page(self, states: Sequence[str], limit: int, after: Scheduled | None = None) -> list[Scheduled]:
+        """Those in these states, by when they are due; only those after one, where one is given."""
+        where = (_BEFORE_ALL, "") if after is None else (after.due_us, after.id)
         with self._database.reading() as connection:
-            rows = connection.exec_driver_sql(self._sql["page"], (_list(states), limit)).all()
+            rows = connection.exec_driver_sql(self._sql["page"], (_list(states), *where, limit)).all()
         return [_scheduled(each) for each in rows]
 
     def counts(self, now_us: int) -> ScheduleCounts:

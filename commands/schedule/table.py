@@ -54,8 +54,8 @@ class ScheduleTable(Protocol):
     def find(self, which: str) -> Scheduled | None:
         """One of them."""
 
-    def page(self, states: Sequence[str], limit: int) -> list[Scheduled]:
-        """Those in these states, by when they are due."""
+    def page(self, states: Sequence[str], limit: int, after: Scheduled | None = None) -> list[Scheduled]:
+        """Those in these states, by when they are due; only those after one, where one is given."""
 
     def counts(self, now_us: int) -> ScheduleCounts:
         """How they do."""

@@ -119,20 +119,25 @@ def status(session: Session) -> None:
     show_rows(rows, STATUS_COLUMNS, session.format, empty="nothing was read yet")
 
 
-def list_messages(session: Session, *, limit: LimitOption = 100) -> None:
+def list_messages(
+    session: Session,
+    *,
+    after: Annotated[int, typer.Option(metavar="NUMBER", help="Only those with a higher number.")] = 0,
+    limit: LimitOption = 100,
+) -> None:
     """List the messages that are set aside, by number.
 
     A message is set aside when a consumer fails on it, or it cannot be read. What comes under its key later follows it; all other
     keys go on. It is tried again by itself until it has failed often enough; then it is parked until somebody retries or discards
     it.
     """
-    found = session.inbox.messages(limit=with_one_more(limit))
+    found = session.inbox.messages(after=after, limit=with_one_more(limit))
     show_page(
         [_row(each) for each in found],
         LIST_COLUMNS,
         session.format,
         limit=limit,
-        how_to_go_on=lambda _: "--limit 0 lists all",
+        how_to_go_on=lambda last: f"--after {last['number']}",
         empty="nothing is set aside",
     )
 

@@ -6,12 +6,12 @@ import typer
 
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import DAY_SECONDS
-from commands.outbox.row import STATES, OutboxRow
+from commands.outbox.row import PARKED, STATES, OutboxRow
 from commands.outbox.slot import Slot
 from eventfold.cli import relay
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record, show_rows
-from eventfold.cli.paging import LimitOption
+from eventfold.cli.paging import LimitOption, show_page, with_one_more
 from eventfold.cli.session import Session, command
 from eventfold.cli.table import Column, builtin, number, word
 from eventstore import NotFound
@@ -57,9 +57,15 @@ def list_messages(
     limit: LimitOption = 100,
 ) -> None:
     """List messages in the order in which they were added."""
-    outbox = session.outbox
-    rows = outbox.messages(state=state, channel=channel, key=key, after=after, limit=limit or None)
-    show_rows([_row(each) for each in rows], COLUMNS, session.format, empty="no messages")
+    rows = session.outbox.messages(state=state, channel=channel, key=key, after=after, limit=with_one_more(limit))
+    show_page(
+        [_row(each) for each in rows],
+        COLUMNS,
+        session.format,
+        limit=limit,
+        how_to_go_on=lambda last: f"--after {last['number']}",
+        empty="no messages",
+    )
 
 
 def show_message(session: Session, message_id: MessageArgument) -> None:
@@ -114,9 +120,19 @@ def retry(
     )
 
 
-def discard(session: Session, message_id: MessageArgument) -> None:
-    """Give a parked message up: it is never sent. What is parked only because it follows it is sent."""
-    show_record(_row(session.outbox.discard(_id_of(session.outbox, message_id))), session.format)
+def discard(
+    session: Session,
+    message_ids: Annotated[
+        list[str], typer.Argument(metavar="MESSAGE_ID...", help="Of parked messages, or their numbers.")
+    ],
+) -> None:
+    """Give parked messages up: they are never sent. What is parked only because it follows them is sent."""
+    outbox = session.outbox
+    found = {row.seq: row for row in (outbox.message(_id_of(outbox, each)) for each in message_ids)}
+    # One that is not parked is refused before any other is gone; what follows another is given up while it is parked for it.
+    ordered = sorted(found.values(), key=lambda row: (row.state == PARKED, -row.seq))
+    discarded = [outbox.discard(each.event.id) for each in ordered]
+    show_rows([_row(each) for each in reversed(discarded)], COLUMNS, session.format)
 
 
 def prune(

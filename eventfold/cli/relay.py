@@ -63,18 +63,19 @@ def stream(session: Session, *, broker: BrokerOption = None) -> None:
 
 
 def _broker(session: Session, given: str | None) -> BrokerSource:
-    alone = isinstance(session.named, Outbox)
-    chosen = given or (None if alone else session.application.parts.broker)
+    parts = session.parts_of_outbox
+    chosen = given or (None if parts is None else parts.broker)
     if chosen is None:
-        whose = "an Outbox that stands alone names no broker" if alone else "the application names no broker"
-        more = "" if alone else ", or Application(broker=...)"
-        usage_error(f"{whose}: give --broker, as in --broker nats://127.0.0.1:4222{more}")
+        whose = "an Outbox that stands alone" if parts is None else "the application"
+        more = "" if parts is None else ", or Application(broker=...)"
+        usage_error(f"{whose} names no broker: give --broker, as in --broker nats://127.0.0.1:4222{more}")
     warn_of_memory(chosen)
     return chosen
 
 
 def _policy(session: Session) -> RelayPolicy:
-    return RelayPolicy() if isinstance(session.named, Outbox) else session.application.parts.relay
+    parts = session.parts_of_outbox
+    return RelayPolicy() if parts is None else parts.relay
 
 
 def warn_of_memory(broker: object) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from commands import Scheduled
+from commands.schedule.schedules import ALL
 from eventfold.cli.noun import new_noun
 from eventfold.cli.output import show_record
 from eventfold.cli.paging import LimitOption, show_page, with_one_more
@@ -47,6 +48,9 @@ def list_scheduled(
     state: Annotated[
         list[str] | None, typer.Option(metavar="STATE", help=f"Only {', '.join(STATES)}; repeatable.")
     ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only those after this one.", show_default=False)
+    ] = None,
     limit: LimitOption = 100,
 ) -> None:
     """List scheduled commands, by when they are due.
@@ -57,13 +61,14 @@ def list_scheduled(
     if unknown := [each for each in state or [] if each not in STATES]:
         usage_error(f"--state: expected one of {', '.join(STATES)}, got {unknown[0]!r}")
     parts = session.application.parts
-    found = parts.schedules.table.page(state or STATES, with_one_more(limit) or 2**62)
+    last = None if after is None else parts.schedules.get(after)
+    found = parts.schedules.table.page(state or STATES, with_one_more(limit) or ALL, last)
     show_page(
         (_row(parts, each) for each in found),
         COLUMNS,
         session.format,
         limit=limit,
-        how_to_go_on=lambda _: "a larger --limit, only some with --state",
+        how_to_go_on=lambda last: f"--after {last['id']}",
         empty="nothing is scheduled",
     )
 

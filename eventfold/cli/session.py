@@ -17,6 +17,7 @@ from eventfold.application import Application
 from eventfold.async_application import AsyncApplication
 from eventfold.cli.help import PlainCommand
 from eventfold.cli.output import Format, error_console
+from eventfold.parts import Parts
 from eventfold.settings import APP_VARIABLE, DATABASE_VARIABLE, expect_application, find_application, load_declared
 from eventstore import EventfoldError
 
@@ -93,6 +94,14 @@ class Session:
             return self._alone(self.named)
         self._expect("an Application or an Outbox")
         return self.application.outbox
+
+    @property
+    def parts_of_outbox(self) -> Parts | None:
+        """Those of the application whose outbox it is; None for an Outbox that stands alone."""
+        if isinstance(self.named, Outbox):
+            return None
+        self._expect("an Application or an Outbox")
+        return self.application.parts
 
     def _expect(self, expected: str) -> Application | AsyncApplication:
         return expect_application(find_application(self._app), self.named, expected)

@@ -151,6 +151,17 @@ def test_in_memory_there_is_no_transaction_to_schedule_in() -> None:
 
 
 @everywhere
+def test_a_page_goes_on_after_one_also_among_those_that_are_due_at_the_same_instant(app: Application) -> None:
+    for _ in range(3):
+        app.schedule(Deposit("a-1", 5), at=NOON)
+    app.schedule(Deposit("a-1", 5), at=NOON - timedelta(days=30_000))
+    table, rows = app.parts.schedules.table, app.schedules("waiting")
+
+    assert [each.due_us for each in rows] == sorted(each.due_us for each in rows)
+    assert [table.page(["waiting"], 2, each) for each in rows] == [rows[1:3], rows[2:], rows[3:], []]
+
+
+@everywhere
 def test_those_that_wait_are_due_and_have_failed_are_counted(app: Application, clock: Clock) -> None:
     assert app.parts.schedules.counts() == ScheduleCounts(0, 0, 0, None)
     app.schedule(Deposit("a-1", 5), after=0)

@@ -57,7 +57,9 @@ def test_what_is_set_aside_is_listed_and_shown_in_every_format(shipping: Cli) ->
     assert "cannot be read as OrderPlaced" in rows["o-4"]["error"]
     for form in ("table", "csv", "jsonl"):
         assert "50 kg are" in shipping("inbox", "list", "--format", form).stdout
-    assert len(shipping.json("inbox", "list", "--limit", "1")) == 1
+    first, second = sorted(row["number"] for row in rows.values())
+    assert f"go on with --after {first}" in shipping("inbox", "list", "--limit", "1").stderr
+    assert [row["number"] for row in shipping.json("inbox", "list", "--after", str(first))] == [second]
 
     shown = shipping.json("inbox", "show", str(heavy["number"]))
     assert shown["data"] == {"order_id": "o-2", "weight": 50}
@@ -207,7 +209,8 @@ def test_an_inbox_and_an_outbox_that_stand_alone_are_looked_after_too(
     del cli.environment["EVENTFOLD_DATABASE"]
 
     assert "expected an Application, got Inbox" in cli("status", *inbox, code=1).stderr
-    assert "expected an Application or an Outbox, got Inbox" in cli("outbox", "list", *inbox, code=1).stderr
+    for arguments in (("list",), ("relay",), ("relay", "--once"), ("stream",)):
+        assert "expected an Application or an Outbox, got Inbox" in cli("outbox", *arguments, *inbox, code=1).stderr
     assert "expected an Application or an Inbox, got Outbox" in cli("inbox", "list", *outbox, code=1).stderr
     assert "name a broker" in cli("inbox", "consume", *inbox, code=1).stderr
 

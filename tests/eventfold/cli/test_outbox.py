@@ -18,11 +18,11 @@ def told(cli: Cli) -> Cli:
     return cli
 
 
-def park(url: str) -> None:
-    """As a relay does that meets a broker which refuses the first message."""
+def park(url: str, count: int = 1) -> None:
+    """As a relay does that meets a broker which refuses the first messages."""
     with Outbox(url) as outbox:
-        taken = outbox.relays.take("relay", START, 1, 10**18, hold=True)
-        taken.settle(Verdict([], [Failed(taken.rows[0], "too large", None)], hold=True), 1)
+        taken = outbox.relays.take("relay", START, count, 10**18, hold=True)
+        taken.settle(Verdict([], [Failed(each, "too large", None) for each in taken.rows], hold=True), 1)
         outbox.relays.release("relay")
 
 
@@ -35,6 +35,7 @@ def test_messages_are_listed_and_shown_in_every_format(told: Cli) -> None:
     ]
     assert "orders" in told("outbox", "list", "--state", "pending", "--channel", "orders").stdout
     assert "no messages" in told("outbox", "list", "--state", "sent").stderr
+    assert f"go on with --after {rows[0]['number']}" in told("outbox", "list", "--limit", "1").stderr
     assert told.json("outbox", "list", "--key", "post", "--after", "1")[0]["number"] == rows[2]["number"]
     shown = told.json("outbox", "show", rows[0]["message_id"])
     assert (shown["source"], shown["schema"], shown["data"]) == (
@@ -100,8 +101,22 @@ def test_what_is_parked_is_let_go_or_given_up(told: Cli) -> None:
     assert told.json("outbox", "retry", parked["message_id"]) == {"released": 1}
     assert "expected a parked one" in told("outbox", "discard", parked["message_id"], code=1).stderr
     park(told.database)
-    assert told.json("outbox", "discard", str(parked["number"]))["key"] == parked["key"]
+    [discarded] = told.json("outbox", "discard", str(parked["number"]))
+    assert discarded["key"] == parked["key"]
     assert told.json("outbox", "relay", "--once") == {"sent": 2}
+
+
+def test_several_are_given_up_or_none(told: Cli) -> None:
+    park(told.database, 2)
+    first, second = [str(each["number"]) for each in told.json("outbox", "list", "--state", "parked")]
+    [pending] = [str(each["number"]) for each in told.json("outbox", "list", "--state", "pending")]
+
+    assert "expected a parked one" in told("outbox", "discard", first, pending, second, code=1).stderr
+    assert len(told.json("outbox", "list", "--state", "parked")) == 2
+
+    discarded = told.json("outbox", "discard", first, second, first)
+    assert [str(each["number"]) for each in discarded] == [first, second]
+    assert [str(each["number"]) for each in told.json("outbox", "list")] == [pending]
 
 
 def test_without_a_broker_it_says_what_to_give(cli: Cli) -> None:

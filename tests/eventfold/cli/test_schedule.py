@@ -34,8 +34,12 @@ def test_they_are_listed_and_shown(scheduled: Cli) -> None:
     shown = scheduled.json("schedule", "show", rows[0]["id"])
     assert shown["data"] == {"order_id": "o-1", "name": "tea", "cents": 100}
     assert shown["carried"] == {"metadata": {"user": "ada"}}
-    assert scheduled("schedule", "list", "--limit", "1").stderr.startswith(
-        "there are more: go on with a larger --limit"
+    assert f"go on with --after {rows[0]['id']}" in scheduled("schedule", "list", "--limit", "1").stderr
+    assert scheduled.json("schedule", "list", "--after", rows[0]["id"]) == rows[1:]
+    assert scheduled.json("schedule", "list", "--after", "daily") == []
+    assert (
+        "no scheduled command has the id or name 'never'"
+        in scheduled("schedule", "list", "--after", "never", code=1).stderr
     )
 
 
