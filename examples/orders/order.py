@@ -7,7 +7,6 @@ from eventfold import (
     Aggregate,
     Command,
     Event,
-    Message,
     NewMessage,
     Received,
     Recorded,
@@ -69,7 +68,7 @@ def mark_shipped(order: Order, command: MarkShipped) -> list[Shipped]:
     return [Shipped(command.parcel)]
 
 
-def tell_of_order(recorded: Recorded[Placed]) -> NewMessage[Message]:
+def tell_of_order(recorded: Recorded[Placed]) -> NewMessage[OrderPlaced]:
     """Others are told that an order was placed; the orders of one customer arrive in their order."""
     placed = recorded.event
     told = OrderPlaced(recorded.stream_id, placed.customer_id, placed.number, placed.cds, placed.cents)
