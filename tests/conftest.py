@@ -186,6 +186,7 @@ def _missing(part: str, reason: Exception) -> NoReturn:
     pytest.skip(f"{part} is missing: {reason}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the names of groups are read, or each worker starts all servers for itself
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a server, so that `-m "not postgresql"` and the like leave them out, and keep them together."""
     for item in items:

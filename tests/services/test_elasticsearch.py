@@ -31,6 +31,7 @@ def test_it_answers_and_is_of_the_clients_major_version(elasticsearch_server: El
     assert int(elasticsearch_server.version.split(".")[0]) == elasticsearch.__version__[0]
 
 
+@pytest.mark.slow  # to start it twice more takes a minute; tests of what survives its kills show the same of the first half
 def test_kill_stop_and_restart_keep_the_data_and_the_url(private_elasticsearch: ElasticsearchServer) -> None:
     put(private_elasticsearch, 1)
 
