@@ -30,7 +30,7 @@ from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
 from commands.brokers.kafka_client import end_client
 from commands.brokers.kafka_subscription import KafkaSubscription
-from commands.brokers.unanswered import unanswered
+from commands.brokers.unanswered import given_up_is_away, unanswered
 from commands.brokers.waves import Outcome, held_back, prepared
 from commands.clock import now_us
 from commands.cloud_event import CloudEvent
@@ -183,9 +183,11 @@ class KafkaBroker:
                 )
                 try:
                     await producer.start()
-                except AWAY as error:
+                except BaseException as error:
                     await end_client(producer, producer.client, self.seconds)
-                    raise self.unavailable(error) from error
+                    if isinstance(error, AWAY):
+                        raise self.unavailable(error) from error
+                    raise
                 self._producer = producer
             return self._producer
 
@@ -262,15 +264,16 @@ class KafkaBroker:
     async def _confirmed(self, producer: AIOKafkaProducer, batch: Any, to: Destination) -> Outcome:
         batch.close()
         try:
-            async with asyncio.timeout(self.seconds):
-                await (await producer.send_batch(batch, to.channel, partition=to.partition))
+            with given_up_is_away(self.description):
+                async with asyncio.timeout(self.seconds):
+                    await (await producer.send_batch(batch, to.channel, partition=to.partition))
         except MessageSizeTooLargeError:
             self._topics.pop(to.channel, None)  # its limit has changed meanwhile
             return self._too_large(f"channel {to.channel}: {batch.size():,} bytes in one batch", to.limit)
-        except AWAY as error:
+        except (*AWAY, BrokerUnavailable) as error:
             self._topics.pop(to.channel, None)
             await self._give_up(producer)
-            return self.unavailable(error)
+            return error if isinstance(error, BrokerUnavailable) else self.unavailable(error)
         return None
 
 

@@ -7,32 +7,36 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
+CANCELLATIONS = 3
+CANCELLED_SECONDS = 0.1
 
 
 async def end_client(client: Any, connections: Any, seconds: float) -> None:
     """Ends a producer or a consumer of the library, or gives it up.
 
-    Where the broker is away, it may wait for ever, also when it is cancelled; so nobody waits for its end longer than this. Or it
-    ends half way as if it were cancelled, where one of its requests waits to be tried again
-    (https://github.com/aio-libs/aiokafka/issues/647).
+    Where the broker is away, it may wait for ever; so nobody waits for its end longer than this. Or it ends half way, also as if it
+    were cancelled, where one of its requests waits to be tried again (https://github.com/aio-libs/aiokafka/issues/647). In either
+    case it leaves its connections open, which are closed then.
 
     Args:
         client: what to end.
-        connections: its own, which it leaves open where it ends half way.
+        connections: its own.
         seconds: how long either may take.
     """
-    ended = await _end(client.stop(), seconds)
-    if ended is not None and ended.cancelled():
-        ended = await _end(connections.close(), seconds)
-    if ended is not None and not ended.cancelled() and (error := ended.exception()) and not isinstance(error, AWAY):
+    stopping = await _end(client.stop(), seconds)
+    error = stopping.exception() if stopping.done() and not stopping.cancelled() else asyncio.CancelledError()
+    if error is not None:
+        await _end(connections.close(), seconds)
+    if error is not None and not isinstance(error, (*AWAY, asyncio.CancelledError)):
         raise error
 
 
-async def _end(work: Awaitable[None], seconds: float) -> "asyncio.Future[None] | None":
-    """What came of it; None where it has not ended in time."""
-    ending = asyncio.ensure_future(work)
-    await asyncio.wait([ending], timeout=seconds)
-    if ending.done():
-        return ending
-    ending.cancel()
-    return None
+async def _end(work: Awaitable[None], seconds: float) -> "asyncio.Future[None]":
+    """Does it, or gives it up: the library takes a cancellation for something else at times, so it is given several."""
+    doing = asyncio.ensure_future(work)
+    await asyncio.wait([doing], timeout=seconds)
+    for _ in range(CANCELLATIONS):
+        if not doing.done():
+            doing.cancel()
+            await asyncio.wait([doing], timeout=CANCELLED_SECONDS)
+    return doing

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.25
 """How often is looked whether the topic is the same, while records come."""
 STALLED_SECONDS = 10.0
 """After so long without a record is looked whether there are some that the client does not fetch, as it happens after a restart of
-the server."""
+the server. Where it stands at the same place twice so long, another client takes over."""
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 
 
@@ -39,7 +39,7 @@ class KafkaSubscription:
         self._next = int(offset) + 1
         self._look_at = 0.0
         self._quiet_since = time.monotonic()
-        self._stalled_at = -1  # an offset behind which there may be nothing to read, such as marks of transactions
+        self._stood_at: int | None = None  # where the client was before something that it had not fetched
         self._consumer: AIOKafkaConsumer | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -76,20 +76,24 @@ class KafkaSubscription:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
+            consumer: Any = AIOKafkaConsumer(
                 **self._broker.connection,
                 group_id=self._group,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 max_partition_fetch_bytes=4 << 20,
             )
-            self._consumer = consumer
-            await consumer.start()
+            try:
+                await consumer.start()
+            except BaseException:
+                await _give_up(consumer, self._broker.seconds)
+                raise
             consumer.assign([self._partition])
+            self._consumer = consumer
         return self._consumer
 
     async def receive(self, limit: int, wait_seconds: float) -> list[Delivery]:
-        """The next messages. While the broker is away, none come."""
+        """The next messages. While the broker is away, none come, or an error does."""
         consumer = self._consumer or await self.open()
         try:
             found = await consumer.getmany(self._partition, timeout_ms=int(wait_seconds * 1000), max_records=limit)
@@ -113,14 +117,15 @@ class KafkaSubscription:
         return [self._given(each) for each in records]
 
     async def _stalled(self, consumer: AIOKafkaConsumer) -> bool:
-        """Whether records lie behind the last one that the client does not fetch; true once for each place."""
+        """Whether the client stands before records that it does not fetch, as it did when this was looked at before."""
         if time.monotonic() < self._quiet_since + STALLED_SECONDS:
             return False
         self._quiet_since = time.monotonic()
+        place = await consumer.position(self._partition)  # which passes over marks of transactions, too
         end = (await consumer.end_offsets([self._partition]))[self._partition]
-        if end <= self._next or self._next == self._stalled_at:
+        before, self._stood_at = self._stood_at, place if place < end else None
+        if self._stood_at is None or self._stood_at != before:
             return False
-        self._stalled_at = self._next
         LOG.warning("%s: %s: begins again at %d of %d", self._broker.description, self._partition, self._next, end)
         return True
 
@@ -153,12 +158,21 @@ class KafkaSubscription:
     async def close(self) -> None:
         """Ends it."""
         self._broker.subscriptions.discard(self)
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.wait([self._telling], timeout=self._broker.seconds)
         await self._let_go()
 
     async def _let_go(self) -> None:
-        consumer, self._consumer = self._consumer, None
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            telling.cancel()
+            await asyncio.wait([telling], timeout=self._broker.seconds)
+        consumer, self._consumer, self._stood_at = self._consumer, None, None
         if consumer is not None:
-            await end_client(consumer, consumer._client, self._broker.seconds)  # noqa: SLF001 - it leaves it open at times
+            await _give_up(consumer, self._broker.seconds)
+
+
+async def _give_up(consumer: Any, seconds: float) -> None:
+    """Lets go of a client. Its fetching ends first, which it forgets where something else of it does not end."""
+    fetcher = consumer._fetcher  # noqa: SLF001 - it has no other way to say so
+    if fetcher is not None:
+        fetcher._fetch_task.cancel()  # noqa: SLF001
+    await end_client(consumer, consumer._client, seconds)  # noqa: SLF001

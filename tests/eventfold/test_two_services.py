@@ -104,7 +104,8 @@ class World:
             for each in both:
                 if each.ended is not None:
                     said = each.log.read_text(errors="replace")[-3_000:]
-                    assert "StoreUnavailable" in said.splitlines()[-1], f"{name} ended with {each.ended}: {said}"
+                    last = said.rstrip().rpartition("\n")[2]
+                    assert "StoreUnavailable" in last, f"{name} ended with {each.ended}: {said}"
                     each.start()
 
     @contextmanager

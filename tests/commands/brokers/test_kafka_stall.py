@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -43,31 +42,70 @@ def test_what_the_client_does_not_fetch_is_read_by_another_one(
 
 
 @pytest.mark.kafka
-def test_a_client_that_does_not_end_is_given_up_in_time(kafka_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_end_is_given_up_in_time_with_its_connections(
+    kafka_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> None:
         broker = open_broker(f"{kafka_server.url}?partitions=1")
         reader = await broker.subscribe(f"things-{uuid.uuid4().hex[:12]}", 0, "readers", None)
         assert isinstance(reader, KafkaSubscription)
         client = reader._consumer
         assert client is not None
-        stop, released, stopped = client.stop, asyncio.Event(), asyncio.Event()
+        coordinator = client._coordinator
+        assert coordinator is not None
+        cancelled = 0
 
         async def stubborn() -> None:
-            while not released.is_set():
-                with suppress(asyncio.CancelledError):
-                    await released.wait()
-            await stop()
-            stopped.set()
+            nonlocal cancelled
+            while cancelled < 3:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    cancelled += 1
 
-        monkeypatch.setattr(client, "stop", stubborn)
+        closing = coordinator.close
+        monkeypatch.setattr(coordinator, "close", stubborn)
         monkeypatch.setattr(broker, "seconds", 0.05)
+        connections = list(client._client._conns.values())
+        assert any(each.connected() for each in connections)
 
         await reader.close()
 
-        released.set()
-        await stopped.wait()
+        assert cancelled == 3
+        assert not any(each.connected() for each in connections)
+        assert client._fetcher._fetch_task.done()
+        await closing()
         monkeypatch.undo()
         await broker.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.kafka
+def test_what_the_client_would_say_of_the_group_for_ever_ends_with_it(
+    kafka_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = f"things-{uuid.uuid4().hex[:12]}"
+
+    async def for_ever(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        broker = open_broker(f"{kafka_server.url}?partitions=1")
+        try:
+            reader = await broker.subscribe(channel, 0, "readers", None)
+            assert isinstance(reader, KafkaSubscription)
+            monkeypatch.setattr(reader._consumer, "commit", for_ever)
+            await reader.confirm("0@")
+            telling = reader._telling
+            assert telling is not None
+
+            await reader._let_go()
+
+            assert telling.done()
+            assert reader._telling is None
+        finally:
+            await broker.close()
 
     asyncio.run(main())
 
