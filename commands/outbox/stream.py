@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psycopg
 
@@ -95,7 +96,8 @@ class OutboxStream:
         """Ends it; what is in hand is handed over again by the next one. May be called from any thread."""
         self._stopping = True
         if self._loop is not None and self._ended is not None:
-            self._loop.call_soon_threadsafe(self._ended.set)
+            with suppress(RuntimeError):  # its loop is closed: it has failed meanwhile
+                self._loop.call_soon_threadsafe(self._ended.set)
 
     async def _until_ended(self) -> None:
         failures = 0

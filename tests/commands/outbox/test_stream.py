@@ -22,6 +22,7 @@ from commands.outbox.slot import MAX_NAME, Slot, slot_name
 from commands.outbox.stream import OutboxStream
 from commands.retry import RetryPolicy
 from eventfold import Application
+from eventfold.relay_follower import RelayFollower
 from eventstore import DefinitionError, Event, Recorded, Unsupported
 from tests.services.postgresql import PostgresServer
 
@@ -381,6 +382,28 @@ def test_a_server_that_does_not_say_what_is_committed_is_named(postgres_url: str
             return
         with pytest.raises(Unsupported, match="expected the setting wal_level = logical, got replica"):
             asyncio.run(OutboxStream(outbox, Listener()).run())
+
+
+def test_a_worker_whose_stream_has_failed_can_be_stopped(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+
+    def fail(_failures: int) -> float:
+        failed.set()  # the loop of the stream is closed by now
+        return 600.0
+
+    def make(_slot: Slot) -> None:
+        raise Unsupported("away")
+
+    monkeypatch.setattr("eventfold.relay_follower.backoff", fail)
+    monkeypatch.setattr(Slot, "make", make)
+    with Outbox(postgres_url, migrate=True) as outbox:
+        follower = RelayFollower(lambda: outbox, Listener(), RelayPolicy(streamed=True))
+        follower.start()
+        assert failed.wait(30)
+
+        follower.stop()
+
+    assert not follower._thread.is_alive()
 
 
 def test_on_sqlite_it_says_that_a_relay_is_wanted(sqlite_url: str) -> None:
