@@ -1,9 +1,7 @@
 """Hands the outbox's messages to a broker, in a thread and an event loop of its own."""
 
 import asyncio
-import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,15 +9,10 @@ from commands.brokers.opening import BrokerSource, open_broker
 from commands.outbox.outbox import Outbox
 from commands.outbox.policy import RelayPolicy
 from commands.outbox.relay import Relay
-from eventstore.subscription import backoff
+from commands.until_stopped import until_stopped
 
 if TYPE_CHECKING:
     from commands.outbox.stream import OutboxStream
-
-logger = logging.getLogger(__name__)
-
-WELL_SECONDS = 60.0
-"""Who has worked for so long before it failed has not failed again, but anew."""
 
 
 class RelayFollower:
@@ -59,17 +52,8 @@ class RelayFollower:
             self._thread.join()
 
     def _work(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            try:
-                asyncio.run(self._serve())
-            except (
-                Exception
-            ):  # a broker that cannot be opened or closed, or a database that does not say what is committed
-                failures = 1 if time.monotonic() - began >= WELL_SECONDS else failures + 1
-                logger.exception("the relay begins again")
-                self._stopping.wait(backoff(failures))
+        # a broker that cannot be opened or closed, or a database that does not say what is committed, is waited for
+        until_stopped(lambda: asyncio.run(self._serve()), self._stopping, "the relay")
 
     async def _serve(self) -> None:
         broker = open_broker(self._broker)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Self
@@ -24,6 +24,7 @@ from commands.inbox.retrying import Retrying
 from commands.inbox.table import InboxTable
 from commands.inbox.trouble import Trouble
 from commands.inbox.waiting import unless_ended
+from commands.until_stopped import until_stopped
 from eventstore import StoreError
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ class InboxWorker:
     """Consumes the messages of an inbox in this thread (`run`) or in one of its own (`start`, or a `with` block).
 
     Any number of them may run, in any number of processes and on any number of machines. They share the partitions of each channel
-    among themselves, and take over from one that is gone. Nothing but `stop` ends it: while the database or the broker is away, it
-    waits and tries again.
+    among themselves, and take over from one that is gone. While the database or the broker is away, it waits and tries again.
+    Nothing but `stop` ends a thread of its own, not even a broker that cannot be opened, at which `run` raises.
 
     Args:
         table: of the inbox.
@@ -80,7 +81,11 @@ class InboxWorker:
         return self._thread is not None and self._thread.is_alive()
 
     def run(self) -> None:
-        """Works until `stop` is called."""
+        """Works until `stop` is called.
+
+        Raises:
+            Exception: the broker cannot be opened or closed.
+        """
         asyncio.run(self._main())
 
     def run_once(self) -> None:
@@ -98,7 +103,7 @@ class InboxWorker:
         """Works in a background thread, also after `stop`; where it does so already, nothing happens."""
         if not self.running:
             self._stopping.clear()
-            self._thread = threading.Thread(target=self.run, name="eventfold-inbox", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="eventfold-inbox", daemon=True)
             self._thread.start()
         return self
 
@@ -129,6 +134,9 @@ class InboxWorker:
     async def __aexit__(self, *_exception: object) -> None:
         await asyncio.to_thread(self.stop)
 
+    def _work(self) -> None:
+        until_stopped(self.run, self._stopping, "the inbox's worker")
+
     async def _main(self, *, once: bool = False) -> None:
         ended = asyncio.Event()
         self._ending = asyncio.get_running_loop(), ended
@@ -145,7 +153,8 @@ class InboxWorker:
             readers = [self._reader(each, broker, threads, parts, trouble) for each in self._groups]
             try:
                 beside = _until_settled(readers, ended) if once else self._prune(ended)
-                outcomes = await asyncio.gather(*[each.work(ended) for each in readers], beside, return_exceptions=once)
+                work = [_ending_all(each, ended) for each in (*[each.work(ended) for each in readers], beside)]
+                outcomes = await asyncio.gather(*work, return_exceptions=True)  # before the broker is closed
                 for each in outcomes:
                     if isinstance(each, BaseException):
                         raise each
@@ -175,6 +184,13 @@ class InboxWorker:
                 await asyncio.to_thread(prune, self._table, self._consuming.keep_seconds)
             except StoreError as error:
                 logger.warning("what was handled long ago is not forgotten yet: %s", error)
+
+
+async def _ending_all(work: Awaitable[None], ended: asyncio.Event) -> None:
+    try:
+        await work
+    finally:
+        ended.set()
 
 
 async def _until_settled(readers: Sequence[ChannelReader], ended: asyncio.Event) -> None:

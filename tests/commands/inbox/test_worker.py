@@ -192,3 +192,47 @@ def test_a_client_that_gives_up_what_it_was_asked_for_ends_no_reader(url: str, d
         wait_until(lambda: shipped(database) == [1])
 
     assert broker.left == set()
+
+
+def test_whatever_fails_beside_the_readers_ends_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, seen = {"open", "close", "prune"}, threading.Event()
+
+    def fail_once(what: str) -> None:
+        if what in left:
+            left.discard(what)
+            raise ValueError(what)
+
+    class Closing(MemoryBroker):
+        async def close(self) -> None:
+            fail_once("close")
+
+    @consumes(group="shipping")
+    def ship(message: OrderPlaced) -> None:
+        seen.set()
+
+    def opened() -> MemoryBroker:
+        fail_once("open")
+        return broker
+
+    broker = Closing(partitions=1)
+    monkeypatch.setattr("commands.inbox.worker.prune", lambda *_: fail_once("prune"))
+    monkeypatch.setattr("commands.inbox.worker.PRUNE_SECONDS", 0.01)
+    with Inbox("memory://", consumers=[ship], broker=opened) as inbox, inbox.worker() as worker:
+        wait_until(lambda: not left or not worker.running)
+        asyncio.run(broker.publish([placed(1, "a")]))
+        wait_until(lambda: seen.is_set() or not worker.running)
+
+    assert seen.is_set()
+
+
+def test_a_broker_that_cannot_be_opened_is_told_to_who_consumes_in_this_thread() -> None:
+    def opened() -> MemoryBroker:
+        raise ValueError("no secret")
+
+    @consumes(group="shipping")
+    def ship(message: OrderPlaced) -> None: ...
+
+    with Inbox("memory://", consumers=[ship], broker=opened) as inbox:
+        for consume in (inbox.worker().run, inbox.worker().run_once):
+            with pytest.raises(ValueError, match="no secret"):
+                consume()

@@ -394,7 +394,7 @@ def test_a_worker_whose_stream_has_failed_can_be_stopped(postgres_url: str, monk
     def make(_slot: Slot) -> None:
         raise Unsupported("away")
 
-    monkeypatch.setattr("eventfold.relay_follower.backoff", fail)
+    monkeypatch.setattr("commands.until_stopped.backoff", fail)
     monkeypatch.setattr(Slot, "make", make)
     with Outbox(postgres_url, migrate=True) as outbox:
         follower = RelayFollower(lambda: outbox, Listener(), RelayPolicy(streamed=True))
