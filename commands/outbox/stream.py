@@ -66,6 +66,7 @@ class OutboxStream:
         self._conninfo = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._waiting = WaitingRows(database)
         self._relay = Relay(outbox, broker, policy)
+        self._relaying = asyncio.Lock()  # a look may still be at work when the replication has broken and begins again
         self._warn_at = 0.0
         self._leads = self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,7 +108,7 @@ class OutboxStream:
                     await asyncio.to_thread(self.slot.make)
                 async with Replication(self._conninfo, self.slot.name, self.slot.publication) as replication:
                     # what was there before comes before what is committed from now on
-                    self.sent += await self._relay.run_once()
+                    await self._hand_over_kept()
                     failures, self._leads = 0, True
                     self._tell(None)
                     while True:
@@ -149,11 +150,15 @@ class OutboxStream:
         while True:
             try:
                 if self._leads and await asyncio.to_thread(self._waiting.any_due):
-                    self.sent += await self._relay.run_once()
+                    await self._hand_over_kept()
                 await self._look_at_slot()
             except EventfoldError as error:
                 self._tell(_told(error))
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _hand_over_kept(self) -> None:
+        async with self._relaying:
+            self.sent += await self._relay.run_once()
 
     async def _look_at_slot(self) -> None:
         status = await asyncio.to_thread(self.slot.status)

@@ -17,9 +17,13 @@ import pytest
 
 from commands import BrokerUnavailable, CloudEvent, Message, MessageRefused, NewMessage, Outbox
 from commands.brokers.memory import MemoryBroker
+from commands.outbox.pgoutput import Transaction
 from commands.outbox.policy import RelayPolicy
+from commands.outbox.relay import Relay
+from commands.outbox.replication import Replication
 from commands.outbox.slot import MAX_NAME, Slot, slot_name
 from commands.outbox.stream import OutboxStream
+from commands.outbox.waiting import WaitingRows
 from commands.retry import RetryPolicy
 from eventfold import Application
 from eventfold.relay_follower import RelayFollower
@@ -327,6 +331,46 @@ def drop_by_force(outbox: Outbox, slot: Slot) -> None:
             )
             with suppress(psycopg.errors.ObjectInUse):
                 connection.execute("SELECT pg_drop_replication_slot(%s)", [slot.name])
+
+
+def test_what_waits_is_handed_over_by_one_at_a_time_when_the_replication_breaks_meanwhile(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    broken, ends = asyncio.Event(), asyncio.Event()
+
+    async def run_once(_relay: Relay) -> int:
+        calls.append("begin")
+        if len(calls) == 3:  # that of a look
+            broken.set()
+            await ends.wait()
+        calls.append("end")
+        return 0
+
+    async def receive(_replication: Replication, _rows: int) -> list[Transaction]:
+        await broken.wait()
+        broken.clear()
+        raise OSError("broken")
+
+    enter = Replication.__aenter__
+
+    async def begin(replication: Replication) -> Replication:
+        begun = await enter(replication)
+        if len(calls) == 3:  # the look is still at work
+            ends.set()
+        return begun
+
+    monkeypatch.setattr(Replication, "__aenter__", begin)
+    monkeypatch.setattr(Relay, "run_once", run_once)
+    monkeypatch.setattr(Replication, "receive", receive)
+    monkeypatch.setattr(WaitingRows, "any_due", lambda _rows: True)
+    monkeypatch.setattr("commands.outbox.stream.LOOK_SECONDS", 0.01)
+
+    async def story(_stream: OutboxStream) -> None:
+        await until(lambda: len(calls) >= 6)
+
+    streaming(outbox, Listener(), story)
+    assert calls[:6] == ["begin", "end"] * 3
 
 
 def test_messages_are_said_through_kills_of_the_stream_and_of_the_server(
