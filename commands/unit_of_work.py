@@ -93,7 +93,7 @@ class Unit:
         raise InvalidInput("idempotency_key: expected none within a unit of work; dispatch such a command by itself")
 
     def _begin(self) -> None:
-        _ = self._inner  # opens the log, where nobody has done so yet
+        _ = self._inner, self._staging  # before threads ask for them at once, each of which might make its own
         self._begun = True
 
     def _check_open(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from commands.staging import Staging
 from eventfold import (
     ANY,
     NO_STREAM,
@@ -15,6 +16,7 @@ from eventfold import (
     AsyncApplication,
     Command,
     EventfoldError,
+    EventStore,
     InvalidCommand,
     InvalidEvent,
     InvalidInput,
@@ -279,3 +281,26 @@ def test_one_that_is_over_and_an_idempotency_key_within_are_refused(unit: Sync) 
     with pytest.raises(InvalidInput, match="begin another"):
         work.append("audit-1", [Deposited(1)])
     assert len(stored(unit)) == 1
+
+
+def test_first_commands_that_are_dispatched_at_once_share_what_was_made_when_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[EventStore] = []
+
+    def stage(store: EventStore) -> Staging:
+        made.append(store)
+        return Staging(store)
+
+    async def within() -> Receipt | None:
+        async with AsyncApplication("memory://", handlers=HANDLERS) as app, app.unit_of_work() as work:
+            assert len(made) == 1  # threads that make one each would lose the events of all but one
+            await asyncio.gather(*[work.dispatch(Deposit(f"a-{number}", 1)) for number in range(4)])
+        return work.receipt
+
+    monkeypatch.setattr("commands.unit_of_work.Staging", stage)
+    receipt = asyncio.run(within())
+
+    assert len(made) == 1
+    assert receipt is not None
+    assert len(receipt.events) == 4
