@@ -161,16 +161,22 @@ def test_the_catalogue_has_the_messages_that_are_sent_and_consumed(cli: Cli) -> 
     assert "Messages of" not in cli("schema", "docs").stdout
 
 
-def test_the_catalogue_has_the_messages_of_a_publication_alone() -> None:
+@pytest.mark.parametrize(
+    "annotation",
+    ["Nowhere", "list[json.Nowhere]", "list[", "1 / 0"],
+    ids=["a name that only type checkers see", "one in a module that only they see", "no expression", "one that fails"],
+)
+def test_the_catalogue_has_the_messages_of_a_publication_alone(annotation: str) -> None:
     class Order:
         """A map that is an object, and one whose annotation says nothing."""
 
         def __call__(self, recorded: Recorded[Ordered]) -> list[OrderPlaced]:
             return []
 
-    def silent(recorded: Any) -> "Nowhere":  # type: ignore[name-defined]  # noqa: F821 - as where only type checkers see it
+    def silent(recorded: Any) -> Any:
         return recorded
 
+    silent.__annotations__["return"] = annotation
     parts = Application(
         "memory://", reactions=[publication("feed", {Ordered: Order(), Cancelled: silent})], broker="memory://x"
     ).parts
