@@ -49,7 +49,12 @@ def list_scheduled(
         list[str] | None, typer.Option(metavar="STATE", help=f"Only {', '.join(STATES)}; repeatable.")
     ] = None,
     after: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only those after this one.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Only those due after this one; where it recurs and fires meanwhile, some are left out.",
+            show_default=False,
+        ),
     ] = None,
     limit: LimitOption = 100,
 ) -> None:

@@ -43,6 +43,12 @@ def test_they_are_listed_and_shown(scheduled: Cli) -> None:
     )
 
 
+def test_a_list_says_that_it_goes_on_after_where_one_stands_now(cli: Cli) -> None:
+    words = cli("schedule", "list", "--help").stdout.replace("│", "").split()
+
+    assert "fires meanwhile, some are left out" in " ".join(words)
+
+
 def test_the_status_counts_them(scheduled: Cli) -> None:
     due = scheduled.json("schedule", "list")[0]["due_at"]
 
