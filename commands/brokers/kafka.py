@@ -16,7 +16,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     InvalidTopicError,
-    KafkaError,
     MessageSizeTooLargeError,
     PolicyViolationError,
     TopicAlreadyExistsError,
@@ -28,7 +27,7 @@ from commands.brokers.address import Address, one_of, read_address
 from commands.brokers.broker import partition_of
 from commands.brokers.channels import channel_refused, of_each_channel
 from commands.brokers.content import write
-from commands.brokers.kafka_client import end_client
+from commands.brokers.kafka_client import AWAY, end_client
 from commands.brokers.kafka_subscription import KafkaSubscription
 from commands.brokers.unanswered import given_up_is_away, unanswered
 from commands.brokers.waves import Outcome, held_back, prepared
@@ -43,7 +42,6 @@ UNKNOWN_LIMIT = 1 << 30
 OVERHEAD = 100  # of a record and its batch beside what is in it, and some more; bytes
 LIMIT = "max.message.bytes"
 BY_ITS_OWN_CLOCK = {"message.timestamp.type": "LogAppendTime"}  # it refuses what a clock that is far ahead has stamped
-AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 REFUSED = (InvalidTopicError, PolicyViolationError, TopicAuthorizationFailedError)
 
 

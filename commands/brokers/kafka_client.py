@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 AWAY = (KafkaError, OSError, asyncio.TimeoutError)
+"""What the library raises where an answer did not come."""
 CANCELLATIONS = 3
 CANCELLED_SECONDS = 0.1
 

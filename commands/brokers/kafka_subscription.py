@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
 from commands.brokers.broker import Delivery
 from commands.brokers.content import deliver
-from commands.brokers.kafka_client import end_client
+from commands.brokers.kafka_client import AWAY, end_client
 from commands.brokers.kafka_topic_id import topic_id
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ LOOK_SECONDS = 0.25
 STALLED_SECONDS = 10.0
 """After so long without a record is looked whether there are some that the client does not fetch, as it happens after a restart of
 the server. Where it stands at the same place twice so long, another client takes over."""
-AWAY = (KafkaError, OSError, asyncio.TimeoutError)
 
 
 class KafkaSubscription:
@@ -172,7 +171,7 @@ class KafkaSubscription:
 
 async def _give_up(consumer: Any, seconds: float) -> None:
     """Lets go of a client. Its fetching ends first, which it forgets where something else of it does not end."""
-    fetcher = consumer._fetcher  # noqa: SLF001 - it has no other way to say so
+    fetcher = consumer._fetcher  # noqa: SLF001 - it has no other way to end its fetching
     if fetcher is not None:
-        fetcher._fetch_task.cancel()  # noqa: SLF001
-    await end_client(consumer, consumer._client, seconds)  # noqa: SLF001
+        fetcher._fetch_task.cancel()  # noqa: SLF001 - nor has that
+    await end_client(consumer, consumer._client, seconds)  # noqa: SLF001 - it leaves this open at times
